@@ -1,0 +1,4 @@
+//! SIP without sockets and clocks: header index, framing, transactions, digest, tokens, registrar, link. It does no I/O.
+
+pub mod base32;
+pub mod ids;
