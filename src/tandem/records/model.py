@@ -1,0 +1,60 @@
+"""What is remembered of calls: the CDR and the events behind it. Written in the same save as the fact they record."""
+
+from msgspec import Struct, msgpack
+
+CDR_STREAM, EVENT_STREAM = "cdr", "events"
+
+
+class Cdr(Struct, frozen=True):
+    """One call, once. Times are microseconds since 1970 at which an edge received the message; 0: it never happened."""
+
+    id: str
+    tenant: str
+    caller: str
+    callee: str
+    caller_number: str
+    caller_call_id: str
+    answered_by: str  # address of record or trunk:id; "" if nobody did
+    trunk_in: str
+    trunk_out: str
+    route: str
+    invited_at: int
+    ringing_at: int
+    answered_at: int
+    ended_at: int
+    seconds: float  # from answer to end
+    status: int  # the final status that the caller got
+    ended_by: str  # caller, callee, tandem, nobody
+    why: str  # hung up, cancelled, declined, busy, no answer, refused, failed, limit, lost, transferred, admin
+    tried: tuple[str, ...]  # "bob@demo.example 486", in order
+    takeovers: int  # how many times a new owner went on with it
+    proof: bool  # the end was seen by nobody; ended_at is the last proof of life
+    emergency: bool = False
+
+
+class CallEvent(Struct, frozen=True, array_like=True):
+    """One thing that happened to a call, for `call why`, presence, wallboards and webhooks."""
+
+    at: int
+    call: str
+    tenant: str
+    what: str  # invited, routed, tried, rang, answered, refused, failed, held, resumed, transferred, adopted, ended, ...
+    text: str = ""
+    node: int = 0
+
+
+_encode = msgpack.Encoder().encode
+_cdr = msgpack.Decoder(Cdr)
+_event = msgpack.Decoder(CallEvent)
+
+
+def write(record: Cdr | CallEvent) -> bytes:
+    return _encode(record)
+
+
+def read_cdr(data: bytes) -> Cdr:
+    return _cdr.decode(data)
+
+
+def read_event(data: bytes) -> CallEvent:
+    return _event.decode(data)

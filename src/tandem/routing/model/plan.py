@@ -1,0 +1,80 @@
+"""What routing answers: a plan of targets to ring, or a refusal. Values only; it decides nothing."""
+
+from msgspec import Struct
+
+
+class HeaderRule(Struct, frozen=True, array_like=True):
+    """What to do with one header towards a trunk: `set` to value, `add` value, or `drop` it. From a trunk likewise."""
+
+    do: str  # set, add, drop
+    name: str
+    value: str = ""
+
+
+class Target(Struct, frozen=True, array_like=True):
+    """One place to ring: a user's bindings (kind "user"), or a peer (kind "trunk")."""
+
+    kind: str
+    uri: str  # Request-URI: the user's address of record as sip: URI, or the number in the trunk's format
+    aor: str = ""  # users: name@domain
+    trunk: str = ""  # trunks: id
+    host: str = ""  # trunks: where to send; an IP address or a name
+    port: int = 0
+    transport: int = 0  # boundary.UDP, TCP, TLS
+    ring_seconds: int = 30
+    contact: str = ""  # "" the token as user; otherwise the user part that the trunk insists on
+    username: str = ""  # digest credentials towards the trunk
+    password: str = ""
+    headers: tuple[HeaderRule, ...] = ()
+    asserted: bool = False  # a trusted peer: P-Asserted-Identity is sent, Privacy honoured here; otherwise identity follows Privacy
+    from_user: str = ""  # "" keeps the caller's number; otherwise what the trunk insists on
+    from_host: str = ""
+    diversion: str = "history-info"  # how forwarding is told: history-info, diversion, both, none
+    prefix: str = ""  # the route's prefix that matched, for `call why`
+    route: str = ""
+
+
+class Limit(Struct, frozen=True, array_like=True):
+    """At most `most` calls at once under this name, such as "user:alice@demo.example", "trunk:carrier", "tenant:demo"."""
+
+    name: str
+    most: int
+
+
+class Plan(Struct, frozen=True, array_like=True):
+    """Where a call goes: stages one after the other, the targets of a stage together."""
+
+    tenant: str
+    caller: str  # who pays: "alice@demo.example" or "trunk:carrier"
+    caller_number: str  # as shown to the callee
+    caller_name: str
+    callee: str  # what was dialled, normalised: "bob@demo.example" or "+4930123456"
+    stages: tuple[tuple[Target, ...], ...]
+    limits: tuple[Limit, ...] = ()
+    max_seconds: int = 0  # 0: no limit
+    emergency: bool = False  # passes every limit
+    caller_trusted: bool = False  # its P-Asserted-Identity is believed
+    inbound_headers: tuple[HeaderRule, ...] = ()
+    why: str = ""  # one sentence for `call why`
+
+
+class Refusal(Struct, frozen=True, array_like=True):
+    """Why a call goes nowhere, as SIP says it and as `call why` tells it."""
+
+    status: int
+    reason: str
+    why: str
+    tenant: str = ""
+    caller: str = ""
+    callee: str = ""
+
+
+class Asked(Struct, frozen=True, array_like=True):
+    """What routing is asked: an INVITE (or MESSAGE) as far as routing looks at it."""
+
+    trust: str  # "user:alice@demo.example" or "trunk:carrier"
+    uri: str
+    from_: str
+    to: str
+    asserted: str = ""  # P-Asserted-Identity, where present
+    privacy: str = ""
