@@ -11,6 +11,21 @@ class HeaderRule(Struct, frozen=True, array_like=True):
     value: str = ""
 
 
+class Limit(Struct, frozen=True, array_like=True):
+    """At most `most` calls at once under this name, such as "user:alice@demo.example", "trunk:carrier", "tenant:demo"."""
+
+    name: str
+    most: int
+
+
+class Diversion(Struct, frozen=True, array_like=True):
+    """One forwarding that led to a target: for History-Info (RFC 7044) and Diversion (RFC 5806)."""
+
+    by: str  # who forwards: "bob@demo.example"
+    number: str  # as shown outside: his number, or his name
+    reason: str  # RFC 5806: unconditional, user-busy, no-answer
+
+
 class Target(Struct, frozen=True, array_like=True):
     """One place to ring: a user's bindings (kind "user"), or a peer (kind "trunk")."""
 
@@ -32,13 +47,12 @@ class Target(Struct, frozen=True, array_like=True):
     diversion: str = "history-info"  # how forwarding is told: history-info, diversion, both, none
     prefix: str = ""  # the route's prefix that matched, for `call why`
     route: str = ""
-
-
-class Limit(Struct, frozen=True, array_like=True):
-    """At most `most` calls at once under this name, such as "user:alice@demo.example", "trunk:carrier", "tenant:demo"."""
-
-    name: str
-    most: int
+    limits: tuple[
+        Limit, ...
+    ] = ()  # of this target alone; when full it counts as 486 (user) or 503 (trunk)
+    after: int = -1  # the stage whose outcome leads here; -1: the stage before. The same in all targets of a stage
+    on: str = "failed"  # the outcome that leads here: failed, busy, no-answer (see stages.py)
+    diverted: tuple[Diversion, ...] = ()  # the forwardings that led here, first one first
 
 
 class Plan(Struct, frozen=True, array_like=True):

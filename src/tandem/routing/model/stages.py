@@ -1,0 +1,35 @@
+"""Which stage of a plan follows when one has failed: carriers after carriers, forwards after busy or no answer."""
+
+from tandem.routing.model.plan import Plan
+
+# Telnyx and Microsoft fail over on these and on nothing else; and only before anyone heard a ring.
+RETRY = frozenset((408, 480, 503, 504))
+BUSY = frozenset((486, 600))
+ABSENT = frozenset((408, 480, 487, 503, 504))
+
+
+def outcome(kind: str, status: int, *, rang: bool) -> str:
+    """How a stage ended, for `next_stage`: failed, busy, no-answer; "" when its answer is final.
+
+    kind is the Target's. status is the best final response, 0 for a transport error or when our ring time ran out.
+    rang: a provisional response above 100 was seen.
+    """
+    if kind == "user":
+        if status in BUSY:
+            return "busy"
+        return "no-answer" if status == 0 or status in ABSENT else ""
+    if (status == 0 or status in RETRY) and not rang:
+        return "failed"
+    if status in BUSY:
+        return "busy"
+    return "no-answer" if rang and (status == 0 or status in RETRY) else ""
+
+
+def next_stage(plan: Plan, stage: int, outcome: str) -> int:
+    """The number of the stage to ring after `stage` ended so; -1: the plan is at its end."""
+    for number in range(stage + 1, len(plan.stages)):
+        target = plan.stages[number][0]
+        after = target.after if target.after >= 0 else number - 1
+        if after == stage and target.on == outcome:
+            return number
+    return -1
