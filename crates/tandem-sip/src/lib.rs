@@ -5,3 +5,6 @@ pub mod digest;
 pub mod ids;
 pub mod nonce;
 pub mod nonces;
+pub mod policy;
+pub mod cidr;
+pub mod users;
