@@ -78,6 +78,7 @@ class Acked(Struct, frozen=True, array_like=True, tag=3):
     seq: int
     at: int
     call: str
+    edge: int
     to_tag: str  # ours: names the dialog
     cseq: int
     content_type: str

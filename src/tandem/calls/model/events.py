@@ -1,0 +1,59 @@
+"""What can happen to a call, beyond what the core reports (tandem.boundary): placed, ticked, told, commanded."""
+
+from msgspec import Struct
+
+from tandem.boundary import Failed, Request, Response
+from tandem.calls.model.call import Contact
+from tandem.routing.model.plan import Plan, Refusal
+
+
+class Placed(Struct, frozen=True, array_like=True, tag=101):
+    """An INVITE without To tag, with what routing and the registrar say of it."""
+
+    request: Request
+    plan: Plan | Refusal
+    contacts: dict[str, tuple[Contact, ...]]
+    full: tuple[str, ...] = ()  # limits that are used up
+    merged: bool = False  # the same request came by another path (RFC 3261 8.2.2.2)
+
+
+class Ticked(Struct, frozen=True, array_like=True, tag=102):
+    """Something that the call wanted at a time may be due."""
+
+
+class FlowLost(Struct, frozen=True, array_like=True, tag=103):
+    """A request could not be sent; where the same phone can be reached now."""
+
+    failed: Failed
+    contacts: tuple[Contact, ...]
+
+
+class Rerouted(Struct, frozen=True, array_like=True, tag=104):
+    """A 3xx or a REFER, with what routing says of the new target."""
+
+    cause: Response | Request
+    plan: Plan | Refusal
+    contacts: dict[str, tuple[Contact, ...]]
+
+
+class HangUp(Struct, frozen=True, array_like=True, tag=105):
+    """Somebody at a desk ends the call."""
+
+    by: str
+
+
+class Lapsed(Struct, frozen=True, array_like=True, tag=106):
+    """A new owner found this effect in the outbox, too late to be repeated."""
+
+    do: str
+    ref: int
+
+
+class Move(Struct, frozen=True, array_like=True, tag=107):
+    """Somebody at a desk transfers one side of the call."""
+
+    by: str
+    leg: str  # "caller" or "callee": who is connected anew
+    to: str
+    plan: Plan | Refusal
+    contacts: dict[str, tuple[Contact, ...]]

@@ -1,0 +1,127 @@
+"""How a call that nobody answered ends: failed attempts, fail-over, the best final response, CANCEL, refusal."""
+
+from tandem.boundary import Request, Response
+from tandem.calls.model import bill
+from tandem.calls.model.call import ENDED, GONE, SETUP, TALKING, Attempt
+from tandem.calls.model.draft import Draft
+
+# Another carrier is tried only for these, and only while nobody rang: never on 404, 486, 603.
+RETRY = frozenset({408, 480, 500, 503, 504})
+SAY_INSTEAD = {401: 403, 407: 403, 503: 500, 487: 480}  # what a callee's status means to our caller (RFC 3261 16.7)
+
+
+def failed(draft: Draft, response: Response) -> None:
+    """A final response of 300 and above to one of our INVITEs."""
+    attempt = draft.attempts.get(response.n)
+    draft.close(response.n)
+    if attempt is None or attempt.status >= 200:
+        return
+    if attempt.cancelled or draft.call.state != SETUP:
+        drop(draft, attempt, response.status)
+        return
+    lines = "".join(f"Reason: {value}\r\n" for value in response.special.get("reason", ()))
+    lines += "".join(f"Retry-After: {value}\r\n" for value in response.special.get("retry-after", ()))
+    attempt_failed(draft, attempt, response.status, response.reason, lines)
+
+
+def drop(draft: Draft, attempt: Attempt, status: int) -> None:
+    """The attempt is over and its dialogs with it."""
+    draft.attempt(attempt.n, status=status)
+    own = draft.legs[attempt.leg].local_tag
+    for leg in list(draft.legs.values()):
+        if leg.local_tag == own and leg.name[0] == "b" and leg.state != GONE:
+            draft.leg(leg.name, state=GONE)
+            if f"a{leg.name[1]}" in draft.legs and draft.call.state == SETUP:
+                draft.leg(f"a{leg.name[1]}", state=GONE)
+
+
+def attempt_failed(draft: Draft, attempt: Attempt, status: int, why: str, lines: str = "") -> None:
+    """One target said no, or nothing. When it was the last of its stage: the next stage, or the end."""
+    who = attempt.target.aor or f"trunk:{attempt.target.trunk}"
+    running = draft.clients[attempt.n].ended_at == 0
+    if running:
+        draft.cancel(attempt.n)
+    drop(draft, attempt, status)
+    if running:
+        draft.attempt(attempt.n, cancelled=True)
+    draft.set(tried=(*draft.call.tried, f"{who} {status}"))
+    draft.note("failed", f"{who} {status} {why}")
+    if is_better(status, draft.call.best):
+        draft.set(best=status, best_rest=lines)
+    if status >= 600:
+        cancel_attempts(draft, "declined everywhere")
+        refuse(draft, status, "declined", extra=lines)
+        return
+    if any(other.stage == draft.call.stage and other.status < 200 for other in draft.attempts.values()):
+        return
+    from tandem.calls.model.setup import start_stage
+
+    if may_go_on(draft, attempt):
+        start_stage(draft, draft.call.stage + 1)
+    else:
+        refuse(draft, draft.call.best or 480, why_of(draft.call.best), extra=draft.call.best_rest)
+
+
+def may_go_on(draft: Draft, attempt: Attempt) -> bool:
+    """Whether the next stage may be rung: for carriers by the retry rule, behind a user's phones always."""
+    if draft.call.stage + 1 >= len(draft.call.stages):
+        return False
+    if attempt.target.kind == "user":
+        return True
+    return attempt.status in RETRY and not attempt.rang
+
+
+def is_better(status: int, best: int) -> bool:
+    """RFC 3261 16.7, 6: any 6xx; else the lowest class; in 4xx one that the caller can do something about."""
+    if not best:
+        return True
+    if status >= 600 or best >= 600:
+        return status >= 600 > best
+    if status // 100 != best // 100:
+        return status // 100 < best // 100
+    useful = (401, 407, 415, 420, 484, 486, 488)
+    return status in useful and best not in useful
+
+
+def why_of(status: int) -> str:
+    return {486: "busy", 600: "busy", 603: "declined", 408: "no answer", 480: "no answer", 487: "cancelled"}.get(status, "failed")
+
+
+def refuse(draft: Draft, status: int, why: str, *, extra: str = "") -> None:
+    """The caller's final response, and the end of the call."""
+    status = SAY_INSTEAD.get(status, status)
+    draft.respond(draft.call.invite, status, extra=extra)
+    draft.set(final=status)
+    bill.end(draft, ended_by="tandem" if status in (480, 408, 500, 503) else "callee", why=why)
+
+
+def cancelled(draft: Draft, request: Request) -> None:
+    """The caller's CANCEL. Its answer is always 200; it ends the call only while no final response was decided."""
+    draft.receive(request, "")
+    draft.respond(request.txn, 200)
+    if draft.call.state != SETUP:
+        return
+    reason = "".join(f"Reason: {value}\r\n" for value in request.special.get("reason", ()))
+    cancel_attempts(draft, "cancelled")
+    draft.respond(draft.call.invite, 487, extra=reason)
+    draft.set(final=487)
+    bill.end(draft, ended_by="caller", why="cancelled")
+
+
+def cancel_attempts(draft: Draft, why: str) -> None:
+    """CANCEL for every INVITE that has no final response yet."""
+    for attempt in list(draft.attempts.values()):
+        if draft.clients[attempt.n].ended_at == 0 and not attempt.cancelled:
+            draft.cancel(attempt.n)
+            draft.attempt(attempt.n, cancelled=True)
+            draft.note("cancelled", why)
+
+
+def hung_up_early(draft: Draft, by: str) -> None:
+    """BYE of the caller in an early dialog, or a desk's order, before anybody answered."""
+    if draft.call.state in (TALKING, ENDED):
+        return
+    cancel_attempts(draft, f"by {by}")
+    draft.respond(draft.call.invite, 487)
+    draft.set(final=487)
+    bill.end(draft, ended_by=by, why="cancelled")

@@ -1,0 +1,120 @@
+"""The whole behaviour of a call: `step(call, event, now)` gives the next call and what must be said. Pure.
+
+Rules that hold everywhere:
+- what has happened decides, not what was planned: late, repeated and crossing messages find the answer in the state;
+- the caller gets exactly one final response; every dialog that a callee believes in is either the call's or is ended;
+- a call ends once, and its CDR is made in the step that ends it.
+"""
+
+from msgspec import Struct
+
+from tandem.boundary import Acked, Failed, Request, Response, TimedOut
+from tandem.calls.model import answer, finish, hangup, lost, redirect, relay, setup, text, timers, transfer
+from tandem.calls.model.call import ENDED, Call, Client, Effect
+from tandem.calls.model.draft import Draft
+from tandem.calls.model.events import FlowLost, HangUp, Lapsed, Move, Placed, Rerouted, Ticked
+from tandem.records.model import CallEvent, Cdr
+
+Event = Placed | Request | Response | Acked | TimedOut | Failed | FlowLost | Rerouted | Ticked | HangUp | Move | Lapsed
+
+
+class Stepped(Struct, frozen=True):
+    call: Call | None
+    effects: tuple[Effect, ...] = ()
+    notes: tuple[CallEvent, ...] = ()
+    cdr: Cdr | None = None
+
+
+def step(call: Call | None, event: Event, now: int) -> Stepped:
+    """One event. `now` and all times are microseconds since 1970."""
+    if call is None:
+        if not isinstance(event, Placed):
+            return Stepped(None)
+        return stepped(setup.place(event, now))
+    draft = Draft(call, now)
+    draft.at = getattr(event, "at", now)
+    match event:
+        case Response():
+            response(draft, event)
+        case Request(method="CANCEL"):
+            finish.cancelled(draft, event)
+        case Request():
+            draft.at = event.at
+            relay.inside(draft, event)
+        case Acked():
+            answer.acked(draft, event)
+        case TimedOut(server=True):
+            hangup.no_ack(draft, event.txn)
+        case TimedOut():
+            lost.timed_out(draft, event.txn)
+        case Failed():
+            lost.failed(draft, event, ())
+        case FlowLost():
+            draft.at = event.failed.at
+            lost.failed(draft, event.failed, event.contacts)
+        case Rerouted():
+            draft.at = event.cause.at
+            redirect.rerouted(draft, event)
+        case Ticked():
+            timers.tick(draft)
+        case HangUp():
+            hangup.desk(draft, event.by)
+        case Move():
+            transfer.desk(draft, event)
+        case Lapsed():
+            lost.lapsed(draft, event)
+        case Placed():
+            pass  # the same INVITE again, redelivered: its transaction is in hand
+    return stepped(draft)
+
+
+def stepped(draft: Draft) -> Stepped:
+    timers.prune(draft)
+    return Stepped(draft.freeze(), tuple(draft.effects), tuple(draft.notes), draft.cdr)
+
+
+def response(draft: Draft, event: Response) -> None:
+    """By what the request was for."""
+    client = draft.clients.get(event.n)
+    if client is None:
+        return
+    if event.status in (401, 407) and (line := login(draft, client, event)):
+        draft.close(event.n)
+        relay.retry_with_login(draft, client, event, line)
+        return
+    match client.why:
+        case "invite" if event.status < 200:
+            setup.provisional(draft, event)
+        case "invite" if event.status < 300:
+            answer.answered(draft, event)
+        case "invite":
+            finish.failed(draft, event)
+        case "relay":
+            relay.relayed(draft, client, event)
+        case "refresh":
+            timers.refreshed(draft, client, event)
+        case "offer" | "join":
+            transfer.progressed(draft, client, event)
+        case _ if event.status >= 200:
+            draft.close(event.n)
+
+
+def login(draft: Draft, client: Client, event: Response) -> str:
+    """The credentials line for a trunk's challenge; "" when it has none, or had its chance."""
+    attempt = draft.attempts.get(client.n)
+    leg = draft.legs.get(client.leg)
+    target = attempt.target if attempt else next(
+        (a.target for a in draft.attempts.values() if leg and draft.legs[a.leg].local_tag == leg.local_tag), None
+    )  # fmt: skip
+    if target is None or not target.username or client.logins or (attempt and attempt.cancelled) or draft.call.state == ENDED:
+        return ""
+    proxy = event.status == 407
+    uri = client.message.split(b" ", 2)[1].decode("latin-1")
+    for challenge in event.special.get("proxy-authenticate" if proxy else "www-authenticate", ()):
+        line = text.authorization(
+            challenge, proxy=proxy, method=client.method, uri=uri, username=target.username, password=target.password,
+            cnonce=f"{draft.call.id}{client.n}",
+        )  # fmt: skip
+        if line:
+            return line
+    return ""

@@ -1,0 +1,386 @@
+"""Settle, step, save, do: everything around `step` except sockets, clocks and the store itself. Deterministic.
+
+`offer` takes events, `decide` steps the calls that have some and gives one batch of saves, `committed` takes the store's
+answer and gives the commands. One save of a row is in flight at a time; what arrives meanwhile waits and is stepped together.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct, msgpack
+from msgspec.structs import replace
+
+from tandem.boundary import (
+    Ack, Acked, Ask, Command, EdgeDown, EdgeUp, Failed, Flow, FlowClosed, Forget, Receive, Request, Respond, Response, Stop, Taken,
+    TimedOut,
+)  # fmt: skip
+from tandem.boundary import Event as Heard
+from tandem.calls.model import timers
+from tandem.calls.model.call import ENDED, LINGER, SCHEMA, SETUP, Call, Client, Contact, Effect, Row, Server
+from tandem.calls.model.events import FlowLost, Lapsed, Placed, Rerouted, Ticked
+from tandem.calls.model.step import Event, step
+from tandem.calls.model.text import response as sip_response
+from tandem.records import model as records
+from tandem.routing.model.plan import Plan, Refusal
+
+DECODED_ROWS = 4_096  # calls kept decoded; others are read from the store when something happens to them
+EVENTS_PER_CALL = 256  # waiting while a save is in flight; a peer that sends more is not heard
+
+_encode = msgpack.Encoder().encode
+_decode = msgpack.Decoder(Row).decode
+
+
+class Save(Struct, frozen=True):
+    """One row to be saved, compare-and-set on epoch and version, with the records that belong to it."""
+
+    key: str
+    epoch: int
+    version: int
+    writer: int
+    expires_at: int
+    row: bytes | None
+    logs: list[tuple[str, bytes]]
+
+
+class Outside(Protocol):
+    """What the shell asks of other rooms, synchronously and without side effects."""
+
+    def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]: ...
+    def elsewhere(self, call: Call, cause: Response | Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]: ...
+    def contacts(self, aor: str) -> tuple[Contact, ...]: ...
+
+
+class Live:
+    """A call that this node owns, between two saves."""
+
+    __slots__ = ("call", "done", "due", "heard", "in_flight", "outbox", "version", "waiting")
+
+    def __init__(self, call: Call | None, version: int, outbox: tuple[Effect, ...] = (), heard: tuple[tuple[str, int], ...] = ()) -> None:
+        self.call = call
+        self.version = version
+        self.outbox = outbox
+        self.heard = heard
+        self.done = False  # the outbox has reached the edges
+        self.in_flight = False
+        self.waiting: list[Event] = []
+        self.due = 0
+
+
+class Batch(Struct):
+    """One group commit: what to save, and what to do when it is saved."""
+
+    saves: list[Save]
+    lives: list[Live]
+    effects: list[tuple[Effect, ...]]
+    taken: list[list[tuple[int, int]]]
+    loose: list[Command]  # commands of events that changed no row
+
+
+class Shell:
+    """One node's calls. `load(key)` reads a row from the store: (epoch, version, bytes) or None."""
+
+    def __init__(self, *, epoch: int, writer: int, outside: Outside, load: Callable[[str], tuple[int, int, bytes] | None]) -> None:
+        self.epoch = epoch
+        self.writer = writer
+        self.outside = outside
+        self.load = load
+        self.live: dict[str, Live] = {}
+        self.ready: dict[str, Live] = {}  # calls with something to step, in order of arrival
+        self.seqs: dict[str, list[tuple[int, int]]] = {}
+        self.loose: list[Command] = []
+        self.loose_taken: list[tuple[int, int]] = []
+        self.dues: dict[str, int] = {}
+        self.usage: dict[str, set[str]] = {}  # calls by limit name
+        self.setups: dict[tuple[str, str, int, str], str] = {}  # INVITEs being set up: for merged requests
+        self.other: Callable[[Heard], list[Command] | None] | None = None  # what belongs to no call
+
+    # -- events in
+
+    def offer(self, events: list[Heard], now: int) -> None:
+        for event in events:
+            match event:
+                case Request() | Response() | Acked():
+                    self.message(event)
+                case Failed():
+                    self.failure(event)
+                case TimedOut():
+                    self.queue(event.call, event)
+                case EdgeUp() | EdgeDown() | FlowClosed():
+                    if self.other is not None:
+                        self.loose += self.other(event) or []
+
+    def message(self, event: Request | Response | Acked) -> None:
+        edge = event.flow.edge if not isinstance(event, Acked) else event.edge
+        if event.call:
+            found = self.find(event.call)
+            if found is not None:
+                self.seqs.setdefault(event.call, []).append((edge, event.seq))
+                self.queue(event.call, self.informed(found, event))
+                return
+        if isinstance(event, Request) and event.method == "INVITE" and not event.to_tag:
+            self.place(event, edge)
+            return
+        if isinstance(event, Request):
+            handled = self.other(event) if self.other is not None and not event.call else None
+            self.loose += handled if handled is not None else [self.stateless(event, 481)]
+        self.loose_taken.append((edge, event.seq))
+
+    def place(self, request: Request, edge: int) -> None:
+        plan, contacts = self.outside.place(request)
+        names = [limit for limit in plan.limits] if isinstance(plan, Plan) else []
+        full = tuple(limit.name for limit in names if len(self.usage.get(limit.name, ())) >= limit.most)
+        key = (request.call_id, request.from_tag, request.cseq, request.uri)
+        merged = self.setups.get(key, request.call) != request.call
+        self.live[request.call] = Live(None, 0)
+        self.seqs.setdefault(request.call, []).append((edge, request.seq))
+        self.queue(request.call, Placed(request, plan, contacts, full, merged))
+        self.setups.setdefault(key, request.call)
+        for limit in names:
+            self.usage.setdefault(limit.name, set()).add(request.call)
+
+    def informed(self, live: Live, event: Request | Response | Acked) -> Event:
+        """An event together with what other rooms know, where the step will need it."""
+        call = live.call
+        if call is None:
+            return event
+        if isinstance(event, Response) and 300 <= event.status < 400 and call.state == SETUP:
+            return Rerouted(event, *self.outside.elsewhere(call, event))
+        if isinstance(event, Request) and event.method == "REFER" and "refer-to" in event.special:
+            return Rerouted(event, *self.outside.elsewhere(call, event))
+        return event
+
+    def failure(self, event: Failed) -> None:
+        live = self.find(event.call)
+        if live is None or live.call is None:
+            return
+        client = next((c for c in live.call.clients if c.n == event.txn), None)
+        leg = next((leg for leg in live.call.legs if client and leg.name == client.leg), None)
+        if not event.server and leg is not None and leg.aor:
+            self.queue(event.call, FlowLost(event, self.outside.contacts(leg.aor)))
+        else:
+            self.queue(event.call, event)
+
+    def tick(self, now: int) -> None:
+        """Wakes the calls whose time has come."""
+        for key in [key for key, due in self.dues.items() if due <= now]:
+            del self.dues[key]
+            self.queue(key, Ticked())
+
+    def queue(self, key: str, event: Event) -> None:
+        live = self.find(key)
+        if live is None or len(live.waiting) >= EVENTS_PER_CALL:
+            return
+        live.waiting.append(event)
+        self.ready[key] = live
+
+    def find(self, key: str) -> Live | None:
+        live = self.live.get(key)
+        if live is None and key:
+            found = self.load(key)
+            if found is not None:
+                live = self.live[key] = self.revive(found)
+        return live
+
+    def revive(self, found: tuple[int, int, bytes]) -> Live:
+        epoch, version, data = found
+        row = _decode(data)
+        call = row.call if epoch >= self.epoch else replace(row.call, takeovers=row.call.takeovers + 1)
+        return Live(call, version, row.outbox, row.heard)
+
+    # -- step and save
+
+    def decide(self, now: int) -> Batch | None:
+        """Steps every call that has events and no save in flight."""
+        batch = Batch([], [], [], [], self.loose)
+        held: dict[str, Live] = {}
+        for key, live in self.ready.items():
+            if live.in_flight:
+                held[key] = live
+                continue
+            self.decide_one(key, live, now, batch)
+        self.ready = held
+        if self.loose_taken:
+            batch.loose = [*batch.loose, *taken_of(self.loose_taken)]
+        self.loose, self.loose_taken = [], []
+        return batch if batch.saves or batch.loose or batch.lives else None
+
+    def decide_one(self, key: str, live: Live, now: int, batch: Batch) -> None:
+        events, live.waiting = live.waiting, []
+        before, call = live.call, live.call
+        effects: list[Effect] = []
+        logs: list[tuple[str, bytes]] = []
+        for event in events:
+            stepped = step(call, event, now)
+            call = stepped.call
+            effects += stepped.effects
+            logs += [(records.EVENT_STREAM, records.write(note)) for note in stepped.notes]
+            if stepped.cdr is not None:
+                logs.append((records.CDR_STREAM, records.write(stepped.cdr)))
+        if call is None or (call is before and not effects):
+            self.loose_taken += self.seqs.pop(key, [])
+            self.schedule(key, live)
+            return
+        version = live.version + 1
+        fresh = tuple(replace(effect, version=version) for effect in effects)
+        kept = () if live.done else tuple(effect for effect in live.outbox if effect.until > now)
+        live.call, live.outbox, live.version, live.done = call, (*kept, *fresh), version, False
+        live.in_flight = True
+        row = _encode(Row(SCHEMA, call, live.outbox, live.heard))
+        batch.saves.append(Save(key, self.epoch, version, self.writer, timers.expires(call), row, logs))
+        batch.lives.append(live)
+        batch.effects.append(fresh)
+        batch.taken.append(self.seqs.pop(key, []))
+
+    # -- do
+
+    def committed(self, batch: Batch, outcomes: list[bool], now: int) -> list[Command]:
+        """What to say, now that it is saved. A refused save means another owner: this call is his."""
+        commands: list[Command] = list(batch.loose)
+        taken: list[tuple[int, int]] = []
+        for save, live, effects, seqs, good in zip(batch.saves, batch.lives, batch.effects, batch.taken, outcomes, strict=True):
+            live.in_flight = False
+            if not good:
+                self.drop(save.key)
+                continue
+            assert live.call is not None
+            commands += [c for effect in effects if (c := command(live.call, effect, now)) is not None]
+            taken += seqs
+            self.schedule(save.key, live)
+            if live.waiting:
+                self.ready[save.key] = live
+        return commands + taken_of(taken)
+
+    def sent(self, batch: Batch) -> None:
+        """The edges have everything: the next save leaves these effects out."""
+        for live in batch.lives:
+            if not live.in_flight:
+                live.done = True
+
+    def schedule(self, key: str, live: Live) -> None:
+        """Notes when the call wants to be woken, and what it no longer uses."""
+        call = live.call
+        if call is None:
+            return
+        due = timers.due(call)
+        if due:
+            self.dues[key] = due
+        else:
+            self.dues.pop(key, None)
+        if call.state != SETUP and self.setups:
+            self.forget_setup(call)
+        if call.state == ENDED:
+            for name in call.limits:
+                if name in self.usage:
+                    self.usage[name].discard(key)
+        if len(self.live) > DECODED_ROWS:
+            self.evict()
+
+    def forget_setup(self, call: Call) -> None:
+        caller = call.caller
+        tag = caller.from_.rpartition("tag=")[2].split(";")[0]
+        server = next((s for s in call.servers if s.txn == call.invite), None)
+        if server is not None:
+            self.setups.pop((server.call_id, tag, caller.cseq, caller.uri), None)
+
+    def evict(self) -> None:
+        """Forgets decoded calls in which nothing is going on; the store has them."""
+        for key in [key for key, live in self.live.items() if not live.in_flight and not live.waiting and live.done][: DECODED_ROWS // 2]:
+            del self.live[key]
+
+    def drop(self, key: str) -> None:
+        self.live.pop(key, None)
+        self.dues.pop(key, None)
+        self.ready.pop(key, None)
+        self.seqs.pop(key, None)
+
+    # -- take over
+
+    def adopt(self, key: str, found: tuple[int, int, bytes], now: int) -> list[Command]:
+        """Settles a row of a dead owner: says what it had not said, takes its transactions up, knows its timers."""
+        live = self.live[key] = self.revive(found)
+        call = live.call
+        assert call is not None
+        commands = rearm(call, now)
+        for effect in live.outbox:
+            if effect.until > now:
+                told = command(call, effect, now)
+                commands += [told] if told is not None else []
+            elif effect.do == "ask":
+                self.queue(key, Lapsed(effect.do, effect.ref))
+        for name in call.limits:
+            if call.state != ENDED:
+                self.usage.setdefault(name, set()).add(key)
+        live.done = True
+        self.schedule(key, live)
+        return commands
+
+    def stateless(self, request: Request, status: int) -> Command:
+        head = f"From: {request.from_}\r\nTo: {request.to}\r\nCall-ID: {request.call_id}\r\nCSeq: {request.cseq} {request.method}\r\n"
+        return Respond(0, request.txn, request.method, status, request.flow, request.vias, "", request.call_id, sip_response(status, head))
+
+
+def taken_of(seqs: list[tuple[int, int]]) -> list[Command]:
+    """Taken commands, one per edge."""
+    by_edge: dict[int, list[int]] = {}
+    for edge, seq in seqs:
+        by_edge.setdefault(edge, []).append(seq)
+    return [Taken(edge, found) for edge, found in by_edge.items()]
+
+
+def command(call: Call, effect: Effect, now: int) -> Command | None:
+    """The words of an effect: they stand in the transaction that it names."""
+    match effect.do:
+        case "respond":
+            server = next((s for s in call.servers if s.txn == effect.ref), None)
+            return respond(call, server, 0) if server is not None else None
+        case "ask":
+            client = next((c for c in call.clients if c.n == effect.ref), None)
+            return ask(call, client, 0) if client is not None else None
+        case "ack":
+            client = next((c for c in call.clients if c.n == effect.ref), None)
+            found = next((a for a in client.acks if a.to_tag == effect.tag), None) if client is not None else None
+            return Ack(call.shard, call.id, effect.ref, found.branch, found.to_tag, found.flow, found.message) if found else None
+        case "stop":
+            return Stop(effect.ref)
+        case "forget":
+            return Forget(call.id, effect.ref)
+    return None
+
+
+def respond(call: Call, server: Server, age: int) -> Respond:
+    return Respond(
+        call.shard, server.txn, server.method, server.status, server.flow, server.vias, server.contact, server.call_id, server.message,
+        server.reliable, call.id, age, server.acked,
+    )  # fmt: skip
+
+
+def ask(call: Call, client: Client, age: int) -> Ask:
+    return Ask(
+        call.shard, call.id, client.n, client.method, client.flow, client.contact, client.call_id, client.message, client.quiet, age,
+        client.proceeding, client.branch_of,
+    )  # fmt: skip
+
+
+def rearm(call: Call, now: int) -> list[Command]:
+    """The transactions of a row, for the core of a new owner: silent ones, they only go on."""
+    commands: list[Command] = []
+    for server in call.servers:
+        age = max(1, now - server.at)
+        if server.ended_at and now - server.ended_at > LINGER:
+            continue
+        if server.status:
+            commands.append(respond(call, server, age))
+        else:
+            commands.append(Receive(call.shard, server.txn, server.method, call.id))
+    for client in call.clients:
+        age = max(1, now - client.at)
+        if not client.ended_at:
+            commands.append(ask(call, client, age))
+        for ack in client.acks:
+            if now - client.ended_at < LINGER:
+                commands.append(Ack(call.shard, call.id, client.n, ack.branch, ack.to_tag, ack.flow, ack.message, age, send=False))
+    return commands
+
+
+def peer_of(flow: Flow) -> str:
+    return f"{flow.host}:{flow.port}"
