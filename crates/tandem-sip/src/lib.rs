@@ -1,10 +1,12 @@
 //! SIP without sockets and clocks: header index, framing, transactions, digest, tokens, registrar, link. It does no I/O.
 
 pub mod base32;
+pub mod cidr;
 pub mod digest;
+pub mod frame;
 pub mod ids;
+pub mod keeper;
 pub mod nonce;
 pub mod nonces;
 pub mod policy;
-pub mod cidr;
 pub mod users;
