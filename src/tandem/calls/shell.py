@@ -221,7 +221,7 @@ class Shell:
             self.schedule(key, live)
             return
         version = live.version + 1
-        fresh = tuple(replace(effect, version=version) for effect in effects)
+        fresh = last_words(effects, version)
         kept = () if live.done else tuple(effect for effect in live.outbox if effect.until > now)
         live.call, live.outbox, live.version, live.done = call, (*kept, *fresh), version, False
         live.in_flight = True
@@ -317,6 +317,14 @@ class Shell:
     def stateless(self, request: Request, status: int) -> Command:
         head = f"From: {request.from_}\r\nTo: {request.to}\r\nCall-ID: {request.call_id}\r\nCSeq: {request.cseq} {request.method}\r\n"
         return Respond(0, request.txn, request.method, status, request.flow, request.vias, "", request.call_id, sip_response(status, head))
+
+
+def last_words(effects: list[Effect], version: int) -> tuple[Effect, ...]:
+    """The effects of one save, numbered; of several responses in one transaction only the last is said."""
+    last = {effect.ref: at for at, effect in enumerate(effects) if effect.do == "respond"}
+    return tuple(
+        replace(effect, version=version) for at, effect in enumerate(effects) if effect.do != "respond" or last[effect.ref] == at
+    )  # fmt: skip
 
 
 def taken_of(seqs: list[tuple[int, int]]) -> list[Command]:

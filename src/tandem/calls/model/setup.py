@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from tandem.boundary import Flow, Request, Response
 from tandem.calls.model import identity, reliable, text
 from tandem.calls.model.call import EARLY, ENDED, SCHEMA, SETUP, Attempt, Call, Caller, Contact, Leg
-from tandem.calls.model.draft import Draft
+from tandem.calls.model.draft import NUMBERS, Draft
 from tandem.calls.model.events import Placed
 from tandem.calls.model.finish import attempt_failed, refuse
 from tandem.routing.model.plan import Plan, Refusal, Target
@@ -46,13 +46,18 @@ def new_call(request: Request, plan: Plan | Refusal) -> Call:
         trusted=bool(planned and planned.caller_trusted), cseq=request.cseq,
     )  # fmt: skip
     return Call(
-        id=request.call, shard=0, state=SETUP, tenant=plan.tenant, caller=caller, callee=plan.callee, stages=(), contacts={},
+        id=request.call, shard=shard_of(request.call), state=SETUP, tenant=plan.tenant, caller=caller, callee=plan.callee, stages=(), contacts={},
         stage=0, legs=(), attempts=(), servers=(), clients=(), invite=request.txn, next_n=1, next_leg=0, bridge=("", ""),
         invited_at=request.at, max_seconds=planned.max_seconds if planned else 0,
         emergency=bool(planned and planned.emergency),
         trunk_in=request.trust[6:] if request.trust.startswith("trunk:") else "",
         inbound_headers=planned.inbound_headers if planned else (),
     )  # fmt: skip
+
+
+def shard_of(call: str) -> int:
+    """The shard that a call id names in its first two characters."""
+    return NUMBERS.index(call[0]) * 32 + NUMBERS.index(call[1])
 
 
 def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
