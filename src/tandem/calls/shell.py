@@ -5,6 +5,7 @@ answer and gives the commands. One save of a row is in flight at a time; what ar
 """
 
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Protocol
 
 from msgspec import Struct, msgpack
@@ -90,6 +91,7 @@ class Shell:
         self.loose: list[Command] = []
         self.loose_taken: list[tuple[int, int]] = []
         self.dues: dict[str, int] = {}
+        self.timers: list[tuple[int, str]] = []  # may hold times that are no longer wanted
         self.usage: dict[str, set[str]] = {}  # calls by limit name
         self.setups: dict[tuple[str, str, int, str], str] = {}  # INVITEs being set up: for merged requests
         self.other: Callable[[Heard], list[Command] | None] | None = None  # what belongs to no call
@@ -162,9 +164,17 @@ class Shell:
 
     def tick(self, now: int) -> None:
         """Wakes the calls whose time has come."""
-        for key in [key for key, due in self.dues.items() if due <= now]:
-            del self.dues[key]
-            self.queue(key, Ticked())
+        while self.timers and self.timers[0][0] <= now:
+            due, key = heappop(self.timers)
+            if self.dues.get(key) == due:
+                del self.dues[key]
+                self.queue(key, Ticked())
+
+    def wake_at(self) -> int:
+        """The time of the next tick; 0: none."""
+        while self.timers and self.dues.get(self.timers[0][1]) != self.timers[0][0]:
+            heappop(self.timers)
+        return self.timers[0][0] if self.timers else 0
 
     def queue(self, key: str, event: Event) -> None:
         live = self.find(key)
@@ -263,7 +273,9 @@ class Shell:
             return
         due = timers.due(call)
         if due:
-            self.dues[key] = due
+            if self.dues.get(key) != due:
+                self.dues[key] = due
+                heappush(self.timers, (due, key))
         else:
             self.dues.pop(key, None)
         if call.state != SETUP and self.setups:

@@ -1,0 +1,109 @@
+"""The calls of this process on an event loop: the core's inbox in, saves to the store, commands out. It decides nothing."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from tandem import boundary
+from tandem.boundary import Command
+from tandem.calls.shell import Batch, Shell
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 0.02  # timers of calls are not finer than this
+RETRY_SECONDS = 0.1  # a store that failed is asked again
+SAVES_PER_BATCH = 4_096
+
+
+class Core(Protocol):
+    """The Rust side of this node (tandem._core.Node)."""
+
+    fd: int
+
+    def drain(self) -> bytes: ...
+    def run(self, commands: bytes) -> int: ...
+
+
+class Rows(Protocol):
+    """As much of ports.Store as calls need."""
+
+    def save(
+        self, saves: list[tuple[str, int, int, int, int, bytes | None, list[tuple[str, bytes]]]]
+    ) -> list[bool]: ...
+
+
+class Service:
+    """Runs a Shell. `now()` gives microseconds since 1970."""
+
+    def __init__(self, *, core: Core, rows: Rows, shell: Shell, now: Callable[[], int]) -> None:
+        self.core, self.rows, self.shell, self.now = core, rows, shell, now
+        self.stuck: Batch | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.timer_at = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        loop.add_reader(self.core.fd, self.turn)
+        self.turn()
+
+    def stop(self) -> None:
+        if self.loop is not None:
+            self.loop.remove_reader(self.core.fd)
+
+    def turn(self) -> None:
+        """Whatever has come in since the last turn, in one batch."""
+        now = self.now()
+        self.shell.offer(boundary.read_events(self.core.drain()), now)
+        self.shell.tick(now)
+        self.commit()
+
+    def order(self, key: str, event: object) -> None:
+        """An order from a desk for one call."""
+        self.shell.queue(key, event)  # type: ignore[arg-type]
+        self.commit()
+
+    def commit(self) -> None:
+        """Saves what was decided and says it; what came in meanwhile is decided next."""
+        while self.stuck is None and (batch := self.shell.decide(self.now())) is not None:
+            self.save(batch)
+        self.schedule()
+
+    def save(self, batch: Batch) -> None:
+        try:
+            outcomes = self.rows.save([(s.key, s.epoch, s.version, s.writer, s.expires_at, s.row, s.logs) for s in batch.saves])
+        except OSError as error:
+            log.error("store refused a save", error=str(error), rows=len(batch.saves))
+            self.stuck = batch
+            if self.loop is not None:
+                self.loop.call_later(RETRY_SECONDS, self.again)
+            return
+        commands = self.shell.committed(batch, outcomes, self.now())
+        if self.say(commands) == 0:
+            self.shell.sent(batch)
+
+    def again(self) -> None:
+        batch, self.stuck = self.stuck, None
+        if batch is not None:
+            self.save(batch)
+        self.commit()
+
+    def say(self, commands: list[Command]) -> int:
+        """Hands commands to the core; the bytes that have not yet left for the edges."""
+        return self.core.run(boundary.write_commands(commands)) if commands else 0
+
+    def schedule(self) -> None:
+        """One loop timer, for the call that wants to be woken first."""
+        due = self.shell.wake_at()
+        if self.loop is None or not due or (self.timer is not None and self.timer_at <= due and not self.timer.cancelled()):
+            return
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer_at = due
+        self.timer = self.loop.call_later(max(TICK_SECONDS, (due - self.now()) / 1e6), self.ticked)
+
+    def ticked(self) -> None:
+        self.timer = None
+        self.turn()
