@@ -10,3 +10,4 @@ pub mod nonce;
 pub mod nonces;
 pub mod policy;
 pub mod users;
+pub mod abuse;

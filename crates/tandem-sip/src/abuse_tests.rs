@@ -1,0 +1,119 @@
+//! The promises of the limits, each by name.
+
+use super::*;
+
+const SECOND: u64 = 1_000_000;
+const NOW: u64 = 1_795_000_000 * SECOND;
+
+fn policy() -> Policy {
+    Policy::from_json(br#"{"trunks": [{"id": "c", "cidrs": ["192.0.2.0/24"]}], "allow": ["198.51.100.1"],
+        "limits": {"source_rate": 10, "source_burst": 20, "account_rate": 5, "account_burst": 10, "ban_seconds": 60, "malformed_per_minute": 6}}"#)
+    .unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn count(n: u32, mut admit: impl FnMut() -> Admit) -> [u32; 3] {
+    let mut sums = [0; 3];
+    for _ in 0..n {
+        match admit() {
+            Admit::Yes => sums[0] += 1,
+            Admit::Refuse { .. } => sums[1] += 1,
+            Admit::Drop => sums[2] += 1,
+        }
+    }
+    sums
+}
+
+#[test]
+fn a_source_gets_its_burst_then_refusals_then_silence() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    assert_eq!([20, 10, 20], count(50, || abuse.admit(&policy, ip("203.0.113.1"), Lane::Fresh, NOW)));
+    assert_eq!([10, 10, 5], count(25, || abuse.admit(&policy, ip("203.0.113.1"), Lane::Fresh, NOW + SECOND)), "a second later, its rate");
+    assert_eq!([20, 0, 0], count(20, || abuse.admit(&policy, ip("203.0.113.2"), Lane::Fresh, NOW)), "another source is not touched");
+}
+
+#[test]
+fn what_is_under_way_has_its_own_larger_lane() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    count(40, || abuse.admit(&policy, ip("203.0.113.1"), Lane::Fresh, NOW));
+    assert_eq!([200, 0, 5], count(205, || abuse.admit(&policy, ip("203.0.113.1"), Lane::Kept, NOW)));
+}
+
+#[test]
+fn trunks_and_the_allow_list_have_no_limit_and_no_ban() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    for source in [ip("192.0.2.9"), ip("198.51.100.1")] {
+        assert_eq!([1000, 0, 0], count(1000, || abuse.admit(&policy, source, Lane::Fresh, NOW)));
+        assert!((0..100).all(|_| !abuse.malformed(&policy, source, NOW)));
+        assert!(!abuse.scanner(&policy, source, b"friendly-scanner", NOW));
+        assert!(!abuse.banned(source, NOW));
+    }
+}
+
+#[test]
+fn malformed_messages_ban_for_the_ban_seconds() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    let source = ip("203.0.113.1");
+    assert!((0..6).all(|_| !abuse.malformed(&policy, source, NOW)));
+    assert!(!abuse.banned(source, NOW));
+    assert!(abuse.malformed(&policy, source, NOW));
+    assert!(abuse.banned(source, NOW + 60 * SECOND - 1));
+    assert_eq!(Admit::Drop, abuse.admit(&policy, source, Lane::Kept, NOW));
+    assert!(!abuse.banned(source, NOW + 60 * SECOND));
+}
+
+#[test]
+fn malformed_messages_below_the_rate_never_ban() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    assert!((0..600).all(|i| !abuse.malformed(&policy, ip("203.0.113.1"), NOW + i * 11 * SECOND)));
+}
+
+#[test]
+fn a_scanner_is_banned_by_its_first_word() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    assert!(!abuse.scanner(&policy, ip("203.0.113.1"), b"Yealink SIP-T46S 66.86", NOW));
+    assert!(abuse.scanner(&policy, ip("203.0.113.1"), b"Friendly-Scanner", NOW));
+    assert!(abuse.banned(ip("203.0.113.1"), NOW));
+}
+
+#[test]
+fn many_wrong_names_ban_and_one_wrong_name_for_ever_does_not() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    assert!((0..1000).all(|_| !abuse.guessed(&policy, ip("203.0.113.1"), b"alice@demo.example", NOW)));
+    let names = (0..40).position(|i| abuse.guessed(&policy, ip("203.0.113.2"), format!("{i}@demo.example").as_bytes(), NOW));
+    assert!(names.is_some_and(|names| (11..20).contains(&names)), "{names:?}");
+    assert!(abuse.banned(ip("203.0.113.2"), NOW));
+}
+
+#[test]
+fn a_flood_of_good_messages_ends_in_a_ban() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    let source = ip("203.0.113.1");
+    let read = (0..20_000u64).filter(|i| {
+        let now = NOW + i * 50;
+        !abuse.banned(source, now) && abuse.admit(&policy, source, Lane::Fresh, now) != Admit::Yes
+    });
+    assert!(read.count() < 300, "of 20,000 in one second");
+    assert!(abuse.banned(source, NOW + SECOND));
+}
+
+#[test]
+fn an_account_has_its_own_rate() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    assert_eq!([10, 5, 0], count(15, || abuse.admit_account(&policy.limits, b"alice@x", NOW)));
+    assert_eq!([5, 1, 0], count(6, || abuse.admit_account(&policy.limits, b"alice@x", NOW + SECOND)));
+    assert_eq!([10, 0, 0], count(10, || abuse.admit_account(&policy.limits, b"bob@x", NOW)));
+}
+
+#[test]
+fn a_million_sources_do_not_push_out_a_ban() {
+    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
+    abuse.ban(ip("203.0.113.1"), &policy.limits, NOW);
+    for i in 0..1_000_000u32 {
+        abuse.admit(&policy, IpAddr::V4((0x0b00_0000 + i).into()), Lane::Fresh, NOW + 1 + u64::from(i));
+    }
+    assert!(abuse.banned(ip("203.0.113.1"), NOW + 2 * SECOND));
+}
