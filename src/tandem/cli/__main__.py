@@ -1,0 +1,5 @@
+"""`python -m tandem.cli`: what `./tandem` runs."""
+
+from tandem.cli.main import main
+
+main()

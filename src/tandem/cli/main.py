@@ -1,0 +1,43 @@
+"""The command line's table of contents: names, where they live, one line each. Nothing is imported before it is called.
+
+To add a command: a function (or, for a noun with verbs, a `cyclopts.App` named `app`) in a file of its own, and a line here.
+"""
+
+import sys
+
+from cyclopts import App
+
+from tandem import __version__
+
+# name, "module:function or app", help
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    (
+        "up",
+        "tandem.cli.up:up",
+        "Start Tandem on this machine; make a first configuration if there is none.",
+    ),
+    ("down", "tandem.cli.down:down", "Stop it. Data stays."),
+    ("status", "tandem.cli.status:status", "Show processes, addresses, calls and registrations."),
+    ("logs", "tandem.cli.logs:logs", "Show what the processes wrote."),
+)
+
+
+def build() -> App:
+    app = App(name="tandem", help="A clustered voice platform in a box.", version=__version__)
+    for name, where, text in COMMANDS:
+        app.command(where, name=name, help=text)
+    return app
+
+
+def main() -> None:
+    """The entry point of the wheel and of `./tandem`."""
+    from tandem.config import BadConfig
+
+    try:
+        result = build()(sys.argv[1:])
+    except BadConfig as error:
+        print(f"tandem: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(result if isinstance(result, int) else 0)

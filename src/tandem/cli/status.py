@@ -1,0 +1,92 @@
+"""`tandem status`: what runs, since when, how often it was restarted, and what the call node says."""
+
+import json
+import time
+from typing import Any
+
+from tandem.cli.ask import NoNode, Problem, ask
+from tandem.cluster.processes import CHILDREN, State, alive, read_state
+from tandem.config import load
+
+
+def status(*, as_json: bool = False) -> int:
+    """Show what runs. Exit status 0: all is up; 1: something is missing; 3: Tandem does not run here.
+
+    Parameters
+    ----------
+    as_json: for programs.
+    """
+    config = load()
+    state = read_state(config.run)
+    if state is None or not any(alive(c.process) for c in state.children.values()):
+        print('{"up": false}' if as_json else f"Tandem does not run here (data: {config.data}).")
+        return 3
+    processes = _processes(state)
+    node, why = _node(config.control_socket)
+    complete = (
+        all(p["alive"] for p in processes) and len(processes) == len(CHILDREN) + 1 and not why
+    )
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "up": complete,
+                    "processes": processes,
+                    "node": node,
+                    "why": why,
+                    "listens": state.listens,
+                }
+            )
+        )
+        return 0 if complete else 1
+    print("process     pid       up for      starts  last death")
+    for p in processes:
+        up = _span(time.time() - p["started_at"]) if p["alive"] else "DEAD"
+        print(f"{p['name']:<11} {p['pid']:<9} {up:<11} {p['starts']:<7} {p['last_death'] or '-'}")
+    print("listening  ", " ".join(state.listens), f"http:{state.http}")
+    if why:
+        print("node       ", why)
+    else:
+        print("node       ", " ".join(f"{key} {value}" for key, value in node.items()))
+    return 0 if complete else 1
+
+
+def _processes(state: State) -> list[dict[str, Any]]:
+    rows = [("supervisor", state.supervisor, state.started_at, 1, "")]
+    rows += [
+        (n, c.process, c.started_at, c.starts, c.last_death) for n, c in state.children.items()
+    ]
+    return [
+        {
+            "name": name,
+            "pid": process.pid,
+            "alive": alive(process),
+            "started_at": at,
+            "starts": starts,
+            "last_death": death,
+        }
+        for name, process, at, starts, death in rows
+    ]
+
+
+def _node(control_socket: Any) -> tuple[dict[str, Any], str]:
+    try:
+        ping = ask(control_socket, "ping")
+        stats = ask(control_socket, "stats")
+    except (NoNode, Problem) as error:
+        return {}, str(error)
+    gauges = stats.get("gauges", stats)
+    shown = {key: gauges[key] for key in ("calls", "registrations", "rows") if key in gauges}
+    reasons = ", ".join(ping.get("reasons", []))
+    return {"ready": bool(ping.get("ready")), **shown}, "" if ping.get(
+        "ready"
+    ) else reasons or "not ready"
+
+
+def _span(seconds: float) -> str:
+    whole = int(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,119 @@
+"""`tandem up`: first configuration, first data, then the supervisor. Says where to point a phone."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tandem.cli.ask import NoNode, Problem, ask
+from tandem.cluster import first
+from tandem.cluster.processes import State, alive, read_state
+from tandem.cluster.sockets import advertised_host
+from tandem.config import BadConfig, Config, load, parse_listen
+
+READY_SECONDS = 20.0  # from the supervisor's start to the call node's "ready"
+
+
+def up(*, foreground: bool = False) -> int:
+    """Start Tandem on this machine; the first time it makes a configuration, keys and a demo tenant.
+
+    Parameters
+    ----------
+    foreground: stay, log to the terminal, stop on Ctrl-C (for systemd and containers).
+    """
+    is_first = not first.config_path().exists()
+    path = first.make_config()
+    os.environ["TANDEM_CONFIG"] = str(path)
+    config = load(path)
+    state = read_state(config.run)
+    if state is not None and alive(state.supervisor):
+        print("Tandem is up already.")
+        return summary(config, state)
+    if is_first:
+        print(f"wrote a first configuration: {path}")
+    first.make_data(config)
+    if foreground:
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "tandem.cluster.supervisor"])
+    _start(config)
+    ready = _wait(config)
+    state = read_state(config.run)
+    if state is None:
+        raise BadConfig(f"the supervisor ended: see {config.log_dir / 'supervisor.log'}")
+    return summary(config, state) if ready else 1
+
+
+def _start(config: Config) -> None:
+    """The supervisor in a session of its own; raises BadConfig with what it says."""
+    reader, writer = os.pipe()
+    with (config.log_dir / "supervisor.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "tandem.cluster.supervisor", str(writer)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(writer,),
+            start_new_session=True,
+        )
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        said = told.read().strip()
+    if said != "ready":
+        raise BadConfig(said or f"the supervisor ended: see {config.log_dir / 'supervisor.log'}")
+
+
+def _wait(config: Config) -> bool:
+    """Until the call node is ready; says what it waits for. False: it is not, and why was printed."""
+    began, told, why = time.monotonic(), 1.0, ""
+    while (waited := time.monotonic() - began) < READY_SECONDS:
+        try:
+            ping = ask(config.control_socket, "ping", seconds=1.0)
+            if ping.get("ready"):
+                return True
+            why = ", ".join(ping.get("reasons", [])) or "not ready"
+        except (NoNode, Problem) as error:
+            why = str(error)
+        if waited > told:
+            print(f"waiting for the call node: {why}", file=sys.stderr)
+            told += 5.0
+        time.sleep(0.02)
+    print(f"tandem: the call node is not ready after {READY_SECONDS:g} s: {why}", file=sys.stderr)
+    print("tandem: `tandem logs node` shows what it wrote", file=sys.stderr)
+    return False
+
+
+def summary(config: Config, state: State) -> int:
+    """Where to point a phone, who can register, where the API is."""
+    print("\nPoint a phone at")
+    for text in state.listens:
+        listen = parse_listen(text, "sip.listen")
+        host = advertised_host(listen, config.sip.advertised)
+        if listen.host == "::" and host == "::1":
+            continue  # no IPv6 route: nothing that a phone could use
+        shown = f"[{host}]:{listen.port}" if ":" in host else f"{host}:{listen.port}"
+        note = (
+            "   (self-signed certificate: let the phone accept it)"
+            if listen.transport == "tls" and not config.sip.certificate
+            else ""
+        )
+        print(f"  {listen.transport.upper():<4} {shown}{note}")
+    print(f"  domain {config.sip.default_domain}, or just the address above")
+    if not config.sip.advertised:
+        print(
+            f'  phones outside this network: set advertised = "<public address>" under [sip] in {state.config}'
+        )
+        print("  and forward the ports above to this machine")
+    _print_users(config.data / "demo-users.txt")
+    print(f"\nAPI      http://{state.http}/")
+    print(f"Data     {config.data}")
+    print("Next     tandem call demo | tandem status | tandem logs | tandem down")
+    return 0
+
+
+def _print_users(path: Path) -> None:
+    if not path.exists():
+        return
+    print("\nUsers")
+    for line in path.read_text().splitlines():
+        if line and not line.startswith("#"):
+            print(f"  {line}")

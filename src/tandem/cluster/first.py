@@ -1,0 +1,169 @@
+"""What the first `up` makes: tandem.toml, keys.json, a TLS certificate. Each only if it is not there; nothing is ever replaced."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from tandem.cluster.sockets import default_address
+from tandem.config import BadConfig, Config, config_path, default_data
+
+SECRET_BYTES = 16
+CERTIFICATE_DAYS = 825  # the longest that phones and browsers accept for a self-signed one
+
+TOML = """\
+# Tandem's configuration. Every value has a default; each can also come from the environment as TANDEM_<SECTION>_<KEY>.
+# `tandem up` after a change: nothing is restarted by itself; `kill -HUP <supervisor>` restarts what the change concerns.
+
+[node]
+id = 1                    # 1 to 65535, different on each machine of a cluster
+data = {data}             # accounts, journal, keys, logs: keep it
+
+[sip]
+listen = [{listen}]
+advertised = ""           # address for phones outside this network; "" = the address of this machine's default route ({address})
+default_domain = "demo.tandem.test"   # phones that name only an address belong to this domain
+certificate = ""          # PEM; "" = <data>/tls/certificate.pem, self-signed
+key = ""
+ca = ""                   # PEM of authorities for peers' certificates; "" = the system's
+
+[http]
+listen = "127.0.0.1:8080" # the API; put TLS in front before you open it to a network
+
+[journal]
+sync = "within"           # within: on disk at most 50 ms after it was written; before: before any answer (slower)
+
+[log]
+level = "info"            # debug, info, warning, error
+"""
+
+
+def make_config() -> Path:
+    """tandem.toml, if there is none. Returns its path."""
+    path = config_path()
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            TOML.format(
+                data=json.dumps(default_data(path)),
+                listen=", ".join(json.dumps(text) for text in _listens()),
+                address=default_address(),
+            )
+        )
+    except OSError as error:
+        raise BadConfig(f"{path}: cannot write a first configuration: {error.strerror}") from error
+    return path
+
+
+def _listens() -> list[str]:
+    hosts = ["0.0.0.0", *(["[::]"] if _has_ipv6() else [])]
+    return [f"{t}:{h}:{p}" for h in hosts for t, p in (("udp", 5060), ("tcp", 5060), ("tls", 5061))]
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::", 0))
+            return True
+    except OSError:
+        return False
+
+
+def make_data(config: Config) -> None:
+    """The data directory (mode 0700), keys and certificate. Raises BadConfig."""
+    try:
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for directory in (config.run, config.log_dir):
+            directory.mkdir(exist_ok=True)
+        make_keys(config.keys)
+    except OSError as error:
+        raise BadConfig(f"node.data: {error.filename}: {error.strerror}") from error
+    if any(listen.transport == "tls" for listen in config.listens):
+        make_certificate(config)
+
+
+def make_keys(path: Path) -> None:
+    """Secrets that sign branches, route tokens and nonces; losing them ends the calls that carry them."""
+    if path.exists():
+        return
+    secret = [secrets.token_hex(SECRET_BYTES) for _ in range(3)]
+    keys = {
+        "hash": secret[0],
+        "signing": [{"id": "a", "secret": secret[1]}],
+        "nonce": [{"id": "a", "secret": secret[2]}],
+    }
+    new = path.with_suffix(".new")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(keys, out)
+        out.flush()
+        os.fsync(out.fileno())
+    new.rename(path)
+
+
+def make_certificate(config: Config) -> None:
+    """Self-signed, by the openssl command, for this host's name and addresses."""
+    if config.sip.certificate or config.sip.key:
+        for field, path in (("sip.certificate", config.certificate), ("sip.key", config.key)):
+            if not path.is_file():
+                raise BadConfig(f"{field}: there is no file {path}")
+        return
+    if config.certificate.exists() and config.key.exists():
+        return
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        raise BadConfig(
+            "sip.certificate: a TLS address is configured, there is no certificate and no openssl command to make one: "
+            "install openssl, name a certificate, or take the tls: addresses out of sip.listen"
+        )
+    config.certificate.parent.mkdir(exist_ok=True, mode=0o700)
+    addresses = {"127.0.0.1", "::1", default_address(), default_address(ipv6=True)}
+    names = {config.sip.default_domain, socket.gethostname(), "localhost"}
+    if _is_address(config.sip.advertised):
+        addresses.add(config.sip.advertised)
+    elif config.sip.advertised:
+        names.add(config.sip.advertised)
+    alternatives = [f"DNS:{n}" for n in sorted(names)] + [f"IP:{a}" for a in sorted(addresses)]
+    command = [
+        openssl,
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ]
+    command += [
+        "-keyout",
+        str(config.key),
+        "-out",
+        str(config.certificate),
+        "-days",
+        str(CERTIFICATE_DAYS),
+    ]
+    command += [
+        "-subj",
+        f"/CN={config.sip.default_domain}",
+        "-addext",
+        "subjectAltName=" + ",".join(alternatives),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, umask=0o077, check=False)
+    if done.returncode:
+        raise BadConfig(
+            f"sip.certificate: openssl could not make one: {done.stderr.strip()[-400:]}"
+        )
+
+
+def _is_address(text: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+            return True
+        except OSError:
+            continue
+    return False
