@@ -1,0 +1,48 @@
+"""What owner and edge must know before they let a request in: boundary.md section 5, from the tables."""
+
+from typing import Any
+
+from tandem.routing.model.tables import Tables
+
+ALGORITHMS = ("SHA-256", "MD5")
+NONCE_SECONDS = 300
+LIMITS = {
+    "source_rate": 200,
+    "source_burst": 400,
+    "account_rate": 50,
+    "account_burst": 100,
+    "ban_seconds": 300,
+    "malformed_per_minute": 60,
+    "connections": 20000,
+    "connections_per_source": 100,
+    "message_bytes": 65535,
+    "idle_seconds": 900,
+}
+
+
+def policy(
+    tables: Tables, version: int = 1, settings: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The policy as JSON-ready values. settings may hold default_domain, allow, deny, algorithms, nonce_seconds, limits."""
+    own = settings or {}
+    domains = {domain: place.tenant.id for domain, place in tables.domains.items()}
+    return {
+        "version": version,
+        "default_domain": own.get("default_domain") or next(iter(domains), ""),
+        "domains": domains,
+        "trunks": [
+            {
+                "id": trunk.id,
+                "tenant": trunk.tenant,
+                "cidrs": list(trunk.cidrs),
+                "tls_names": list(trunk.tls_names),
+            }
+            for trunk in tables.trunks.values()
+            if trunk.enabled and (not trunk.tenant or trunk.tenant in tables.tenants)
+        ],
+        "allow": list(own.get("allow", ())),
+        "deny": list(own.get("deny", ())),
+        "algorithms": list(own.get("algorithms", ALGORITHMS)),
+        "nonce_seconds": own.get("nonce_seconds", NONCE_SECONDS),
+        "limits": LIMITS | own.get("limits", {}),
+    }
