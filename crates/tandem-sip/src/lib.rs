@@ -9,5 +9,6 @@ pub mod keeper;
 pub mod nonce;
 pub mod nonces;
 pub mod policy;
+pub mod txn;
 pub mod users;
 pub mod abuse;
