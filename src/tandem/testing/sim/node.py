@@ -1,0 +1,187 @@
+"""A simulated call node: the real core and the real shell, with points at which it may die and a store that answers late."""
+
+import json
+import struct
+from collections.abc import Callable
+
+from tandem import boundary
+from tandem._core import Owner
+from tandem.boundary import Flow, Request, Response
+from tandem.calls.model.call import Call, Contact
+from tandem.calls.shell import Batch, Shell
+from tandem.routing.model.plan import Plan, Refusal, Target
+from tandem.testing.sim.clock import MS, SECOND, Clock
+from tandem.testing.sim.edge import SimEdge
+from tandem.testing.sim.faults import Faults
+from tandem.testing.sim.store import SimStore
+
+KEYS = {"hash": "01" * 16, "signing": [{"id": "a", "secret": "02" * 16}], "nonce": [{"id": "a", "secret": "03" * 16}]}
+POLICY = {
+    "version": 1, "default_domain": "sim", "domains": {"sim": "sim"},
+    "trunks": [{"id": "phones", "tenant": "sim", "cidrs": ["10.0.0.0/8"], "tls_names": []}],
+}  # fmt: skip
+SAVE_DELAY = 2 * MS
+RING_SECONDS = 20
+
+
+class Killed(Exception):
+    """This process is gone in the middle of what it did."""
+
+
+class Directory:
+    """Who is where, shared by all nodes: what the registrar and routing would say."""
+
+    def __init__(self) -> None:
+        self.contacts_of: dict[str, tuple[Contact, ...]] = {}
+        self.stages: dict[str, tuple[tuple[str, ...], ...]] = {}
+
+    def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        name = request.uri.split(":")[1].split("@")[0]
+        stages = self.stages.get(name, ((name,),))
+        aors = [f"{user}@sim" for stage in stages for user in stage]
+        targets = tuple(tuple(Target("user", f"sip:{user}@sim", aor=f"{user}@sim", ring_seconds=RING_SECONDS) for user in stage) for stage in stages)
+        caller = request.from_.split(":")[1].split("@")[0]
+        plan = Plan("sim", f"{caller}@sim", caller, caller, f"{name}@sim", targets, why="the simulation says so")
+        return plan, {aor: self.contacts_of.get(aor, ()) for aor in aors}
+
+    def elsewhere(self, call: Call, cause: Response | Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        return Refusal(480, "", "nowhere else"), {}
+
+    def contacts(self, aor: str) -> tuple[Contact, ...]:
+        return self.contacts_of.get(aor, ())
+
+
+class SimNode:
+    def __init__(self, number: int, clock: Clock, store: SimStore, directory: Directory, faults: Faults, points: Callable[[], bool]) -> None:
+        self.number, self.clock, self.store, self.directory = number, clock, store, directory
+        self.faults, self.points = faults, points
+        self.alive, self.paused = True, False
+        self.queued: list[Callable[[], None]] = []  # what came while it hung
+        self.edges: dict[int, SimEdge] = {}
+        self.epoch = 0
+        self.woken_at = 0
+
+    def point(self) -> None:
+        """A place where it may die."""
+        if not self.alive or self.points():
+            self.alive = False
+            raise Killed
+
+    def start(self, edges: list[SimEdge]) -> None:
+        """Claims the calls, tells the edges, settles what a dead owner had begun, takes their frames."""
+        self.epoch = self.store.claim(max((edge.keeper.highest() for edge in edges if edge.alive), default=0))
+        config = {
+            "node_id": self.number, "incarnation": self.clock.now, "epoch": self.epoch, "keys": KEYS, "policy": POLICY,
+        }  # fmt: skip
+        self.core = Owner(json.dumps(config).encode())
+        self.shell = Shell(epoch=self.epoch, writer=self.number * 1000 + self.epoch, outside=self.directory, load=self.store.load)
+        for edge in edges:
+            if edge.alive:
+                self.attach(edge)
+        for key in list(self.store.rows):
+            found = self.store.load(key)
+            assert found is not None
+            commands = self.shell.adopt(key, found, self.clock.now)
+            self.say(commands)
+        self.turn()
+
+    def attach(self, edge: SimEdge) -> None:
+        self.edges[edge.number] = edge
+        self.core.link_up(edge.number, self.clock.now)
+        edge.link(lambda frame: self.soon(lambda: self.frame(edge.number, frame)))
+        self.flush()
+
+    def detach(self, edge: SimEdge) -> None:
+        if self.edges.pop(edge.number, None) is not None and self.alive:
+            self.soon(lambda: self.core.link_down(edge.number, self.clock.now))
+
+    def soon(self, do: Callable[[], None]) -> None:
+        self.clock.after(100, lambda: self.do(do))
+
+    def do(self, what: Callable[[], None]) -> None:
+        """Runs unless dead; waits while hung."""
+        if not self.alive:
+            return
+        if self.paused:
+            self.queued.append(what)
+            return
+        try:
+            what()
+        except Killed:
+            self.alive = False
+
+    def frame(self, edge: int, frame: bytes) -> None:
+        if edge not in self.edges:
+            return
+        self.core.handle(edge, frame, self.clock.now)
+        self.turn()
+
+    def turn(self) -> None:
+        """What the service does in one turn of its loop, with a store that takes its time."""
+        self.core.advance(self.clock.now)
+        self.shell.offer(boundary.read_events(self.core.drain()), self.clock.now)
+        self.shell.tick(self.clock.now)
+        batch = self.shell.decide(self.clock.now)
+        if batch is not None:
+            self.save(batch)
+        self.flush()
+        self.rearm()
+
+    def save(self, batch: Batch) -> None:
+        self.point()
+        if not batch.saves:
+            self.say(self.shell.committed(batch, [], self.clock.now))
+            return
+        outcomes = self.store.save(batch.saves)
+        if self.faults.save_timeouts and self.clock.random.random() < self.faults.save_timeouts:
+            self.clock.after(50 * MS, lambda: self.do(lambda: self.saved(batch, self.store.save(batch.saves))))
+            return
+        self.clock.after(SAVE_DELAY, lambda: self.do(lambda: self.saved(batch, outcomes)))
+
+    def saved(self, batch: Batch, outcomes: list[bool]) -> None:
+        self.point()
+        for command in self.shell.committed(batch, outcomes, self.clock.now):
+            self.say([command])
+            self.point()
+        self.shell.sent(batch)
+        self.turn()
+
+    def say(self, commands: list[boundary.Command]) -> None:
+        if commands:
+            self.core.run(boundary.write_commands(commands), self.clock.now)
+            self.flush()
+
+    def flush(self) -> None:
+        for number, frame in self.core.output():
+            edge = self.edges.get(number)
+            if edge is not None:
+                data = bytes(frame)
+                self.clock.after(100, lambda edge=edge, data=data: edge.down(data))
+
+    def rearm(self) -> None:
+        due = [at for at in (self.core.wake_at(), self.shell.wake_at()) if at]
+        if due and (not self.woken_at or min(due) < self.woken_at or self.woken_at <= self.clock.now):
+            self.woken_at = min(due)
+            self.clock.at(max(min(due), self.clock.now + MS), lambda: self.do(self.wake))
+
+    def wake(self) -> None:
+        self.woken_at = 0
+        self.turn()
+
+    def resume(self) -> None:
+        self.paused = False
+        queued, self.queued = self.queued, []
+        for what in queued:
+            self.do(what)
+        self.do(self.turn)
+
+
+def flow_of(edge: int, host: str, transport: int, connection: int) -> Flow:
+    return Flow(edge, connection, transport, 0 if transport == boundary.UDP else 1, host, 5060)
+
+
+def frame_length(frame: bytes) -> int:
+    return int(struct.unpack_from("<I", frame)[0])
+
+
+__all__ = ["SECOND", "Directory", "Killed", "SimNode"]

@@ -1,0 +1,67 @@
+"""What must hold after every run (DESIGN 13), whatever died: the list of what does not."""
+
+from collections import Counter
+
+from tandem.records.model import CDR_STREAM, read_cdr
+from tandem.testing.sim.clock import SECOND
+from tandem.testing.sim.world import World
+
+CDR_ERROR = 1.0  # seconds between what phones believe and what is billed
+
+
+def wrong(world: World) -> list[str]:
+    return [*phones_wrong(world), *bills_wrong(world), *wire_wrong(world)]
+
+
+def phones_wrong(world: World) -> list[str]:
+    found = []
+    for phone in world.phones.values():
+        for talk in phone.talks.values():
+            if talk.state != "ended":
+                found.append(f"{phone.name} is still {talk.state} in {talk.call_id}")
+            if talk.caller and len(set(talk.finals)) > 1:
+                found.append(f"{phone.name} got contradicting final responses {talk.finals}")
+            if talk.caller and not talk.finals:
+                found.append(f"{phone.name} got no final response")
+            if talk.caller and not talk.gave_up and talk.finals == [408]:
+                found.append(f"{phone.name} gave up without an answer from us")
+        if phone.ghosts:
+            found.append(f"{phone.name} rang {phone.ghosts} times for a call that it had ended")
+    return found
+
+
+def bills_wrong(world: World) -> list[str]:
+    found = []
+    cdrs = [read_cdr(record) for record in world.store.stream(CDR_STREAM)]
+    twice = [call for call, times in Counter(cdr.id for cdr in cdrs).items() if times > 1]
+    found += [f"{call} has more than one CDR" for call in twice]
+    by_caller = {cdr.caller_call_id: cdr for cdr in cdrs}
+    for phone in world.phones.values():
+        for talk in phone.talks.values():
+            if not talk.caller:
+                continue
+            cdr = by_caller.get(talk.call_id)
+            if cdr is None:
+                found.append(f"{talk.call_id} has no CDR")
+            elif talk.answered_at:
+                seconds = (talk.ended_at - talk.answered_at) / SECOND
+                if abs(seconds - cdr.seconds) > CDR_ERROR + world.faults.delay_most * 4 + slack(world):
+                    found.append(f"{talk.call_id} talked {seconds:.1f} s and is billed {cdr.seconds:.1f} s")
+    return found
+
+
+def slack(world: World) -> float:
+    """A lost datagram is repeated after T1, 2*T1, ...: the end of a call is heard that much later."""
+    return 8.0 if world.faults.loss else 0.0
+
+
+def wire_wrong(world: World) -> list[str]:
+    """Nothing on the wire from a lower epoch after a higher one."""
+    found = []
+    for edge in world.edges:
+        highest: dict[int, int] = {}
+        for at, shard, epoch, host, _ in edge.said:
+            if epoch < highest.get(shard, 0):
+                found.append(f"at {at} edge {edge.number} sent for epoch {epoch} of shard {shard} after {highest[shard]} to {host}")
+            highest[shard] = max(epoch, highest.get(shard, 0))
+    return found
