@@ -164,11 +164,11 @@ def test_busy_and_no_answer_lead_to_different_stages() -> None:
     plan = planned(route(tables(bob, User("demo", "carol"), User("demo", "dave")), ask("bob")))
 
     assert ["bob@demo.example", "carol@demo.example", "dave@demo.example"] == rung(plan)
-    assert 1 == next_stage(plan, 0, outcome("user", 486, rang=True))
-    assert 2 == next_stage(plan, 0, outcome("user", 0, rang=True))
-    assert 2 == next_stage(plan, 0, outcome("user", 480, rang=False))
+    assert 1 == next_stage(plan.stages, 0, outcome("user", 486, rang=True))
+    assert 2 == next_stage(plan.stages, 0, outcome("user", 0, rang=True))
+    assert 2 == next_stage(plan.stages, 0, outcome("user", 480, rang=False))
     assert "" == outcome("user", 603, rang=True)
-    assert -1 == next_stage(plan, 1, "busy")
+    assert -1 == next_stage(plan.stages, 1, "busy")
     assert "user-busy" == plan.stages[1][0].diverted[0].reason
 
 
@@ -226,11 +226,11 @@ def test_a_forward_to_a_carrier_continues_with_the_next_carrier_only_when_that_f
     assert ["bob@demo.example", "one", "two", "alice@demo.example"] == [
         stage[0].trunk or stage[0].aor for stage in plan.stages
     ]
-    assert 1 == next_stage(plan, 0, "busy")
-    assert 3 == next_stage(plan, 0, "no-answer")
-    assert 2 == next_stage(plan, 1, outcome("trunk", 503, rang=False))
-    assert -1 == next_stage(plan, 1, outcome("trunk", 503, rang=True))
-    assert -1 == next_stage(plan, 1, outcome("trunk", 486, rang=False))
+    assert 1 == next_stage(plan.stages, 0, "busy")
+    assert 3 == next_stage(plan.stages, 0, "no-answer")
+    assert 2 == next_stage(plan.stages, 1, outcome("trunk", 503, rang=False))
+    assert -1 == next_stage(plan.stages, 1, outcome("trunk", 503, rang=True))
+    assert -1 == next_stage(plan.stages, 1, outcome("trunk", 486, rang=False))
     assert "user-busy" == plan.stages[2][0].diverted[0].reason
 
 

@@ -4,9 +4,8 @@ from tandem.boundary import Request, Response
 from tandem.calls.model import bill
 from tandem.calls.model.call import ENDED, GONE, SETUP, TALKING, Attempt
 from tandem.calls.model.draft import Draft
+from tandem.routing.model.stages import next_stage, outcome
 
-# Another carrier is tried only for these, and only while nobody rang: never on 404, 486, 603.
-RETRY = frozenset({408, 480, 500, 503, 504})
 SAY_INSTEAD = {401: 403, 407: 403, 503: 500, 487: 480}  # what a callee's status means to our caller (RFC 3261 16.7)
 
 
@@ -52,23 +51,16 @@ def attempt_failed(draft: Draft, attempt: Attempt, status: int, why: str, lines:
         cancel_attempts(draft, "declined everywhere")
         refuse(draft, status, "declined", extra=lines)
         return
-    if any(other.stage == draft.call.stage and other.status < 200 for other in draft.attempts.values()):
+    mates = [other for other in draft.attempts.values() if other.stage == draft.call.stage]
+    if any(other.status < 200 for other in mates):
         return
-    from tandem.calls.model.setup import start_stage
+    from tandem.calls.model.setup import start_stage  # they call each other: a stage fails, the next one starts
 
-    if may_go_on(draft, attempt):
-        start_stage(draft, draft.call.stage + 1)
-    else:
-        refuse(draft, draft.call.best or 480, why_of(draft.call.best), extra=draft.call.best_rest)
-
-
-def may_go_on(draft: Draft, attempt: Attempt) -> bool:
-    """Whether the next stage may be rung: for carriers by the retry rule, behind a user's phones always."""
-    if draft.call.stage + 1 >= len(draft.call.stages):
-        return False
-    if attempt.target.kind == "user":
-        return True
-    return attempt.status in RETRY and not attempt.rang
+    best = 0
+    for other in mates:
+        best = other.status if is_better(other.status, best) else best
+    how = outcome(attempt.target.kind, best, rang=any(other.rang for other in mates))
+    start_stage(draft, next_stage(draft.call.stages, draft.call.stage, how))
 
 
 def is_better(status: int, best: int) -> bool:

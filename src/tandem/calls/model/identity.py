@@ -6,6 +6,7 @@ from tandem.calls.model import text
 from tandem.calls.model.call import Call
 from tandem.routing.model.plan import HeaderRule, Target
 
+CAUSES = {"user-busy": 486, "no-answer": 408, "unconditional": 302}  # RFC 4458, RFC 7044
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 4.1
 
 
@@ -46,6 +47,13 @@ def history(call: Call, target: Target) -> str:
         if target.diversion in (name, "both"):
             for value in call.caller.special.get(name, ()):
                 lines += f"{header}: {value}\r\n"
+    domain = call.callee.partition("@")[2] or target.from_host or "anonymous.invalid"
+    for index, moved in enumerate(target.diverted, 1):
+        uri = f"sip:{moved.number}@{moved.by.partition('@')[2] or domain}"
+        if target.diversion in ("history-info", "both"):
+            lines += f"History-Info: <{uri}?Reason=SIP%3Bcause%3D{CAUSES.get(moved.reason, 302)}>;index={'.'.join(['1'] * index)}\r\n"
+        if target.diversion in ("diversion", "both"):
+            lines += f"Diversion: <{uri}>;reason={moved.reason};counter=1\r\n"
     return lines
 
 

@@ -7,12 +7,14 @@ from tandem.calls.model import identity, reliable, text
 from tandem.calls.model.call import EARLY, ENDED, SCHEMA, SETUP, Attempt, Call, Caller, Contact, Leg
 from tandem.calls.model.draft import NUMBERS, Draft
 from tandem.calls.model.events import Placed
-from tandem.calls.model.finish import attempt_failed, refuse
+from tandem.calls.model.finish import attempt_failed, is_better, refuse, why_of
 from tandem.routing.model.plan import Plan, Refusal, Target
+from tandem.routing.model.stages import next_stage, outcome
 
 SECOND = 1_000_000
 RING_AGAIN = 60 * SECOND  # RFC 3261 13.3.1.1: a 1xx at least each minute
 ATTEMPTS_PER_CALL = 24
+ANY_LOCAL = 255  # boundary.md, 2: whichever listening address of the transport
 
 
 def place(event: Placed, now: int) -> Draft:
@@ -83,49 +85,48 @@ def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
 
 
 def start_stage(draft: Draft, stage: int, full: frozenset[str] = frozenset()) -> None:
-    """Rings every target of a stage; goes on to the next one while nobody can be rung."""
+    """Rings every target of a stage; goes on to the one that its outcome leads to while nobody can be rung."""
     stages = draft.call.stages
-    while stage < len(stages):
+    while 0 <= stage < len(stages):
         draft.set(stage=stage)
-        for target in stages[stage]:
-            try_target(draft, target, stage, full)
+        missed = [try_target(draft, target, stage, full) for target in stages[stage]]
         running = [a for a in draft.attempts.values() if a.stage == stage]
         if running:
             seconds = max(attempt.target.ring_seconds for attempt in running)
             draft.set(give_up_at=draft.now + seconds * SECOND, tick_at=draft.call.tick_at or draft.now + RING_AGAIN)
             return
-        stage += 1
-    refuse(draft, draft.call.best or 480, "nobody could be rung", extra=draft.call.best_rest)
+        stage = next_stage(stages, stage, outcome(stages[stage][0].kind, min(missed), rang=False))
+    refuse(draft, draft.call.best or 480, why_of(draft.call.best), extra=draft.call.best_rest)
 
 
-def try_target(draft: Draft, target: Target, stage: int, full: frozenset[str] = frozenset(), depth: int = 0) -> None:
-    """One INVITE per contact of a user; one to a trunk. A target that cannot be rung leaves its mark in `tried`."""
+def try_target(draft: Draft, target: Target, stage: int, full: frozenset[str] = frozenset(), depth: int = 0) -> int:
+    """One INVITE per contact of a user; one to a trunk. A status where the target cannot be rung, and its mark in `tried`."""
+    over = [limit.name for limit in target.limits if limit.name in full]
+    if over and not draft.call.emergency:
+        return miss(draft, target, 486 if target.kind == "user" else 503, f"is full ({over[0]})")
     if target.kind == "trunk":
-        if f"trunk:{target.trunk}" in full and not draft.call.emergency:
-            miss(draft, target, 503, "is full")
-            return
-        flow = Flow(0, 0, target.transport or 1, 255, target.host, target.port or 5060)
-        invite(draft, target, Contact(target.uri, flow), stage, depth)
-        return
+        flow = Flow(0, 0, target.transport or 1, ANY_LOCAL, target.host, target.port or 5060)
+        return invite(draft, target, Contact(target.uri, flow), stage, depth)
     contacts = draft.call.contacts.get(target.aor, ())
     if not contacts:
-        miss(draft, target, 480, "is not registered")
-    for contact in contacts:
-        invite(draft, target, contact, stage, depth)
+        return miss(draft, target, 480, "is not registered")
+    return max(invite(draft, target, contact, stage, depth) for contact in contacts)
 
 
-def miss(draft: Draft, target: Target, status: int, why: str) -> None:
+def miss(draft: Draft, target: Target, status: int, why: str) -> int:
     who = target.aor or f"trunk:{target.trunk}"
-    draft.set(tried=(*draft.call.tried, f"{who} {why}"), best=draft.call.best or status)
+    draft.set(tried=(*draft.call.tried, f"{who} {why}"))
+    if is_better(status, draft.call.best):
+        draft.set(best=status, best_rest="")
     draft.note("failed", f"{who} {why}")
+    return status
 
 
-def invite(draft: Draft, target: Target, contact: Contact, stage: int, depth: int = 0) -> None:
-    """Sends the caller's INVITE on, as our own."""
+def invite(draft: Draft, target: Target, contact: Contact, stage: int, depth: int = 0) -> int:
+    """Sends the caller's INVITE on, as our own. 0, or a status where that is one attempt too many."""
     number = draft.new_name()
     if not number or len(draft.attempts) >= ATTEMPTS_PER_CALL:
-        miss(draft, target, 480, "is one attempt too many")
-        return
+        return miss(draft, target, 480, "is one attempt too many")
     call, caller = draft.call, draft.call.caller
     name = f"b{number}"
     shown = identity.shown(call, target)
@@ -144,6 +145,7 @@ def invite(draft: Draft, target: Target, contact: Contact, stage: int, depth: in
     )  # fmt: skip
     draft.attempts[client.n] = Attempt(client.n, name, stage, target, contact, depth=depth)
     draft.note("tried", f"{target.aor or 'trunk:' + target.trunk} at {contact.flow.host}:{contact.flow.port}")
+    return 0
 
 
 def passed_on(draft: Draft, caller: Caller) -> str:

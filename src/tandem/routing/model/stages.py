@@ -1,6 +1,8 @@
 """Which stage of a plan follows when one has failed: carriers after carriers, forwards after busy or no answer."""
 
-from tandem.routing.model.plan import Plan
+from tandem.routing.model.plan import Target
+
+Stages = tuple[tuple[Target, ...], ...]
 
 # Telnyx and Microsoft fail over on these and on nothing else; and only before anyone heard a ring.
 RETRY = frozenset((408, 480, 503, 504))
@@ -25,10 +27,10 @@ def outcome(kind: str, status: int, *, rang: bool) -> str:
     return "no-answer" if rang and (status == 0 or status in RETRY) else ""
 
 
-def next_stage(plan: Plan, stage: int, outcome: str) -> int:
+def next_stage(stages: Stages, stage: int, outcome: str) -> int:
     """The number of the stage to ring after `stage` ended so; -1: the plan is at its end."""
-    for number in range(stage + 1, len(plan.stages)):
-        target = plan.stages[number][0]
+    for number in range(stage + 1, len(stages)):
+        target = stages[number][0]
         after = target.after if target.after >= 0 else number - 1
         if after == stage and target.on == outcome:
             return number
