@@ -12,3 +12,4 @@ pub mod policy;
 pub mod txn;
 pub mod users;
 pub mod abuse;
+pub mod registrar;
