@@ -10,7 +10,7 @@ from tandem.cli.ask import NoNode, Problem, ask
 from tandem.cluster import first
 from tandem.cluster.processes import State, alive, read_state
 from tandem.cluster.sockets import advertised_host
-from tandem.config import BadConfig, Config, load, parse_listen
+from tandem.config import BadConfig, Config, config_path, load, parse_listen
 
 READY_SECONDS = 20.0  # from the supervisor's start to the call node's "ready"
 
@@ -22,7 +22,7 @@ def up(*, foreground: bool = False) -> int:
     ----------
     foreground: stay, log to the terminal, stop on Ctrl-C (for systemd and containers).
     """
-    is_first = not first.config_path().exists()
+    is_first = not config_path().exists()
     path = first.make_config()
     os.environ["TANDEM_CONFIG"] = str(path)
     config = load(path)
