@@ -1,30 +1,14 @@
 """What rooms ask of the outside, as Protocols. Each has one conformance suite that every adapter passes."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-
-class Save(NamedTuple):
-    """One row to save, with the log records that are saved with it or not at all."""
-
-    key: str
-    epoch: int
-    version: int
-    writer: int
-    expires_at: int  # microseconds since 1970; 0: never
-    row: bytes | None  # None deletes
-    logs: Sequence[tuple[str, bytes]] = ()  # (stream, record)
-
-
-class Row(NamedTuple):
-    epoch: int
-    version: int
-    writer: int
-    bytes: bytes
-
-
-class StoreFailed(Exception):
-    """The store could not write or read; nothing of that call was applied. The next call may succeed."""
+# key, epoch, version, writer, expires_at (microseconds since 1970; 0: never), row (None deletes), logs: (stream, record)
+Save = tuple[str, int, int, int, int, bytes | None, Sequence[tuple[str, bytes]]]
+# key, row (None deletes), expires_at
+Put = tuple[str, bytes | None, int]
+# epoch, version, writer, row
+Row = tuple[int, int, int, bytes]
 
 
 class Store(Protocol):
@@ -41,6 +25,8 @@ class Store(Protocol):
 
     Only one save of a row may be in flight (the shell's rule, not checked here).
 
+    `put` writes without comparing, for rows that have one writer; their epoch, version and writer are 0.
+
     Epochs. `claim(known)` makes the epoch one more than the highest that the store or the caller (`known`: what edges
     have seen) knows; saves with a lower one are stale from then on, also after a restart. `epoch` is 0 before.
 
@@ -54,13 +40,14 @@ class Store(Protocol):
 
     Limits: key 1,024 bytes; row and record 1 MiB; one save with its logs 4 MiB; one call 64 MiB; 64 streams; 64
     consumers of a stream; names 64 bytes. Over a limit: ValueError that names the field, and nothing is applied.
-    A failing disk: StoreFailed.
+    A disk that is full or fails: OSError, nothing is applied, and the next call may succeed.
     """
 
     @property
     def epoch(self) -> int: ...
     def claim(self, known: int = 0) -> int: ...
     def save(self, saves: Sequence[Save]) -> list[bool]: ...
+    def put(self, puts: Sequence[Put]) -> None: ...
     def load(self, key: str) -> Row | None: ...
     def scan(self, prefix: str) -> list[tuple[str, bytes]]: ...
     def append(self, stream: str, records: Sequence[bytes]) -> int: ...
