@@ -15,14 +15,20 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 def address(host: str, port: int) -> bytes:
     packed = ip_address(host).packed
-    return (b"\0" * 10 + b"\xff\xff" + packed if len(packed) == 4 else packed) + struct.pack("<H", port)
+    return (b"\0" * 10 + b"\xff\xff" + packed if len(packed) == 4 else packed) + struct.pack(
+        "<H", port
+    )
 
 
 def shard_of(data: bytes) -> int:
     """Call id in a branch or tag of ours; else any fixed function of the Call-ID (the real edge uses a keyed hash)."""
     message = parse(data)
     name = message.branch[7:] if message.status else message.to_tag
-    if (message.status or len(name) == 15) and len(name) >= 2 and all(c in ALPHABET for c in name[:2]):
+    if (
+        (message.status or len(name) == 15)
+        and len(name) >= 2
+        and all(c in ALPHABET for c in name[:2])
+    ):
         return ALPHABET.index(name[0]) * 32 + ALPHABET.index(name[1])
     return sum(message.get("Call-ID").encode()) * 7919 % 1024
 
@@ -38,13 +44,24 @@ class SimEdge:
         self.connections: dict[int, Phone] = {}
         self.by_host: dict[str, int] = {}
         self.next_connection = 1
-        self.said: list[tuple[int, int, int, str, bytes]] = []  # time, shard, epoch, host, bytes: what went out
+        self.said: list[
+            tuple[int, int, int, str, bytes]
+        ] = []  # time, shard, epoch, host, bytes: what went out
         self.dropped = 0
 
     def hello(self) -> bytes:
         text = b"%s:5060" % ADDRESS.encode()
-        locals_ = b"".join(bytes([transport]) + address(ADDRESS, 5060) + struct.pack("<H", len(text)) + text for transport in (UDP, TCP))
-        return b"\x01" + struct.pack("<HHQ", 1, self.number, self.keeper_started) + b"\x02" + locals_ + struct.pack("<I", self.keeper.highest())
+        locals_ = b"".join(
+            bytes([transport]) + address(ADDRESS, 5060) + struct.pack("<H", len(text)) + text
+            for transport in (UDP, TCP)
+        )
+        return (
+            b"\x01"
+            + struct.pack("<HHQ", 1, self.number, self.keeper_started)
+            + b"\x02"
+            + locals_
+            + struct.pack("<I", self.keeper.highest())
+        )
 
     @property
     def keeper_started(self) -> int:
@@ -65,7 +82,14 @@ class SimEdge:
         if not self.alive:
             return
         frame = self.keeper.up(
-            shard_of(data), connection, transport, 0 if transport == UDP else 1, host, 5060, self.clock.now, data
+            shard_of(data),
+            connection,
+            transport,
+            0 if transport == UDP else 1,
+            host,
+            5060,
+            self.clock.now,
+            data,
         )
         if self.owner is not None:
             self.owner(frame)
@@ -101,7 +125,9 @@ class SimEdge:
         if phone is None:
             self.failed(cookie)
             return
-        self.clock.after(1_000, lambda: phone.hear(data) if self.alive and number in self.connections else None)
+        self.clock.after(
+            1_000, lambda: phone.hear(data) if self.alive and number in self.connections else None
+        )
 
     def failed(self, cookie: int) -> None:
         if self.owner is not None:

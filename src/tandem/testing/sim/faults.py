@@ -10,9 +10,13 @@ class Faults:
     delay_most: float = 0.02
     kills: tuple[float, ...] = ()  # when the owner dies
     kill_at: tuple[int, ...] = ()  # at which of its points (a save or a sending) it dies
-    pauses: tuple[tuple[float, float], ...] = ()  # (when, how long) an owner hangs; another one takes over meanwhile
+    pauses: tuple[
+        tuple[float, float], ...
+    ] = ()  # (when, how long) an owner hangs; another one takes over meanwhile
     edge_kills: tuple[float, ...] = ()
-    lost_writes: tuple[float, ...] = ()  # when the store forgets its last 100 ms, together with the owner's death
+    lost_writes: tuple[
+        float, ...
+    ] = ()  # when the store forgets its last 100 ms, together with the owner's death
     save_timeouts: float = 0.0  # saves that were applied and reported as failed
     takeover_after: float = 0.05
     darkness: tuple[tuple[float, float], ...] = ()  # nobody owns the calls for so long

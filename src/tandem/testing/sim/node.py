@@ -15,7 +15,11 @@ from tandem.testing.sim.edge import SimEdge
 from tandem.testing.sim.faults import Faults
 from tandem.testing.sim.store import SimStore
 
-KEYS = {"hash": "01" * 16, "signing": [{"id": "a", "secret": "02" * 16}], "nonce": [{"id": "a", "secret": "03" * 16}]}
+KEYS = {
+    "hash": "01" * 16,
+    "signing": [{"id": "a", "secret": "02" * 16}],
+    "nonce": [{"id": "a", "secret": "03" * 16}],
+}
 POLICY = {
     "version": 1, "default_domain": "sim", "domains": {"sim": "sim"},
     "trunks": [{"id": "phones", "tenant": "sim", "cidrs": ["10.0.0.0/8"], "tls_names": []}],
@@ -39,12 +43,28 @@ class Directory:
         name = request.uri.split(":")[1].split("@")[0]
         stages = self.stages.get(name, ((name,),))
         aors = [f"{user}@sim" for stage in stages for user in stage]
-        targets = tuple(tuple(Target("user", f"sip:{user}@sim", aor=f"{user}@sim", ring_seconds=RING_SECONDS) for user in stage) for stage in stages)
+        targets = tuple(
+            tuple(
+                Target("user", f"sip:{user}@sim", aor=f"{user}@sim", ring_seconds=RING_SECONDS)
+                for user in stage
+            )
+            for stage in stages
+        )
         caller = request.from_.split(":")[1].split("@")[0]
-        plan = Plan("sim", f"{caller}@sim", caller, caller, f"{name}@sim", targets, why="the simulation says so")
+        plan = Plan(
+            "sim",
+            f"{caller}@sim",
+            caller,
+            caller,
+            f"{name}@sim",
+            targets,
+            why="the simulation says so",
+        )
         return plan, {aor: self.contacts_of.get(aor, ()) for aor in aors}
 
-    def elsewhere(self, call: Call, cause: Response | Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+    def elsewhere(
+        self, call: Call, cause: Response | Request
+    ) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
         return Refusal(480, "", "nowhere else"), {}
 
     def contacts(self, aor: str) -> tuple[Contact, ...]:
@@ -52,7 +72,15 @@ class Directory:
 
 
 class SimNode:
-    def __init__(self, number: int, clock: Clock, store: SimStore, directory: Directory, faults: Faults, points: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        number: int,
+        clock: Clock,
+        store: SimStore,
+        directory: Directory,
+        faults: Faults,
+        points: Callable[[], bool],
+    ) -> None:
         self.number, self.clock, self.store, self.directory = number, clock, store, directory
         self.faults, self.points = faults, points
         self.alive, self.paused = True, False
@@ -69,12 +97,19 @@ class SimNode:
 
     def start(self, edges: list[SimEdge]) -> None:
         """Claims the calls, tells the edges, settles what a dead owner had begun, takes their frames."""
-        self.epoch = self.store.claim(max((edge.keeper.highest() for edge in edges if edge.alive), default=0))
+        self.epoch = self.store.claim(
+            max((edge.keeper.highest() for edge in edges if edge.alive), default=0)
+        )
         config = {
             "node_id": self.number, "incarnation": self.clock.now, "epoch": self.epoch, "keys": KEYS, "policy": POLICY,
         }  # fmt: skip
         self.core = Owner(json.dumps(config).encode())
-        self.shell = Shell(epoch=self.epoch, writer=self.number * 1000 + self.epoch, outside=self.directory, load=self.store.load)
+        self.shell = Shell(
+            epoch=self.epoch,
+            writer=self.number * 1000 + self.epoch,
+            outside=self.directory,
+            load=self.store.load,
+        )
         for edge in edges:
             if edge.alive:
                 self.attach(edge)
@@ -134,7 +169,9 @@ class SimNode:
             return
         outcomes = self.store.save(batch.saves)
         if self.faults.save_timeouts and self.clock.random.random() < self.faults.save_timeouts:
-            self.clock.after(50 * MS, lambda: self.do(lambda: self.saved(batch, self.store.save(batch.saves))))
+            self.clock.after(
+                50 * MS, lambda: self.do(lambda: self.saved(batch, self.store.save(batch.saves)))
+            )
             return
         self.clock.after(SAVE_DELAY, lambda: self.do(lambda: self.saved(batch, outcomes)))
 
@@ -160,7 +197,9 @@ class SimNode:
 
     def rearm(self) -> None:
         due = [at for at in (self.core.wake_at(), self.shell.wake_at()) if at]
-        if due and (not self.woken_at or min(due) < self.woken_at or self.woken_at <= self.clock.now):
+        if due and (
+            not self.woken_at or min(due) < self.woken_at or self.woken_at <= self.clock.now
+        ):
             self.woken_at = min(due)
             self.clock.at(max(min(due), self.clock.now + MS), lambda: self.do(self.wake))
 

@@ -45,8 +45,12 @@ def bills_wrong(world: World) -> list[str]:
                 found.append(f"{talk.call_id} has no CDR")
             elif talk.answered_at:
                 seconds = (talk.ended_at - talk.answered_at) / SECOND
-                if abs(seconds - cdr.seconds) > CDR_ERROR + world.faults.delay_most * 4 + slack(world):
-                    found.append(f"{talk.call_id} talked {seconds:.1f} s and is billed {cdr.seconds:.1f} s")
+                if abs(seconds - cdr.seconds) > CDR_ERROR + world.faults.delay_most * 4 + slack(
+                    world
+                ):
+                    found.append(
+                        f"{talk.call_id} talked {seconds:.1f} s and is billed {cdr.seconds:.1f} s"
+                    )
     return found
 
 
@@ -62,6 +66,8 @@ def wire_wrong(world: World) -> list[str]:
         highest: dict[int, int] = {}
         for at, shard, epoch, host, _ in edge.said:
             if epoch < highest.get(shard, 0):
-                found.append(f"at {at} edge {edge.number} sent for epoch {epoch} of shard {shard} after {highest[shard]} to {host}")
+                found.append(
+                    f"at {at} edge {edge.number} sent for epoch {epoch} of shard {shard} after {highest[shard]} to {host}"
+                )
             highest[shard] = max(epoch, highest.get(shard, 0))
     return found

@@ -49,7 +49,9 @@ class Talk:
     ended_at: int = 0
     invite: Message | None = None
     acks: dict[str, Message] = field(default_factory=dict)
-    tries: dict[str, bool] = field(default_factory=dict)  # open client transactions by branch; True once answered
+    tries: dict[str, bool] = field(
+        default_factory=dict
+    )  # open client transactions by branch; True once answered
     got_ack: bool = False
     held: bool = False
     rseq: int = 0
@@ -57,11 +59,27 @@ class Talk:
 
 
 class Phone:
-    def __init__(self, name: str, host: str, transport: int, clock: Clock, send: Callable[["Phone", bytes], None], habits: Habits) -> None:
-        self.name, self.host, self.transport, self.clock, self.habits = name, host, transport, clock, habits
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        transport: int,
+        clock: Clock,
+        send: Callable[["Phone", bytes], None],
+        habits: Habits,
+    ) -> None:
+        self.name, self.host, self.transport, self.clock, self.habits = (
+            name,
+            host,
+            transport,
+            clock,
+            habits,
+        )
         self.send_bytes = send
         self.talks: dict[str, Talk] = {}
-        self.answers: dict[tuple[str, str], Message] = {}  # server transactions: (branch, method) -> last response
+        self.answers: dict[
+            tuple[str, str], Message
+        ] = {}  # server transactions: (branch, method) -> last response
         self.number = 0
         self.ghosts = 0  # rang for an INVITE that it had already refused or ended
 
@@ -77,17 +95,45 @@ class Phone:
 
     @property
     def contact(self) -> str:
-        return f"<sip:{self.name}@{self.host}:5060>" if self.transport == UDP else f"<sip:{self.name}@{self.host}:5060;transport=tcp>"
+        return (
+            f"<sip:{self.name}@{self.host}:5060>"
+            if self.transport == UDP
+            else f"<sip:{self.name}@{self.host}:5060;transport=tcp>"
+        )
 
     def via(self, branch: str) -> tuple[str, str]:
-        return "Via", f"SIP/2.0/{'UDP' if self.transport == UDP else 'TCP'} {self.host}:5060;branch={branch};rport"
+        return (
+            "Via",
+            f"SIP/2.0/{'UDP' if self.transport == UDP else 'TCP'} {self.host}:5060;branch={branch};rport",
+        )
 
-    def request(self, talk: Talk, method: str, cseq: int, branch: str, body: str = "", extra: list[tuple[str, str]] | None = None) -> Message:
+    def request(
+        self,
+        talk: Talk,
+        method: str,
+        cseq: int,
+        branch: str,
+        body: str = "",
+        extra: list[tuple[str, str]] | None = None,
+    ) -> Message:
         to = f"{talk.remote};tag={talk.remote_tag}" if talk.remote_tag else talk.remote
-        headers = [self.via(branch), *[("Route", route) for route in talk.routes], ("Max-Forwards", "70")]
-        headers += [("From", f"{talk.local};tag={talk.local_tag}"), ("To", to), ("Call-ID", talk.call_id), ("CSeq", f"{cseq} {method}")]
+        headers = [
+            self.via(branch),
+            *[("Route", route) for route in talk.routes],
+            ("Max-Forwards", "70"),
+        ]
+        headers += [
+            ("From", f"{talk.local};tag={talk.local_tag}"),
+            ("To", to),
+            ("Call-ID", talk.call_id),
+            ("CSeq", f"{cseq} {method}"),
+        ]
         if method in ("INVITE", "UPDATE"):
-            headers += [("Contact", self.contact), ("Supported", "100rel, timer"), ("Allow", "INVITE, ACK, BYE, CANCEL, UPDATE, PRACK, INFO")]
+            headers += [
+                ("Contact", self.contact),
+                ("Supported", "100rel, timer"),
+                ("Allow", "INVITE, ACK, BYE, CANCEL, UPDATE, PRACK, INFO"),
+            ]
         headers += extra or []
         if body:
             headers.append(("Content-Type", "application/sdp"))
@@ -96,7 +142,9 @@ class Phone:
     def sdp(self, direction: str = "sendrecv") -> str:
         return SDP.format(name=self.name, version=self.number, host=self.host, direction=direction)
 
-    def start(self, talk: Talk, message: Message, on_timeout: Callable[[], None] | None = None) -> None:
+    def start(
+        self, talk: Talk, message: Message, on_timeout: Callable[[], None] | None = None
+    ) -> None:
         """A client transaction: repeats on UDP until answered (Timers A and E), gives up after 64*T1."""
         branch = message.branch
         talk.tries[branch] = False
@@ -106,7 +154,10 @@ class Phone:
             if talk.tries.get(branch, True):
                 return
             self.say(message)
-            self.clock.after(wait * 2 if invite else min(wait * 2, T2), lambda: again(wait * 2 if invite else min(wait * 2, T2)))
+            self.clock.after(
+                wait * 2 if invite else min(wait * 2, T2),
+                lambda: again(wait * 2 if invite else min(wait * 2, T2)),
+            )
 
         def expire() -> None:
             if not talk.tries.get(branch, True):
@@ -122,9 +173,22 @@ class Phone:
     # -- what its person does
 
     def call(self, uri: str) -> Talk:
-        talk = Talk(self.fresh("call") + "@sim", True, f"<sip:{self.name}@sim>", self.fresh("tag"), f"<{uri}>", target=uri)
+        talk = Talk(
+            self.fresh("call") + "@sim",
+            True,
+            f"<sip:{self.name}@sim>",
+            self.fresh("tag"),
+            f"<{uri}>",
+            target=uri,
+        )
         self.talks[talk.call_id] = talk
-        talk.invite = self.request(talk, "INVITE", 1, "z9hG4bK" + self.fresh("b"), "" if self.habits.late_offer else self.sdp())
+        talk.invite = self.request(
+            talk,
+            "INVITE",
+            1,
+            "z9hG4bK" + self.fresh("b"),
+            "" if self.habits.late_offer else self.sdp(),
+        )
         self.start(talk, talk.invite, lambda: self.final(talk, 408))
         if self.habits.cancel_after:
             self.clock.after(self.habits.cancel_after * SECOND, lambda: self.cancel(talk))
@@ -141,7 +205,9 @@ class Phone:
         message.headers = [(k, v) if k != "To" else ("To", talk.remote) for k, v in message.headers]
         message.start = f"CANCEL {talk.invite.uri} SIP/2.0"
         self.repeat_plain(talk, message, "cancel")
-        self.clock.after(64 * T1, lambda: self.final(talk, 408) if talk.state != "talking" else None)
+        self.clock.after(
+            64 * T1, lambda: self.final(talk, 408) if talk.state != "talking" else None
+        )
 
     def repeat_plain(self, talk: Talk, message: Message, key: str) -> None:
         """A non-INVITE client transaction whose branch is another one's."""
@@ -170,7 +236,9 @@ class Phone:
     def ask(self, talk: Talk, method: str, body: str = "") -> None:
         if talk.state == "talking" and (talk.caller or talk.got_ack):
             talk.cseq += 1
-            self.start(talk, self.request(talk, method, talk.cseq, "z9hG4bK" + self.fresh("b"), body))
+            self.start(
+                talk, self.request(talk, method, talk.cseq, "z9hG4bK" + self.fresh("b"), body)
+            )
 
     # -- receiving
 
@@ -190,7 +258,9 @@ class Phone:
             return
         if message.branch not in talk.tries:
             return
-        if message.method != "INVITE" or message.branch != (talk.invite.branch if talk.invite else ""):
+        if message.method != "INVITE" or message.branch != (
+            talk.invite.branch if talk.invite else ""
+        ):
             if message.status >= 200:
                 talk.tries[message.branch] = True
                 self.heard_answer(talk, message)
@@ -199,21 +269,40 @@ class Phone:
         if message.status < 200:
             if message.status > 100 and talk.state == "calling":
                 talk.state = "ringing"
-            if "100rel" in message.get("Require") and int(message.get("RSeq") or 0) == talk.rseq + 1:
+            if (
+                "100rel" in message.get("Require")
+                and int(message.get("RSeq") or 0) == talk.rseq + 1
+            ):
                 talk.rseq += 1
                 self.prack(talk, message)
         elif message.status < 300:
             self.connected(talk, message)
         else:
             ack = self.request(talk, "ACK", 1, message.branch)
-            ack.headers = [(k, v) if k != "To" else ("To", message.get("To")) for k, v in ack.headers]
+            ack.headers = [
+                (k, v) if k != "To" else ("To", message.get("To")) for k, v in ack.headers
+            ]
             self.say(ack)
             self.final(talk, message.status)
 
     def prack(self, talk: Talk, message: Message) -> None:
         talk.cseq += 1
-        early = Talk(talk.call_id, True, talk.local, talk.local_tag, talk.remote, message.to_tag, uri_in(message.get("Contact")))
-        request = self.request(early, "PRACK", talk.cseq, "z9hG4bK" + self.fresh("b"), extra=[("RAck", f"{message.get('RSeq')} 1 INVITE")])
+        early = Talk(
+            talk.call_id,
+            True,
+            talk.local,
+            talk.local_tag,
+            talk.remote,
+            message.to_tag,
+            uri_in(message.get("Contact")),
+        )
+        request = self.request(
+            early,
+            "PRACK",
+            talk.cseq,
+            "z9hG4bK" + self.fresh("b"),
+            extra=[("RAck", f"{message.get('RSeq')} 1 INVITE")],
+        )
         self.start(talk, request)
 
     def heard_answer(self, talk: Talk, message: Message) -> None:
@@ -231,7 +320,15 @@ class Phone:
         if message.to_tag in talk.acks:
             self.say(talk.acks[message.to_tag])
             return
-        late = Talk(talk.call_id, True, talk.local, talk.local_tag, talk.remote, message.to_tag, uri_in(message.get("Contact")))
+        late = Talk(
+            talk.call_id,
+            True,
+            talk.local,
+            talk.local_tag,
+            talk.remote,
+            message.to_tag,
+            uri_in(message.get("Contact")),
+        )
         body = self.sdp() if self.habits.late_offer else ""
         ack = self.request(late, "ACK", 1, "z9hG4bK" + self.fresh("b"), body)
         talk.acks[message.to_tag] = ack
@@ -239,7 +336,12 @@ class Phone:
         self.final(talk, message.status)
         if talk.state == "ended":
             return
-        talk.remote_tag, talk.target, talk.state, talk.answered_at = message.to_tag, late.target, "talking", self.clock.now
+        talk.remote_tag, talk.target, talk.state, talk.answered_at = (
+            message.to_tag,
+            late.target,
+            "talking",
+            self.clock.now,
+        )
         self.live(talk)
         if talk.gave_up:  # our CANCEL crossed the answer
             self.hang_up(talk)
@@ -249,7 +351,9 @@ class Phone:
         if habits.hang_up_after:
             self.clock.after(habits.hang_up_after * SECOND, lambda: self.hang_up(talk))
         if habits.hold_after:
-            self.clock.after(habits.hold_after * SECOND, lambda: self.ask(talk, "INVITE", self.sdp("sendonly")))
+            self.clock.after(
+                habits.hold_after * SECOND, lambda: self.ask(talk, "INVITE", self.sdp("sendonly"))
+            )
         if habits.info_after:
             self.clock.after(habits.info_after * SECOND, lambda: self.ask(talk, "INFO"))
 
@@ -278,7 +382,11 @@ class Phone:
                     self.acked(talk)
             case "CANCEL":
                 self.answer(message, 200 if talk else 481, "OK", "")
-                if talk is not None and talk.state in ("calling", "ringing") and talk.invite is not None:
+                if (
+                    talk is not None
+                    and talk.state in ("calling", "ringing")
+                    and talk.invite is not None
+                ):
                     self.answer(talk.invite, 487, "Request Terminated", talk.local_tag)
                     self.end(talk)
             case _ if talk is None or talk.state == "ended" or message.to_tag != talk.local_tag:
@@ -301,7 +409,15 @@ class Phone:
             case _:
                 self.answer(message, 405, "Method Not Allowed", "")
 
-    def answer(self, request: Message, status: int, reason: str, tag: str, body: str = "", extra: list[tuple[str, str]] | None = None) -> Message:
+    def answer(
+        self,
+        request: Message,
+        status: int,
+        reason: str,
+        tag: str,
+        body: str = "",
+        extra: list[tuple[str, str]] | None = None,
+    ) -> Message:
         contact = self.contact if request.method in ("INVITE", "UPDATE") and status < 300 else ""
         message = reply(request, status, reason, tag or "none", contact, body, extra)
         key = (request.branch, request.method)
@@ -315,8 +431,20 @@ class Phone:
         call_id = invite.get("Call-ID")
         if call_id in self.talks:
             self.ghosts += 1
-        talk = Talk(call_id, False, invite.get("To"), self.fresh("tag"), invite.get("From").split(";tag=")[0], invite.from_tag, uri_in(invite.get("Contact")))
-        talk.remote_cseq, talk.invite, talk.routes = invite.cseq[0], invite, invite.all("Record-Route")
+        talk = Talk(
+            call_id,
+            False,
+            invite.get("To"),
+            self.fresh("tag"),
+            invite.get("From").split(";tag=")[0],
+            invite.from_tag,
+            uri_in(invite.get("Contact")),
+        )
+        talk.remote_cseq, talk.invite, talk.routes = (
+            invite.cseq[0],
+            invite,
+            invite.all("Record-Route"),
+        )
         self.talks[call_id] = talk
         habits = self.habits
         self.clock.after(habits.ring_after * SECOND, lambda: self.ringing(talk, invite))
@@ -330,7 +458,9 @@ class Phone:
             return
         talk.state = "ringing"
         if self.habits.reliable and "100rel" in invite.get("Supported"):
-            message = self.answer(invite, 180, "Ringing", talk.local_tag, extra=[("Require", "100rel"), ("RSeq", "1")])
+            message = self.answer(
+                invite, 180, "Ringing", talk.local_tag, extra=[("Require", "100rel"), ("RSeq", "1")]
+            )
         else:
             message = self.answer(invite, 180, "Ringing", talk.local_tag)
         assert message is not None
@@ -358,7 +488,9 @@ class Phone:
 
         self.until_ack(talk, self.answers[(invite.branch, "INVITE")], give_up, every=True)
 
-    def until_ack(self, talk: Talk, message: Message, give_up: Callable[[], None], *, every: bool = False) -> None:
+    def until_ack(
+        self, talk: Talk, message: Message, give_up: Callable[[], None], *, every: bool = False
+    ) -> None:
         started = self.clock.now
         talk.got_ack = False
 
@@ -376,7 +508,12 @@ class Phone:
 
     def acked(self, talk: Talk) -> None:
         first, talk.got_ack = not talk.got_ack, True
-        if first and talk.state == "talking" and not talk.caller and talk.remote_cseq == (talk.invite.cseq[0] if talk.invite else 0):
+        if (
+            first
+            and talk.state == "talking"
+            and not talk.caller
+            and talk.remote_cseq == (talk.invite.cseq[0] if talk.invite else 0)
+        ):
             self.live(talk)
 
 

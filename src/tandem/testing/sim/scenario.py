@@ -29,8 +29,12 @@ FLOWS: dict[str, Flow] = {
     "no answer": Flow(Habits(), Habits()),
     "cancel": Flow(Habits(cancel_after=5), Habits()),
     "cancel at once": Flow(Habits(cancel_after=0.01), Habits(answer_after=4)),
-    "cancel crosses answer": Flow(Habits(cancel_after=5.05), Habits(answer_after=5.04, hang_up_after=30)),
-    "answer just before cancel": Flow(Habits(cancel_after=5.05), Habits(answer_after=4.98, hang_up_after=30)),
+    "cancel crosses answer": Flow(
+        Habits(cancel_after=5.05), Habits(answer_after=5.04, hang_up_after=30)
+    ),
+    "answer just before cancel": Flow(
+        Habits(cancel_after=5.05), Habits(answer_after=4.98, hang_up_after=30)
+    ),
     "both hang up at once": Flow(Habits(hang_up_after=9), Habits(answer_after=3, hang_up_after=9)),
     "late offer": Flow(Habits(late_offer=True, hang_up_after=15), Habits(answer_after=3)),
     "hold": Flow(Habits(hold_after=4, hang_up_after=15), Habits(answer_after=2)),
@@ -63,10 +67,18 @@ def seeded(seed: int) -> tuple[str, Faults, int, int]:
         loss=dice.choice((0.0, 0.0, 0.02, 0.1)), duplicate=dice.choice((0.0, 0.02, 0.1)), delay_most=dice.choice((0.005, 0.05, 0.2)),
         save_timeouts=dice.choice((0.0, 0.0, 0.1)), takeover_after=dice.choice((0.05, 0.3, 2.5)),
     )  # fmt: skip
-    kills = tuple(sorted(round(1 + dice.random() * 25, 3) for _ in range(dice.choice((0, 1, 1, 2, 3)))))
-    faults = replace(faults, kills=kills, kill_at=tuple(dice.randrange(1, 60) for _ in range(dice.choice((0, 1, 2)))))
+    kills = tuple(
+        sorted(round(1 + dice.random() * 25, 3) for _ in range(dice.choice((0, 1, 1, 2, 3))))
+    )
+    faults = replace(
+        faults,
+        kills=kills,
+        kill_at=tuple(dice.randrange(1, 60) for _ in range(dice.choice((0, 1, 2)))),
+    )
     if dice.random() < 0.25:
-        faults = replace(faults, pauses=((round(1 + dice.random() * 20, 3), dice.choice((3.0, 10.0, 40.0))),))
+        faults = replace(
+            faults, pauses=((round(1 + dice.random() * 20, 3), dice.choice((3.0, 10.0, 40.0))),)
+        )
     return name, faults, dice.choice((UDP, TCP)), dice.choice((UDP, TCP))
 
 

@@ -52,13 +52,17 @@ class Message:
 
     def bytes(self) -> bytes:
         lines = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
-        return f"{self.start}\r\n{lines}Content-Length: {len(self.body)}\r\n\r\n{self.body}".encode("latin-1")
+        return f"{self.start}\r\n{lines}Content-Length: {len(self.body)}\r\n\r\n{self.body}".encode(
+            "latin-1"
+        )
 
 
 def parse(data: bytes) -> Message:
     head, _, body = data.decode("latin-1").partition("\r\n\r\n")
     start, *lines = head.split("\r\n")
-    headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    headers = [
+        (name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)
+    ]
     return Message(start, [pair for pair in headers if pair[0].lower() != "content-length"], body)
 
 
@@ -74,12 +78,23 @@ def uri_in(value: str) -> str:
     return value[value.find("<") + 1 : value.find(">")] if "<" in value else value.split(";")[0]
 
 
-def reply(request: Message, status: int, reason: str, tag: str, contact: str = "", body: str = "", extra: list[tuple[str, str]] | None = None) -> Message:
+def reply(
+    request: Message,
+    status: int,
+    reason: str,
+    tag: str,
+    contact: str = "",
+    body: str = "",
+    extra: list[tuple[str, str]] | None = None,
+) -> Message:
     """A response with the headers that RFC 3261 8.2.6.2 copies."""
     headers = [("Via", value) for value in request.all("Via")]
     headers += [("Record-Route", value) for value in request.all("Record-Route")]
     to = request.get("To")
-    headers += [("From", request.get("From")), ("To", to if "tag=" in to or status == 100 else f"{to};tag={tag}")]
+    headers += [
+        ("From", request.get("From")),
+        ("To", to if "tag=" in to or status == 100 else f"{to};tag={tag}"),
+    ]
     headers += [("Call-ID", request.get("Call-ID")), ("CSeq", request.get("CSeq"))]
     if contact:
         headers.append(("Contact", contact))

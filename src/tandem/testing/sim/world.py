@@ -22,7 +22,9 @@ class World:
         self.hosts: dict[str, Phone] = {}
         self.connections: dict[str, tuple[SimEdge, int]] = {}
         self.marks: list[tuple[int, str]] = []
-        self.wire: list[tuple[int, bool, int, str, bytes]] = []  # time, inbound, transport, host, bytes
+        self.wire: list[
+            tuple[int, bool, int, str, bytes]
+        ] = []  # time, inbound, transport, host, bytes
         self.points = 0
         self.nodes: list[SimNode] = []
         self.edges: list[SimEdge] = [self.new_edge()]
@@ -45,7 +47,9 @@ class World:
             connection = edge.connect(phone)
             self.connections[phone.host] = (edge, connection)
         flow = flow_of(edge.number, phone.host, phone.transport, connection)
-        uri = f"sip:{phone.name}@{phone.host}:5060" + (";transport=tcp" if phone.transport == TCP else "")
+        uri = f"sip:{phone.name}@{phone.host}:5060" + (
+            ";transport=tcp" if phone.transport == TCP else ""
+        )
         self.directory.contacts_of[f"{phone.name}@sim"] = (Contact(uri, flow, instance=phone.name),)
 
     def new_edge(self) -> SimEdge:
@@ -54,7 +58,9 @@ class World:
         return edge
 
     def new_node(self) -> SimNode:
-        node = SimNode(len(self.nodes) + 1, self.clock, self.store, self.directory, self.faults, self.at_point)
+        node = SimNode(
+            len(self.nodes) + 1, self.clock, self.store, self.directory, self.faults, self.at_point
+        )
         self.nodes.append(node)
         node.do(lambda: node.start(self.edges))
         if not node.alive:
@@ -81,7 +87,9 @@ class World:
         for second in self.faults.edge_kills:
             self.clock.at(START + int(second * SECOND), self.kill_edge)
         for second, length in self.faults.darkness:
-            self.clock.at(START + int(second * SECOND), lambda length=length: self.kill(dark=length))
+            self.clock.at(
+                START + int(second * SECOND), lambda length=length: self.kill(dark=length)
+            )
 
     def kill(self, *, lose: bool = False, dark: float = 0) -> None:
         node = self.nodes[-1]
@@ -89,7 +97,9 @@ class World:
             return
         node.alive = False
         if lose:
-            self.mark(f"the store's primary dies with node {node.number}: {self.store.lose()} writes lost")
+            self.mark(
+                f"the store's primary dies with node {node.number}: {self.store.lose()} writes lost"
+            )
         self.died(node, dark)
 
     def died(self, node: SimNode, dark: float = 0) -> None:
@@ -124,7 +134,10 @@ class World:
         for host, (old, _) in list(self.connections.items()):
             if old is edge:
                 phone = self.hosts[host]
-                self.clock.after((0.2 + self.clock.random.random()) * SECOND, lambda phone=phone: self.register(phone))
+                self.clock.after(
+                    (0.2 + self.clock.random.random()) * SECOND,
+                    lambda phone=phone: self.register(phone),
+                )
 
     def new_edge_after(self, edge: SimEdge) -> SimEdge:
         new = SimEdge(edge.number, self.clock, self.to_phone)
