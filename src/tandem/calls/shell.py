@@ -106,10 +106,18 @@ class Shell:
                 case Failed():
                     self.failure(event)
                 case TimedOut():
-                    self.queue(event.call, event)
+                    if self.find(event.call) is not None:
+                        self.queue(event.call, event)
+                    else:
+                        self.elsewhere(event)
                 case EdgeUp() | EdgeDown() | FlowClosed():
-                    if self.other is not None:
-                        self.loose += self.other(event) or []
+                    self.elsewhere(event)
+
+    def elsewhere(self, event: Heard) -> bool:
+        """Gives what belongs to no call to the other rooms; false when none of them knows it."""
+        said = self.other(event) if self.other is not None else None
+        self.loose += said or []
+        return said is not None
 
     def message(self, event: Request | Response | Acked) -> None:
         edge = event.flow.edge if not isinstance(event, Acked) else event.edge
@@ -122,9 +130,8 @@ class Shell:
         if isinstance(event, Request) and event.method == "INVITE" and not event.to_tag:
             self.place(event, edge)
             return
-        if isinstance(event, Request):
-            handled = self.other(event) if self.other is not None and not event.call else None
-            self.loose += handled if handled is not None else [self.stateless(event, 481)]
+        if not self.elsewhere(event) and isinstance(event, Request):
+            self.loose.append(self.stateless(event, 481 if event.to_tag or event.method == "CANCEL" else 405))
         self.loose_taken.append((edge, event.seq))
 
     def place(self, request: Request, edge: int) -> None:
@@ -154,6 +161,7 @@ class Shell:
     def failure(self, event: Failed) -> None:
         live = self.find(event.call)
         if live is None or live.call is None:
+            self.elsewhere(event)
             return
         client = next((c for c in live.call.clients if c.n == event.txn), None)
         leg = next((leg for leg in live.call.legs if client and leg.name == client.leg), None)

@@ -62,8 +62,11 @@ def desk(draft: Draft, by: str) -> None:
     """Somebody at a desk ends the call."""
     if draft.call.state == TALKING:
         end_bridge(draft, ended_by="tandem", why=f"ended by {by}")
-    elif draft.call.state != ENDED:
+    elif draft.call.state != ENDED and draft.call.invite:
         finish.hung_up_early(draft, "tandem")
+    elif draft.call.state != ENDED:
+        finish.cancel_attempts(draft, f"by {by}")
+        bill.end(draft, ended_by="tandem", why=f"ended by {by}")
 
 
 def no_ack(draft: Draft, txn: int) -> None:

@@ -3,11 +3,11 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Flow, Request, Response
-from tandem.calls.model import identity, reliable, text
+from tandem.calls.model import bill, identity, reliable, text
 from tandem.calls.model.call import EARLY, ENDED, SCHEMA, SETUP, Attempt, Call, Caller, Contact, Leg
 from tandem.calls.model.draft import NUMBERS, Draft
 from tandem.calls.model.events import Placed
-from tandem.calls.model.finish import attempt_failed, is_better, refuse, why_of
+from tandem.calls.model.finish import attempt_failed, cancel_attempts, is_better, refuse, why_of
 from tandem.routing.model.plan import Plan, Refusal, Target
 from tandem.routing.model.stages import next_stage, outcome
 
@@ -256,6 +256,16 @@ def from_callee(response: Response, attempt: Attempt) -> str:
 def gave_up(draft: Draft) -> None:
     """The stage has rung long enough."""
     draft.note("no answer")
+    if not draft.call.invite:
+        finish_origination(draft)
+        return
     for attempt in list(draft.attempts.values()):
         if attempt.stage == draft.call.stage and attempt.status < 300 and not attempt.cancelled:
             attempt_failed(draft, attempt, 408, "no answer")
+
+
+def finish_origination(draft: Draft) -> None:
+    """The first party of a call that a desk started does not answer."""
+    cancel_attempts(draft, "no answer")
+    draft.set(final=408)
+    bill.end(draft, ended_by="tandem", why="the first party did not answer")

@@ -9,13 +9,13 @@ Rules that hold everywhere:
 from msgspec import Struct
 
 from tandem.boundary import Acked, Failed, Request, Response, TimedOut
-from tandem.calls.model import answer, finish, hangup, lost, redirect, relay, setup, text, timers, transfer
+from tandem.calls.model import answer, finish, hangup, lost, originate, redirect, relay, setup, text, timers, transfer
 from tandem.calls.model.call import ENDED, Call, Client, Effect
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import FlowLost, HangUp, Lapsed, Move, Placed, Rerouted, Ticked
 from tandem.records.model import CallEvent, Cdr
 
-Event = Placed | Request | Response | Acked | TimedOut | Failed | FlowLost | Rerouted | Ticked | HangUp | Move | Lapsed
+Event = Placed | Request | Response | Acked | TimedOut | Failed | FlowLost | Rerouted | Ticked | HangUp | Move | Lapsed | originate.Originated
 
 
 class Stepped(Struct, frozen=True):
@@ -28,9 +28,12 @@ class Stepped(Struct, frozen=True):
 def step(call: Call | None, event: Event, now: int) -> Stepped:
     """One event. `now` and all times are microseconds since 1970."""
     if call is None:
-        if not isinstance(event, Placed):
-            return Stepped(None)
-        return stepped(setup.place(event, now))
+        match event:
+            case Placed():
+                return stepped(setup.place(event, now))
+            case originate.Originated():
+                return stepped(originate.place(event, now))
+        return Stepped(None)
     draft = Draft(call, now)
     draft.at = getattr(event, "at", now)
     match event:
@@ -63,7 +66,7 @@ def step(call: Call | None, event: Event, now: int) -> Stepped:
             transfer.desk(draft, event)
         case Lapsed():
             lost.lapsed(draft, event)
-        case Placed():
+        case Placed() | originate.Originated():
             pass  # the same INVITE again, redelivered: its transaction is in hand
     return stepped(draft)
 
@@ -93,6 +96,8 @@ def response(draft: Draft, event: Response) -> None:
             relay.relayed(draft, client, event)
         case "refresh":
             timers.refreshed(draft, client, event)
+        case "originate":
+            originate.progressed(draft, event)
         case "offer" | "join":
             transfer.progressed(draft, client, event)
         case _ if event.status >= 200:

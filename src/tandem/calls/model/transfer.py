@@ -148,14 +148,14 @@ def offered(draft: Draft, client: Client, response: Response, transfer: Transfer
     moved = draft.legs[client.leg]
     draft.ack(client.n, moved)
     draft.ack(transfer.n, leg, content_type=response.content_type, body=response.body)
-    old = next(name for name in draft.call.bridge if name != moved.name)
+    old = next((name for name in draft.call.bridge if name != moved.name), "")
     bridge = (moved.name, leg.name) if draft.call.bridge[0] == moved.name else (leg.name, moved.name)
     draft.leg(moved.name, peer=leg.name, held=False)
     draft.leg(leg.name, peer=moved.name)
-    draft.set(bridge=bridge)
+    draft.set(bridge=bridge, answered_at=draft.call.answered_at or draft.at, tried=(*draft.call.tried, f"{transfer.to} 200"))
     draft.note("transferred", f"to {transfer.to}")
     over(draft, 200)
-    if draft.legs[old].state != GONE:
+    if old and draft.legs[old].state != GONE:
         hang_up_leg(draft, draft.legs[old])
 
 
@@ -180,7 +180,7 @@ def over(draft: Draft, status: int) -> None:
     if status < 300:
         return
     draft.note("transfer failed", f"{transfer.to} {status}")
-    if transfer.by and draft.legs[transfer.by].state == GONE:
+    if "" in draft.call.bridge or (transfer.by and draft.legs[transfer.by].state == GONE):
         hangup.end_bridge(draft, ended_by="tandem", why="the transfer failed")
 
 

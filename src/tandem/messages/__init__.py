@@ -1,0 +1,1 @@
+"""The messages room: SIP MESSAGE outside calls, delivered at once or kept for who is away."""

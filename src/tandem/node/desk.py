@@ -1,0 +1,127 @@
+"""What people at a desk may ask of live calls, by the control socket (docs/concepts/control.md). Answers are plain data."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tandem.calls.model import originate
+from tandem.calls.model.call import ENDED, GONE, Call, Leg
+from tandem.calls.model.events import HangUp, Move
+from tandem.calls.service import Service
+from tandem.calls.shell import Live
+from tandem.node.directory import Directory
+from tandem.routing.model.plan import Plan, Refusal
+
+LIST_MOST = 1_000
+
+
+class NoSuch(Exception):
+    """status, title, detail, field: what the control socket says."""
+
+    def __init__(self, status: int, title: str, detail: str = "", field: str = "") -> None:
+        super().__init__(title)
+        self.status, self.title, self.detail, self.field = status, title, detail, field
+
+
+class Desk:
+    """Handlers for `calls.*`; `scan` gives every row's (key, bytes)."""
+
+    def __init__(self, *, service: Service, directory: Directory, scan: Callable[[], list[tuple[str, bytes]]], fresh: Callable[[], int]) -> None:
+        self.service, self.directory, self.scan, self.fresh = service, directory, scan, fresh
+
+    def list(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        tenant, most = asked.get("tenant"), min(int(asked.get("limit") or 100), LIST_MOST)
+        found = []
+        for key, _ in self.scan():
+            live = self.service.shell.find(key)
+            if live is None or live.call is None or live.call.state == ENDED:
+                continue
+            if tenant in (None, "", live.call.tenant):
+                found.append(summary(live.call))
+            if len(found) >= most:
+                break
+        return sorted(found, key=lambda call: call["invited_at"])
+
+    def show(self, asked: dict[str, Any]) -> dict[str, Any]:
+        live = self.of(asked)
+        call = live.call
+        assert call is not None
+        return {
+            **summary(call),
+            "version": live.version,
+            "takeovers": call.takeovers,
+            "tried": list(call.tried),
+            "give_up_at": call.give_up_at,
+            "end_at": call.end_at,
+            "transactions": [
+                {"role": "server", "method": s.method, "status": s.status, "leg": s.leg, "open": not s.ended_at} for s in call.servers
+            ] + [
+                {"role": "client", "method": c.method, "leg": c.leg, "why": c.why, "open": not c.ended_at} for c in call.clients
+            ],
+            "outbox": [effect.do for effect in live.outbox] if not live.done else [],
+        }  # fmt: skip
+
+    def hangup(self, asked: dict[str, Any]) -> dict[str, Any]:
+        live = self.of(asked)
+        assert live.call is not None
+        self.service.order(live.call.id, HangUp(str(asked.get("by") or "the console")))
+        return {}
+
+    def transfer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        call = self.of(asked).call
+        assert call is not None
+        leg = str(asked.get("leg") or "caller")
+        if leg not in ("caller", "callee"):
+            raise NoSuch(400, "not a side of a call", 'leg is "caller" or "callee"', "leg")
+        moved = next((one for one in call.legs if one.name == call.bridge[0 if leg == "caller" else 1]), None)
+        if moved is None:
+            raise NoSuch(409, "the call is not answered", "only a call that talks can be transferred", "id")
+        plan, contacts = self.directory.reach(moved.aor or call.caller.identity, uri(str(asked.get("to") or ""), call.callee))
+        if isinstance(plan, Refusal):
+            raise NoSuch(422, "cannot be reached", plan.why, "to")
+        self.service.order(call.id, Move(str(asked.get("by") or "the console"), leg, str(asked["to"]), plan, contacts))
+        return {}
+
+    def originate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Rings `from` first, then connects it with `to`."""
+        who, to = str(asked.get("from") or ""), str(asked.get("to") or "")
+        contacts = self.directory.contacts(who)
+        if not contacts:
+            raise NoSuch(409, "not registered", f"{who or 'nobody'} has no phone registered", "from")
+        plan, there = self.directory.reach(who, uri(to, who))
+        if not isinstance(plan, Plan):
+            raise NoSuch(422, "cannot be reached", plan.why, "to")
+        key = originate.call_id(self.fresh())
+        self.service.shell.live[key] = Live(None, 0)
+        self.service.order(key, originate.Originated(self.service.now(), key, who, contacts, plan, there))
+        return {"id": key}
+
+    def of(self, asked: dict[str, Any]) -> Live:
+        key = str(asked.get("id") or "")
+        live = self.service.shell.find(key)
+        if live is None or live.call is None or live.call.state == ENDED:
+            raise NoSuch(404, "no such call", f"{key or 'the empty id'} is no live call on this node", "id")
+        return live
+
+
+def uri(to: str, like: str) -> str:
+    """What somebody typed, as a SIP URI in the domain of `like`."""
+    if not to:
+        raise NoSuch(400, "nowhere to call", "to is empty", "to")
+    if to.startswith(("sip:", "sips:", "tel:")):
+        return to
+    return f"sip:{to}" if "@" in to else f"sip:{to}@{like.partition('@')[2]}"
+
+
+def summary(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.id, "tenant": call.tenant, "caller": call.caller.identity, "callee": call.callee, "state": call.state,
+        "invited_at": call.invited_at, "answered_at": call.answered_at,
+        "legs": [described(leg) for leg in call.legs if leg.state != GONE],
+    }  # fmt: skip
+
+
+def described(leg: Leg) -> dict[str, Any]:
+    return {
+        "name": leg.name, "peer": leg.peer, "state": leg.state, "who": leg.aor or leg.trunk, "call_id": leg.call_id,
+        "remote": f"{leg.flow.host}:{leg.flow.port}", "held": leg.held, "local_tag": leg.local_tag, "remote_tag": leg.remote_tag,
+    }  # fmt: skip

@@ -1,0 +1,67 @@
+"""What calls ask of routing and of the registrar: plans, and where phones are. It keeps nothing of a call."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tandem.boundary import Flow, Request, Response
+from tandem.calls.model import text
+from tandem.calls.model.call import Call, Contact
+from tandem.routing.model.plan import Asked, Plan, Refusal
+from tandem.routing.model.route import route
+from tandem.routing.model.tables import Tables
+
+CONTACTS_RUNG = 10  # bindings of one address of record that are rung together
+
+Binding = tuple[str, float, int, int, int, int, str, int, str, str, int]
+
+
+class Registrar(Protocol):
+    """As much of tandem._core.Node as is needed here."""
+
+    def lookup(self, aor: str) -> list[Binding]: ...
+
+
+class Directory:
+    """The shell's Outside. `tables` is replaced as a whole when the tables change."""
+
+    def __init__(self, *, tables: Tables, registrar: Registrar, now: Callable[[], int]) -> None:
+        self.tables, self.registrar, self.now = tables, registrar, now
+
+    def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        asserted = request.special.get("p-asserted-identity", [""])[0]
+        asked = Asked(
+            request.trust, request.uri, request.from_, request.to, asserted, request.special.get("privacy", [""])[0]
+        )
+        return self.ask(asked, request.txn)
+
+    def elsewhere(self, call: Call, cause: Response | Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        """Where a redirection or a transfer leads, on the account of whoever asks for it."""
+        if isinstance(cause, Response):
+            attempt = next((a for a in call.attempts if a.n == cause.n), None)
+            who = attempt.target.aor if attempt and attempt.target.aor else call.caller.identity
+            uri = text.uri_of(text.commas(cause.contact)[0]) if cause.contact else ""
+        else:
+            leg = next((leg for leg in call.legs if leg.local_tag == cause.to_tag), None)
+            who = leg.aor if leg and leg.aor else call.caller.identity
+            uri = text.uri_of(cause.special["refer-to"][0]).partition("?")[0]
+        return self.reach(who, uri, hash=len(call.id))
+
+    def reach(self, who: str, uri: str, *, hash: int = 0) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        """A plan for `who` (an address of record or trunk:id) to call `uri`."""
+        trust = who if who.startswith("trunk:") else f"user:{who}"
+        return self.ask(Asked(trust, uri, f"<sip:{who}>", f"<{uri}>"), hash)
+
+    def ask(self, asked: Asked, hash: int) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        plan = route(self.tables, asked, hash, self.now())
+        if isinstance(plan, Refusal):
+            return plan, {}
+        aors = {target.aor for stage in plan.stages for target in stage if target.aor}
+        return plan, {aor: self.contacts(aor) for aor in aors}
+
+    def contacts(self, aor: str) -> tuple[Contact, ...]:
+        """The bindings of an address of record, best q first."""
+        found = [
+            Contact(uri, Flow(edge, connection, transport, local, host, port), q, instance, path)
+            for uri, q, edge, connection, transport, local, host, port, instance, path, _ in self.registrar.lookup(aor)
+        ]
+        return tuple(sorted(found, key=lambda contact: -contact.q)[:CONTACTS_RUNG])
