@@ -12,7 +12,7 @@ from tandem.calls.model import text
 from tandem.calls.model.call import Contact
 from tandem.messages import model
 from tandem.messages.model import Kept
-from tandem.ports import Save, Store
+from tandem.ports import Store
 
 log = structlog.get_logger()
 PREFIX = "m/"
@@ -42,7 +42,7 @@ class Messages:
         for key, row in self.store.scan(PREFIX):
             message = msgpack.decode(row, type=Kept)
             found = self.store.load(key)
-            self.versions[message.id] = found.version if found else 0
+            self.versions[message.id] = found[1] if found else 0
             self.kept[message.id] = replace(message, asked=())
 
     async def run(self) -> None:
@@ -104,7 +104,7 @@ class Messages:
         key, version = PREFIX + message.id, self.versions[message.id] + 1
         row = None if delete else msgpack.encode(message)
         expires = message.at + model.KEEP_SECONDS * 1_000_000
-        good = self.store.save([Save(key, self.epoch, version, self.writer, expires, row, [])])[0]
+        good = self.store.save([(key, self.epoch, version, self.writer, expires, row, [])])[0]
         if delete:
             self.kept.pop(message.id, None)
             self.versions.pop(message.id, None)
