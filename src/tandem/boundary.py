@@ -42,7 +42,9 @@ class Request(Struct, frozen=True, array_like=True, tag=1):
     record_routes: str  # complete header lines, "" if none
     contact: str  # value(s), comma separated if several
     max_forwards: int  # -1 if absent
-    special: dict[str, list[str]]  # headers that call logic looks at, by lower-case long name (SPECIAL in extract.rs)
+    special: dict[
+        str, list[str]
+    ]  # headers that call logic looks at, by lower-case long name (SPECIAL in extract.rs)
     rest: str  # complete header lines of all others that may pass end to end, as they came
     content_type: str
     body: bytes
@@ -157,7 +159,9 @@ class Ask(Struct, frozen=True, array_like=True, tag=2):
     quiet: bool = False
     age: int = 0  # as in Respond
     proceeding: bool = False  # a provisional response was seen: do not repeat the INVITE
-    branch_of: int = 0  # CANCEL: the n of the INVITE whose branch it carries (its own n names the transaction)
+    branch_of: int = (
+        0  # CANCEL: the n of the INVITE whose branch it carries (its own n names the transaction)
+    )
 
 
 class Ack(Struct, frozen=True, array_like=True, tag=3):

@@ -8,7 +8,8 @@ import structlog
 
 from tandem import boundary
 from tandem.boundary import Command
-from tandem.calls.shell import Batch, Shell
+from tandem.calls.batch import Batch
+from tandem.calls.shell import Shell
 
 log = structlog.get_logger()
 
@@ -73,7 +74,12 @@ class Service:
 
     def save(self, batch: Batch) -> None:
         try:
-            outcomes = self.rows.save([(s.key, s.epoch, s.version, s.writer, s.expires_at, s.row, s.logs) for s in batch.saves])
+            outcomes = self.rows.save(
+                [
+                    (s.key, s.epoch, s.version, s.writer, s.expires_at, s.row, s.logs)
+                    for s in batch.saves
+                ]
+            )
         except OSError as error:
             log.error("store refused a save", error=str(error), rows=len(batch.saves))
             self.stuck = batch
@@ -97,7 +103,11 @@ class Service:
     def schedule(self) -> None:
         """One loop timer, for the call that wants to be woken first."""
         due = self.shell.wake_at()
-        if self.loop is None or not due or (self.timer is not None and self.timer_at <= due and not self.timer.cancelled()):
+        if (
+            self.loop is None
+            or not due
+            or (self.timer is not None and self.timer_at <= due and not self.timer.cancelled())
+        ):
             return
         if self.timer is not None:
             self.timer.cancel()

@@ -6,81 +6,60 @@ answer and gives the commands. One save of a row is in flight at a time; what ar
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Protocol
 
-from msgspec import Struct, msgpack
+from msgspec import msgpack
 from msgspec.structs import replace
 
 from tandem.boundary import (
-    Ack, Acked, Ask, Command, EdgeDown, EdgeUp, Failed, Flow, FlowClosed, Forget, Receive, Request, Respond, Response, Stop, Taken,
+    Acked,
+    Command,
+    EdgeDown,
+    EdgeUp,
+    Failed,
+    FlowClosed,
+    Request,
+    Respond,
+    Response,
     TimedOut,
-)  # fmt: skip
+)
 from tandem.boundary import Event as Heard
+from tandem.calls.batch import Batch, Live, Outside, Save
+from tandem.calls.commands import command, rearm, taken_of
 from tandem.calls.model import timers
-from tandem.calls.model.call import ENDED, LINGER, SCHEMA, SETUP, Call, Client, Contact, Effect, Row, Server
+from tandem.calls.model.call import (
+    ENDED,
+    SCHEMA,
+    SETUP,
+    Call,
+    Effect,
+    Row,
+)
 from tandem.calls.model.events import FlowLost, Lapsed, Placed, Rerouted, Ticked
 from tandem.calls.model.step import Event, step
 from tandem.calls.model.text import response as sip_response
 from tandem.records import model as records
-from tandem.routing.model.plan import Plan, Refusal
+from tandem.routing.model.plan import Plan
 
-DECODED_ROWS = 4_096  # calls kept decoded; others are read from the store when something happens to them
+DECODED_ROWS = (
+    4_096  # calls kept decoded; others are read from the store when something happens to them
+)
 EVENTS_PER_CALL = 256  # waiting while a save is in flight; a peer that sends more is not heard
 
 _encode = msgpack.Encoder().encode
 _decode = msgpack.Decoder(Row).decode
 
 
-class Save(Struct, frozen=True):
-    """One row to be saved, compare-and-set on epoch and version, with the records that belong to it."""
-
-    key: str
-    epoch: int
-    version: int
-    writer: int
-    expires_at: int
-    row: bytes | None
-    logs: list[tuple[str, bytes]]
-
-
-class Outside(Protocol):
-    """What the shell asks of other rooms, synchronously and without side effects."""
-
-    def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]: ...
-    def elsewhere(self, call: Call, cause: Response | Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]: ...
-    def contacts(self, aor: str) -> tuple[Contact, ...]: ...
-
-
-class Live:
-    """A call that this node owns, between two saves."""
-
-    __slots__ = ("call", "done", "due", "heard", "in_flight", "outbox", "version", "waiting")
-
-    def __init__(self, call: Call | None, version: int, outbox: tuple[Effect, ...] = (), heard: tuple[tuple[str, int], ...] = ()) -> None:
-        self.call = call
-        self.version = version
-        self.outbox = outbox
-        self.heard = heard
-        self.done = False  # the outbox has reached the edges
-        self.in_flight = False
-        self.waiting: list[Event] = []
-        self.due = 0
-
-
-class Batch(Struct):
-    """One group commit: what to save, and what to do when it is saved."""
-
-    saves: list[Save]
-    lives: list[Live]
-    effects: list[tuple[Effect, ...]]
-    taken: list[list[tuple[int, int]]]
-    loose: list[Command]  # commands of events that changed no row
-
-
 class Shell:
     """One node's calls. `load(key)` reads a row from the store: (epoch, version, bytes) or None."""
 
-    def __init__(self, *, epoch: int, writer: int, outside: Outside, load: Callable[[str], tuple[int, int, bytes] | None]) -> None:
+    def __init__(
+        self,
+        *,
+        epoch: int,
+        writer: int,
+        outside: Outside,
+        load: Callable[[str], tuple[int, int, bytes] | None],
+    ) -> None:
         self.epoch = epoch
         self.writer = writer
         self.outside = outside
@@ -93,7 +72,9 @@ class Shell:
         self.dues: dict[str, int] = {}
         self.timers: list[tuple[int, str]] = []  # may hold times that are no longer wanted
         self.usage: dict[str, set[str]] = {}  # calls by limit name
-        self.setups: dict[tuple[str, str, int, str], str] = {}  # INVITEs being set up: for merged requests
+        self.setups: dict[
+            tuple[str, str, int, str], str
+        ] = {}  # INVITEs being set up: for merged requests
         self.other: Callable[[Heard], list[Command] | None] | None = None  # what belongs to no call
 
     # -- events in
@@ -131,13 +112,17 @@ class Shell:
             self.place(event, edge)
             return
         if not self.elsewhere(event) and isinstance(event, Request):
-            self.loose.append(self.stateless(event, 481 if event.to_tag or event.method == "CANCEL" else 405))
+            self.loose.append(
+                self.stateless(event, 481 if event.to_tag or event.method == "CANCEL" else 405)
+            )
         self.loose_taken.append((edge, event.seq))
 
     def place(self, request: Request, edge: int) -> None:
         plan, contacts = self.outside.place(request)
         names = [limit for limit in plan.limits] if isinstance(plan, Plan) else []
-        full = tuple(limit.name for limit in names if len(self.usage.get(limit.name, ())) >= limit.most)
+        full = tuple(
+            limit.name for limit in names if len(self.usage.get(limit.name, ())) >= limit.most
+        )
         key = (request.call_id, request.from_tag, request.cseq, request.uri)
         merged = self.setups.get(key, request.call) != request.call
         self.live[request.call] = Live(None, 0)
@@ -202,7 +187,9 @@ class Shell:
     def revive(self, found: tuple[int, int, bytes]) -> Live:
         epoch, version, data = found
         row = _decode(data)
-        call = row.call if epoch >= self.epoch else replace(row.call, takeovers=row.call.takeovers + 1)
+        call = (
+            row.call if epoch >= self.epoch else replace(row.call, takeovers=row.call.takeovers + 1)
+        )
         return Live(call, version, row.outbox, row.heard)
 
     # -- step and save
@@ -244,7 +231,9 @@ class Shell:
         live.call, live.outbox, live.version, live.done = call, (*kept, *fresh), version, False
         live.in_flight = True
         row = _encode(Row(SCHEMA, call, live.outbox, live.heard))
-        batch.saves.append(Save(key, self.epoch, version, self.writer, timers.expires(call), row, logs))
+        batch.saves.append(
+            Save(key, self.epoch, version, self.writer, timers.expires(call), row, logs)
+        )
         batch.lives.append(live)
         batch.effects.append(fresh)
         batch.taken.append(self.seqs.pop(key, []))
@@ -255,13 +244,17 @@ class Shell:
         """What to say, now that it is saved. A refused save means another owner: this call is his."""
         commands: list[Command] = list(batch.loose)
         taken: list[tuple[int, int]] = []
-        for save, live, effects, seqs, good in zip(batch.saves, batch.lives, batch.effects, batch.taken, outcomes, strict=True):
+        for save, live, effects, seqs, good in zip(
+            batch.saves, batch.lives, batch.effects, batch.taken, outcomes, strict=True
+        ):
             live.in_flight = False
             if not good:
                 self.drop(save.key)
                 continue
             assert live.call is not None
-            commands += [c for effect in effects if (c := command(live.call, effect, now)) is not None]
+            commands += [
+                c for effect in effects if (c := command(live.call, effect, now)) is not None
+            ]
             taken += seqs
             self.schedule(save.key, live)
             if live.waiting:
@@ -304,7 +297,11 @@ class Shell:
 
     def evict(self) -> None:
         """Forgets decoded calls in which nothing is going on; the store has them."""
-        for key in [key for key, live in self.live.items() if not live.in_flight and not live.waiting and live.done][: DECODED_ROWS // 2]:
+        for key in [
+            key
+            for key, live in self.live.items()
+            if not live.in_flight and not live.waiting and live.done
+        ][: DECODED_ROWS // 2]:
             del self.live[key]
 
     def drop(self, key: str) -> None:
@@ -336,7 +333,17 @@ class Shell:
 
     def stateless(self, request: Request, status: int) -> Command:
         head = f"From: {request.from_}\r\nTo: {request.to}\r\nCall-ID: {request.call_id}\r\nCSeq: {request.cseq} {request.method}\r\n"
-        return Respond(0, request.txn, request.method, status, request.flow, request.vias, "", request.call_id, sip_response(status, head))
+        return Respond(
+            0,
+            request.txn,
+            request.method,
+            status,
+            request.flow,
+            request.vias,
+            "",
+            request.call_id,
+            sip_response(status, head),
+        )
 
 
 def last_words(effects: list[Effect], version: int) -> tuple[Effect, ...]:
@@ -345,70 +352,3 @@ def last_words(effects: list[Effect], version: int) -> tuple[Effect, ...]:
     return tuple(
         replace(effect, version=version) for at, effect in enumerate(effects) if effect.do != "respond" or last[effect.ref] == at
     )  # fmt: skip
-
-
-def taken_of(seqs: list[tuple[int, int]]) -> list[Command]:
-    """Taken commands, one per edge."""
-    by_edge: dict[int, list[int]] = {}
-    for edge, seq in seqs:
-        by_edge.setdefault(edge, []).append(seq)
-    return [Taken(edge, found) for edge, found in by_edge.items()]
-
-
-def command(call: Call, effect: Effect, now: int) -> Command | None:
-    """The words of an effect: they stand in the transaction that it names."""
-    match effect.do:
-        case "respond":
-            server = next((s for s in call.servers if s.txn == effect.ref), None)
-            return respond(call, server, 0) if server is not None else None
-        case "ask":
-            client = next((c for c in call.clients if c.n == effect.ref), None)
-            return ask(call, client, 0) if client is not None else None
-        case "ack":
-            client = next((c for c in call.clients if c.n == effect.ref), None)
-            found = next((a for a in client.acks if a.to_tag == effect.tag), None) if client is not None else None
-            return Ack(call.shard, call.id, effect.ref, found.branch, found.to_tag, found.flow, found.message) if found else None
-        case "stop":
-            return Stop(effect.ref)
-        case "forget":
-            return Forget(call.id, effect.ref)
-    return None
-
-
-def respond(call: Call, server: Server, age: int) -> Respond:
-    return Respond(
-        call.shard, server.txn, server.method, server.status, server.flow, server.vias, server.contact, server.call_id, server.message,
-        server.reliable, call.id, age, server.acked,
-    )  # fmt: skip
-
-
-def ask(call: Call, client: Client, age: int) -> Ask:
-    return Ask(
-        call.shard, call.id, client.n, client.method, client.flow, client.contact, client.call_id, client.message, client.quiet, age,
-        client.proceeding, client.branch_of,
-    )  # fmt: skip
-
-
-def rearm(call: Call, now: int) -> list[Command]:
-    """The transactions of a row, for the core of a new owner: silent ones, they only go on."""
-    commands: list[Command] = []
-    for server in call.servers:
-        age = max(1, now - server.at)
-        if server.ended_at and now - server.ended_at > LINGER:
-            continue
-        if server.status:
-            commands.append(respond(call, server, age))
-        else:
-            commands.append(Receive(call.shard, server.txn, server.method, call.id))
-    for client in call.clients:
-        age = max(1, now - client.at)
-        if not client.ended_at:
-            commands.append(ask(call, client, age))
-        for ack in client.acks:
-            if now - client.ended_at < LINGER:
-                commands.append(Ack(call.shard, call.id, client.n, ack.branch, ack.to_tag, ack.flow, ack.message, age, send=False))
-    return commands
-
-
-def peer_of(flow: Flow) -> str:
-    return f"{flow.host}:{flow.port}"

@@ -31,7 +31,9 @@ class Kept(Struct, frozen=True, array_like=True):
 
 def kept(request: Request, to: str, from_: str) -> Kept:
     """`to` and `from_` as routing gave them, not as the sender claims."""
-    return Kept(message_id(request), to, f"sip:{to}", from_, request.content_type, request.body, request.at)
+    return Kept(
+        message_id(request), to, f"sip:{to}", from_, request.content_type, request.body, request.at
+    )
 
 
 def message_id(request: Request) -> str:

@@ -86,7 +86,12 @@ class Messages:
         if not contacts:
             return []
         numbers = range(message.next_n, message.next_n + len(contacts))
-        asked = replace(message, asked=tuple(numbers), next_n=message.next_n + len(contacts), tries=message.tries + 1)
+        asked = replace(
+            message,
+            asked=tuple(numbers),
+            next_n=message.next_n + len(contacts),
+            tries=message.tries + 1,
+        )
         if not self.save(asked):
             return []
         return [model.ask(asked, contact, n) for contact, n in zip(contacts, numbers, strict=True)]
@@ -119,4 +124,14 @@ def answer(request: Request, status: int, extra: str = "") -> Command:
     head = f"From: {request.from_}\r\nTo: {request.to};tag={model.message_id(request)}a0\r\nCall-ID: {request.call_id}\r\n"
     head += f"CSeq: {request.cseq} {request.method}\r\n"
     told = text.response(status, head, extra)
-    return Respond(0, request.txn, request.method, status, request.flow, request.vias, "", request.call_id, told)
+    return Respond(
+        0,
+        request.txn,
+        request.method,
+        status,
+        request.flow,
+        request.vias,
+        "",
+        request.call_id,
+        told,
+    )

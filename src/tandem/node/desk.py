@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from tandem.calls.batch import Live
 from tandem.calls.model import originate
 from tandem.calls.model.call import ENDED, GONE, Call, Leg
 from tandem.calls.model.events import HangUp, Move
 from tandem.calls.service import Service
-from tandem.calls.shell import Live
 from tandem.node.directory import Directory
 from tandem.routing.model.plan import Plan, Refusal
 
@@ -25,7 +25,14 @@ class NoSuch(Exception):
 class Desk:
     """Handlers for `calls.*`; `scan` gives every row's (key, bytes)."""
 
-    def __init__(self, *, service: Service, directory: Directory, scan: Callable[[], list[tuple[str, bytes]]], fresh: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        service: Service,
+        directory: Directory,
+        scan: Callable[[], list[tuple[str, bytes]]],
+        fresh: Callable[[], int],
+    ) -> None:
         self.service, self.directory, self.scan, self.fresh = service, directory, scan, fresh
 
     def list(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
@@ -72,13 +79,22 @@ class Desk:
         leg = str(asked.get("leg") or "caller")
         if leg not in ("caller", "callee"):
             raise NoSuch(400, "not a side of a call", 'leg is "caller" or "callee"', "leg")
-        moved = next((one for one in call.legs if one.name == call.bridge[0 if leg == "caller" else 1]), None)
+        moved = next(
+            (one for one in call.legs if one.name == call.bridge[0 if leg == "caller" else 1]), None
+        )
         if moved is None:
-            raise NoSuch(409, "the call is not answered", "only a call that talks can be transferred", "id")
-        plan, contacts = self.directory.reach(moved.aor or call.caller.identity, uri(str(asked.get("to") or ""), call.callee))
+            raise NoSuch(
+                409, "the call is not answered", "only a call that talks can be transferred", "id"
+            )
+        plan, contacts = self.directory.reach(
+            moved.aor or call.caller.identity, uri(str(asked.get("to") or ""), call.callee)
+        )
         if isinstance(plan, Refusal):
             raise NoSuch(422, "cannot be reached", plan.why, "to")
-        self.service.order(call.id, Move(str(asked.get("by") or "the console"), leg, str(asked["to"]), plan, contacts))
+        self.service.order(
+            call.id,
+            Move(str(asked.get("by") or "the console"), leg, str(asked["to"]), plan, contacts),
+        )
         return {}
 
     def originate(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -86,20 +102,26 @@ class Desk:
         who, to = str(asked.get("from") or ""), str(asked.get("to") or "")
         contacts = self.directory.contacts(who)
         if not contacts:
-            raise NoSuch(409, "not registered", f"{who or 'nobody'} has no phone registered", "from")
+            raise NoSuch(
+                409, "not registered", f"{who or 'nobody'} has no phone registered", "from"
+            )
         plan, there = self.directory.reach(who, uri(to, who))
         if not isinstance(plan, Plan):
             raise NoSuch(422, "cannot be reached", plan.why, "to")
         key = originate.call_id(self.fresh())
         self.service.shell.live[key] = Live(None, 0)
-        self.service.order(key, originate.Originated(self.service.now(), key, who, contacts, plan, there))
+        self.service.order(
+            key, originate.Originated(self.service.now(), key, who, contacts, plan, there)
+        )
         return {"id": key}
 
     def of(self, asked: dict[str, Any]) -> Live:
         key = str(asked.get("id") or "")
         live = self.service.shell.find(key)
         if live is None or live.call is None or live.call.state == ENDED:
-            raise NoSuch(404, "no such call", f"{key or 'the empty id'} is no live call on this node", "id")
+            raise NoSuch(
+                404, "no such call", f"{key or 'the empty id'} is no live call on this node", "id"
+            )
         return live
 
 

@@ -30,11 +30,18 @@ class Directory:
     def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
         asserted = request.special.get("p-asserted-identity", [""])[0]
         asked = Asked(
-            request.trust, request.uri, request.from_, request.to, asserted, request.special.get("privacy", [""])[0]
+            request.trust,
+            request.uri,
+            request.from_,
+            request.to,
+            asserted,
+            request.special.get("privacy", [""])[0],
         )
         return self.ask(asked, request.txn)
 
-    def elsewhere(self, call: Call, cause: Response | Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+    def elsewhere(
+        self, call: Call, cause: Response | Request
+    ) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
         """Where a redirection or a transfer leads, on the account of whoever asks for it."""
         if isinstance(cause, Response):
             attempt = next((a for a in call.attempts if a.n == cause.n), None)
@@ -46,7 +53,9 @@ class Directory:
             uri = text.uri_of(cause.special["refer-to"][0]).partition("?")[0]
         return self.reach(who, uri, hash=len(call.id))
 
-    def reach(self, who: str, uri: str, *, hash: int = 0) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+    def reach(
+        self, who: str, uri: str, *, hash: int = 0
+    ) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
         """A plan for `who` (an address of record or trunk:id) to call `uri`."""
         trust = who if who.startswith("trunk:") else f"user:{who}"
         return self.ask(Asked(trust, uri, f"<sip:{who}>", f"<{uri}>"), hash)
@@ -62,6 +71,8 @@ class Directory:
         """The bindings of an address of record, best q first."""
         found = [
             Contact(uri, Flow(edge, connection, transport, local, host, port), q, instance, path)
-            for uri, q, edge, connection, transport, local, host, port, instance, path, _ in self.registrar.lookup(aor)
+            for uri, q, edge, connection, transport, local, host, port, instance, path, _ in self.registrar.lookup(
+                aor
+            )
         ]
         return tuple(sorted(found, key=lambda contact: -contact.q)[:CONTACTS_RUNG])

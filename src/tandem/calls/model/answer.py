@@ -69,12 +69,21 @@ def win(draft: Draft, attempt: Attempt, leg: Leg, response: Response) -> None:
 
 def acked(draft: Draft, event: Acked) -> None:
     """The ACK to a 2xx of ours: the dialog is complete; a late offer's answer goes on to the other side."""
-    leg = next((leg for leg in draft.legs.values() if leg.local_tag == event.to_tag and leg.state != GONE), None)
+    leg = next(
+        (leg for leg in draft.legs.values() if leg.local_tag == event.to_tag and leg.state != GONE),
+        None,
+    )
     for server in list(draft.servers.values()):
-        if server.method == "INVITE" and server.cseq == event.cseq and 200 <= server.status < 300 and not server.acked:
-            if leg is None or server.leg in ("", leg.name):
-                draft.servers[server.txn] = replace(server, acked=True, ended_at=server.ended_at or draft.now)
-                pass_late_answer(draft, server.txn, event)
+        if (
+            server.method == "INVITE"
+            and server.cseq == event.cseq
+            and 200 <= server.status < 300
+            and not server.acked
+        ) and (leg is None or server.leg in ("", leg.name)):
+            draft.servers[server.txn] = replace(
+                server, acked=True, ended_at=server.ended_at or draft.now
+            )
+            pass_late_answer(draft, server.txn, event)
     if leg is None:
         return
     leg = draft.leg(leg.name, state=CONFIRMED, seen_at=event.at)
@@ -87,8 +96,18 @@ def acked(draft: Draft, event: Acked) -> None:
 def pass_late_answer(draft: Draft, txn: int, event: Acked) -> None:
     """Where our INVITE had no offer, its 2xx waits for an ACK with the answer from the far side."""
     for client in list(draft.clients.values()):
-        serves = client.serves == txn or (client.why == "invite" and txn == draft.call.invite and client.n in draft.attempts)
+        serves = client.serves == txn or (
+            client.why == "invite" and txn == draft.call.invite and client.n in draft.attempts
+        )
         if client.method == "INVITE" and serves and client.ended_at and not client.acks:
-            leg = draft.legs.get(draft.call.bridge[1]) if client.why == "invite" else draft.legs.get(client.leg)
-            if leg is not None and leg.state != GONE and (client.why != "invite" or leg.local_tag == draft.legs[client.leg].local_tag):
+            leg = (
+                draft.legs.get(draft.call.bridge[1])
+                if client.why == "invite"
+                else draft.legs.get(client.leg)
+            )
+            if (
+                leg is not None
+                and leg.state != GONE
+                and (client.why != "invite" or leg.local_tag == draft.legs[client.leg].local_tag)
+            ):
                 draft.ack(client.n, leg, content_type=event.content_type, body=event.body)

@@ -14,7 +14,12 @@ T1 = 500_000  # microseconds, RFC 3261 17.1.1.1
 LINGER = 64 * T1  # how long a transaction may be repeated by a peer
 
 SETUP, TALKING, ENDED = "setup", "talking", "ended"
-EARLY, ANSWERED, CONFIRMED, GONE = "early", "answered", "confirmed", "gone"  # a leg; ANSWERED: 2xx without its ACK
+EARLY, ANSWERED, CONFIRMED, GONE = (
+    "early",
+    "answered",
+    "confirmed",
+    "gone",
+)  # a leg; ANSWERED: 2xx without its ACK
 
 DIALOGS_PER_CALL = 32
 TRANSACTIONS_PER_CALL = 64

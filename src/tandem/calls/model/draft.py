@@ -117,7 +117,11 @@ class Draft:
             server, status=status, message=message, contact=contact, reliable=reliable, at=self.now,
             ended_at=self.now if status >= 200 else 0,
         )  # fmt: skip
-        self.effects = [effect for effect in self.effects if effect.do != "respond" or effect.ref != txn or status < 200]
+        self.effects = [
+            effect
+            for effect in self.effects
+            if effect.do != "respond" or effect.ref != txn or status < 200
+        ]
         self.effects.append(Effect("respond", txn, until=self.now + LINGER))
 
     # -- client transactions
@@ -145,7 +149,11 @@ class Draft:
             f"CSeq: {leg.local_cseq} {method}\r\nMax-Forwards: {max_forwards}\r\n"
         )
         message = text.request(method, leg.target, leg.routes, head, extra, content_type, body)
-        contact = self.contact(leg) if method in ("INVITE", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY") else ""
+        contact = (
+            self.contact(leg)
+            if method in ("INVITE", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY")
+            else ""
+        )
         client = Client(
             n=n, method=method, leg=leg.name, flow=leg.flow, contact=contact, call_id=leg.call_id, message=message,
             at=self.now, serves=serves, why=why, cseq=leg.local_cseq, quiet=quiet, logins=logins,
@@ -159,9 +167,22 @@ class Draft:
         invite = self.clients[n]
         leg = self.legs[invite.leg]
         head, _, _ = invite.message.partition(b"\r\n\r\n")
-        lines = [line for line in head.decode("latin-1").split("\r\n")[1:] if line.startswith(("Route:", "From:", "To:", "Call-ID:"))]
+        lines = [
+            line
+            for line in head.decode("latin-1").split("\r\n")[1:]
+            if line.startswith(("Route:", "From:", "To:", "Call-ID:"))
+        ]
         uri = invite.message.split(b" ", 2)[1].decode("latin-1")
-        told = "\r\n".join([f"CANCEL {uri} SIP/2.0", *lines, f"CSeq: {invite.cseq} CANCEL", f"Max-Forwards: {MAX_FORWARDS}", "", ""])
+        told = "\r\n".join(
+            [
+                f"CANCEL {uri} SIP/2.0",
+                *lines,
+                f"CSeq: {invite.cseq} CANCEL",
+                f"Max-Forwards: {MAX_FORWARDS}",
+                "",
+                "",
+            ]
+        )
         own = self.next_n()
         self.clients[own] = Client(
             n=own, method="CANCEL", leg=leg.name, flow=invite.flow, contact="", call_id=leg.call_id, message=told.encode("latin-1"),
@@ -180,7 +201,9 @@ class Draft:
         login = authorization_line(invite.message)
         message = text.request("ACK", leg.target, leg.routes, head, login, content_type, body)
         remembered = Remembered(branch, leg.remote_tag, message, leg.flow)
-        self.clients[n] = replace(invite, acks=(*invite.acks, remembered), ended_at=invite.ended_at or self.now)
+        self.clients[n] = replace(
+            invite, acks=(*invite.acks, remembered), ended_at=invite.ended_at or self.now
+        )
         self.effects.append(Effect("ack", n, leg.remote_tag, until=self.now + LINGER))
 
     def close(self, n: int) -> None:
@@ -204,10 +227,24 @@ class Draft:
 
     def open_server(self, leg: str, method: str) -> Server | None:
         """A request of this method from this leg that still waits for its final response."""
-        return next((s for s in self.servers.values() if s.leg == leg and s.method == method and not s.ended_at), None)
+        return next(
+            (
+                s
+                for s in self.servers.values()
+                if s.leg == leg and s.method == method and not s.ended_at
+            ),
+            None,
+        )
 
     def open_client(self, leg: str, *methods: str) -> Client | None:
-        return next((c for c in self.clients.values() if c.leg == leg and c.method in methods and not c.ended_at), None)
+        return next(
+            (
+                c
+                for c in self.clients.values()
+                if c.leg == leg and c.method in methods and not c.ended_at
+            ),
+            None,
+        )
 
     def alive(self) -> list[Leg]:
         return [leg for leg in self.legs.values() if leg.state != GONE]
@@ -223,4 +260,8 @@ def authorization_line(message: bytes) -> str:
     """RFC 3261 22.1: an ACK carries the credentials of its INVITE."""
     head, _, _ = message.partition(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
-    return "".join(f"{line}\r\n" for line in lines if line.startswith(("Authorization:", "Proxy-Authorization:")))
+    return "".join(
+        f"{line}\r\n"
+        for line in lines
+        if line.startswith(("Authorization:", "Proxy-Authorization:"))
+    )

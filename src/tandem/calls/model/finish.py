@@ -6,7 +6,12 @@ from tandem.calls.model.call import ENDED, GONE, SETUP, TALKING, Attempt
 from tandem.calls.model.draft import Draft
 from tandem.routing.model.stages import next_stage, outcome
 
-SAY_INSTEAD = {401: 403, 407: 403, 503: 500, 487: 480}  # what a callee's status means to our caller (RFC 3261 16.7)
+SAY_INSTEAD = {
+    401: 403,
+    407: 403,
+    503: 500,
+    487: 480,
+}  # what a callee's status means to our caller (RFC 3261 16.7)
 
 
 def failed(draft: Draft, response: Response) -> None:
@@ -19,7 +24,9 @@ def failed(draft: Draft, response: Response) -> None:
         drop(draft, attempt, response.status)
         return
     lines = "".join(f"Reason: {value}\r\n" for value in response.special.get("reason", ()))
-    lines += "".join(f"Retry-After: {value}\r\n" for value in response.special.get("retry-after", ()))
+    lines += "".join(
+        f"Retry-After: {value}\r\n" for value in response.special.get("retry-after", ())
+    )
     attempt_failed(draft, attempt, response.status, response.reason, lines)
 
 
@@ -54,7 +61,9 @@ def attempt_failed(draft: Draft, attempt: Attempt, status: int, why: str, lines:
     mates = [other for other in draft.attempts.values() if other.stage == draft.call.stage]
     if any(other.status < 200 for other in mates):
         return
-    from tandem.calls.model.setup import start_stage  # they call each other: a stage fails, the next one starts
+    from tandem.calls.model.setup import (
+        start_stage,
+    )  # they call each other: a stage fails, the next one starts
 
     best = 0
     for other in mates:
@@ -76,7 +85,14 @@ def is_better(status: int, best: int) -> bool:
 
 
 def why_of(status: int) -> str:
-    return {486: "busy", 600: "busy", 603: "declined", 408: "no answer", 480: "no answer", 487: "cancelled"}.get(status, "failed")
+    return {
+        486: "busy",
+        600: "busy",
+        603: "declined",
+        408: "no answer",
+        480: "no answer",
+        487: "cancelled",
+    }.get(status, "failed")
 
 
 def refuse(draft: Draft, status: int, why: str, *, extra: str = "") -> None:

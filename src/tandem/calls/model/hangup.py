@@ -24,14 +24,18 @@ def bye(draft: Draft, request: Request, leg: Leg) -> None:
         finish.hung_up_early(draft, "caller")
         return
     draft.leg(leg.name, state=GONE)
-    if leg.name not in draft.call.bridge or (draft.call.transfer is not None and draft.call.transfer.by == leg.name):
+    if leg.name not in draft.call.bridge or (
+        draft.call.transfer is not None and draft.call.transfer.by == leg.name
+    ):
         return  # who has asked for a transfer may leave before it is done
     extra = "".join(f"Reason: {value}\r\n" for value in request.special.get("reason", ()))
     side = "caller" if leg.name == draft.call.bridge[0] else "callee"
     end_bridge(draft, ended_by=side, why="hung up", extra=extra)
 
 
-def end_bridge(draft: Draft, *, ended_by: str, why: str, extra: str = "", at: int = 0, proof: bool = False) -> None:
+def end_bridge(
+    draft: Draft, *, ended_by: str, why: str, extra: str = "", at: int = 0, proof: bool = False
+) -> None:
     """Hangs up whoever is left, answers what waits, writes the CDR."""
     if draft.call.state != TALKING:
         return
@@ -54,7 +58,11 @@ def end_leg(draft: Draft, leg: Leg, extra: str) -> None:
 def answer_waiting(draft: Draft) -> None:
     """Requests that wait for a leg that is gone get 487 (INVITE) or 481."""
     for server in list(draft.servers.values()):
-        if server.ended_at == 0 and server.txn != draft.call.invite and server.method not in ("BYE", "CANCEL"):
+        if (
+            server.ended_at == 0
+            and server.txn != draft.call.invite
+            and server.method not in ("BYE", "CANCEL")
+        ):
             draft.respond(server.txn, 487 if server.method == "INVITE" else 481)
 
 

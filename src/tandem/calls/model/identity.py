@@ -18,7 +18,12 @@ class Shown(Struct, frozen=True):
 def shown(call: Call, target: Target) -> Shown:
     """The From value and the identity header lines for one target."""
     caller = call.caller
-    domain = target.from_host or call.callee.partition("@")[2] or caller.identity.partition("@")[2] or "anonymous.invalid"
+    domain = (
+        target.from_host
+        or call.callee.partition("@")[2]
+        or caller.identity.partition("@")[2]
+        or "anonymous.invalid"
+    )
     if caller.identity.startswith("trunk:") or target.kind == "user":
         domain = target.from_host or target.aor.partition("@")[2] or domain
     user = target.from_user or caller.number
@@ -62,7 +67,9 @@ def apply(rules: tuple[HeaderRule, ...], lines: str) -> str:
     for rule in rules:
         name = rule.name.lower()
         if rule.do in ("drop", "set"):
-            lines = "".join(line for line in whole_lines(lines) if line.split(":", 1)[0].strip().lower() != name)
+            lines = "".join(
+                line for line in whole_lines(lines) if line.split(":", 1)[0].strip().lower() != name
+            )
         if rule.do in ("add", "set"):
             lines += f"{rule.name}: {rule.value}\r\n"
     return lines

@@ -22,9 +22,16 @@ def timed_out(draft: Draft, n: int) -> None:
     if client.serves in draft.servers and not draft.servers[client.serves].ended_at:
         draft.respond(client.serves, 408)
     leg = draft.legs.get(client.leg)
-    if leg is not None and leg.state != GONE and client.method in ("INVITE", "UPDATE") and leg.name in draft.call.bridge:
+    if (
+        leg is not None
+        and leg.state != GONE
+        and client.method in ("INVITE", "UPDATE")
+        and leg.name in draft.call.bridge
+    ):
         draft.leg(leg.name, state=GONE)
-        hangup.end_bridge(draft, ended_by="nobody", why="the peer does not answer", at=leg.seen_at, proof=True)
+        hangup.end_bridge(
+            draft, ended_by="nobody", why="the peer does not answer", at=leg.seen_at, proof=True
+        )
 
 
 def unanswered(draft: Draft, n: int, status: int, why: str) -> None:
@@ -45,7 +52,14 @@ def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
     if client is None or client.ended_at:
         return
     leg = draft.legs.get(client.leg)
-    fresh = next((c for c in contacts if leg and c.flow != client.flow and (not leg.instance or c.instance == leg.instance)), None)
+    fresh = next(
+        (
+            c
+            for c in contacts
+            if leg and c.flow != client.flow and (not leg.instance or c.instance == leg.instance)
+        ),
+        None,
+    )
     if leg is not None and fresh is not None:
         resend(draft, client.n, fresh)
         return

@@ -4,7 +4,18 @@ from msgspec import Struct
 
 from tandem.boundary import Response
 from tandem.calls.model import sdp, text, transfer
-from tandem.calls.model.call import CONFIRMED, EARLY, SETUP, TALKING, Attempt, Call, Caller, Contact, Leg, Transfer
+from tandem.calls.model.call import (
+    CONFIRMED,
+    EARLY,
+    SETUP,
+    TALKING,
+    Attempt,
+    Call,
+    Caller,
+    Contact,
+    Leg,
+    Transfer,
+)
 from tandem.calls.model.draft import NUMBERS, Draft
 from tandem.routing.model.plan import Plan, Target
 
@@ -52,8 +63,17 @@ def place(event: Originated, now: int) -> Draft:
     )  # fmt: skip
     draft.legs[name] = leg
     lines = f"Allow: {text.ALLOW}\r\nSupported: timer, replaces\r\nAlert-Info: <urn:alert:source:internal>\r\n"
-    client = draft.ask(leg, "INVITE", extra=lines, content_type="application/sdp", body=sdp.black_hole(1), why="originate")
-    draft.attempts[client.n] = Attempt(client.n, name, 0, Target("user", f"sip:{event.who}", aor=event.who), contact)
+    client = draft.ask(
+        leg,
+        "INVITE",
+        extra=lines,
+        content_type="application/sdp",
+        body=sdp.black_hole(1),
+        why="originate",
+    )
+    draft.attempts[client.n] = Attempt(
+        client.n, name, 0, Target("user", f"sip:{event.who}", aor=event.who), contact
+    )
     draft.note("originated", f"{event.who} to {plan.callee}")
     return draft
 

@@ -16,7 +16,14 @@ def read(values: list[str] | None) -> tuple[int, str]:
     if not values:
         return 0, ""
     first, *params = values[0].split(";")
-    refresher = next((p.partition("=")[2].strip().lower() for p in params if p.strip().lower().startswith("refresher")), "")
+    refresher = next(
+        (
+            p.partition("=")[2].strip().lower()
+            for p in params
+            if p.strip().lower().startswith("refresher")
+        ),
+        "",
+    )
     return (int(first), refresher) if first.strip().isdigit() else (0, "")
 
 

@@ -8,14 +8,28 @@ from tandem.calls.model.call import CONFIRMED, EARLY, GONE, TRANSACTIONS_PER_CAL
 from tandem.calls.model.draft import Draft
 
 RELAYED = frozenset({"INVITE", "UPDATE", "INFO", "MESSAGE", "PRACK", "NOTIFY", "OPTIONS"})
-PASSED = ("content-disposition", "content-encoding", "event", "subscription-state", "reason", "session-expires", "min-se", "allow")
+PASSED = (
+    "content-disposition",
+    "content-encoding",
+    "event",
+    "subscription-state",
+    "reason",
+    "session-expires",
+    "min-se",
+    "allow",
+)
 MINE = text.SUPPORTED
 
 
 def inside(draft: Draft, request: Request) -> None:
     """A request with our tag: 481 without its dialog, else by method."""
     leg = leg_of(draft, request)
-    if leg is not None and request.method == "BYE" and leg.state == GONE and request.cseq > leg.remote_cseq:
+    if (
+        leg is not None
+        and request.method == "BYE"
+        and leg.state == GONE
+        and request.cseq > leg.remote_cseq
+    ):
         draft.receive(request, leg.name)  # both hung up at once: both are right
         draft.respond(request.txn, 200)
         return
@@ -51,7 +65,11 @@ def inside(draft: Draft, request: Request) -> None:
 
 def leg_of(draft: Draft, request: Request) -> Leg | None:
     """The dialog by our tag, and by the peer's where several share ours (a fork behind us)."""
-    same = [leg for leg in draft.legs.values() if leg.local_tag == request.to_tag and leg.call_id == request.call_id]
+    same = [
+        leg
+        for leg in draft.legs.values()
+        if leg.local_tag == request.to_tag and leg.call_id == request.call_id
+    ]
     return next((leg for leg in same if leg.remote_tag == request.from_tag), None)
 
 
@@ -64,13 +82,19 @@ def relay(draft: Draft, request: Request, leg: Leg) -> None:
         target = text.uri_of(request.contact)
         leg = draft.leg(leg.name, target=target, flow=text.next_hop(target, request.flow))
     peer = draft.peer(leg)
-    if peer is None or peer.state == GONE or (peer.state == EARLY and request.method in ("INVITE", "OPTIONS")):
+    if (
+        peer is None
+        or peer.state == GONE
+        or (peer.state == EARLY and request.method in ("INVITE", "OPTIONS"))
+    ):
         draft.respond(request.txn, 200 if request.method == "OPTIONS" else 481)
         return
     if changes:
         refresh.refreshed(draft, leg.name, request)
     if request.method == "UPDATE" and not request.body and not peer.allows_update:
-        draft.respond(request.txn, 200, extra=session_lines(leg, request), contact=draft.contact(leg))
+        draft.respond(
+            request.txn, 200, extra=session_lines(leg, request), contact=draft.contact(leg)
+        )
         return  # a session refresh of this side alone
     if request.method == "INVITE":
         draft.respond(request.txn, 100)
@@ -115,7 +139,9 @@ def supported(request: Request) -> str:
 
 
 def passed(special: dict[str, list[str]]) -> str:
-    return "".join(f"{name.title()}: {value}\r\n" for name in PASSED for value in special.get(name, ()))
+    return "".join(
+        f"{name.title()}: {value}\r\n" for name in PASSED for value in special.get(name, ())
+    )
 
 
 def prack(draft: Draft, request: Request, leg: Leg) -> None:
@@ -123,15 +149,36 @@ def prack(draft: Draft, request: Request, leg: Leg) -> None:
     rack = request.special.get("rack", [""])[0].split()
     peer = draft.peer(leg)
     invite = draft.servers.get(draft.call.invite)
-    if len(rack) != 3 or not rack[0].isdigit() or not 0 < int(rack[0]) <= leg.rseq or peer is None or invite is None:
+    if (
+        len(rack) != 3
+        or not rack[0].isdigit()
+        or not 0 < int(rack[0]) <= leg.rseq
+        or peer is None
+        or invite is None
+    ):
         draft.respond(request.txn, 481)
         return
     draft.stop(invite.txn)
-    client = next((c for c in draft.clients.values() if c.leg == peer.name or draft.legs[c.leg].local_tag == peer.local_tag), None)
+    client = next(
+        (
+            c
+            for c in draft.clients.values()
+            if c.leg == peer.name or draft.legs[c.leg].local_tag == peer.local_tag
+        ),
+        None,
+    )
     number = peer.rseq - (leg.rseq - int(rack[0]))
     cseq = client.cseq if client else 1
     extra = f"RAck: {number} {cseq} INVITE\r\n" + passed(request.special) + request.rest
-    draft.ask(peer, "PRACK", extra=extra, content_type=request.content_type, body=request.body, serves=request.txn, why="relay")
+    draft.ask(
+        peer,
+        "PRACK",
+        extra=extra,
+        content_type=request.content_type,
+        body=request.body,
+        serves=request.txn,
+        why="relay",
+    )
 
 
 def relayed(draft: Draft, client: Client, response: Response) -> None:
@@ -144,25 +191,45 @@ def relayed(draft: Draft, client: Client, response: Response) -> None:
         draft.close(client.n)
     if response.status // 100 == 2:
         learn(draft, client, leg, response)
-    if response.status in (408, 481) and client.method in ("INVITE", "UPDATE") and leg.state == CONFIRMED:
+    if (
+        response.status in (408, 481)
+        and client.method in ("INVITE", "UPDATE")
+        and leg.state == CONFIRMED
+    ):
         draft.leg(leg.name, state=GONE)  # RFC 3261 12.2.1.2: this dialog is over
-        hangup.end_bridge(draft, ended_by="nobody", why=f"the peer answered {response.status}", at=leg.seen_at, proof=True)
+        hangup.end_bridge(
+            draft,
+            ended_by="nobody",
+            why=f"the peer answered {response.status}",
+            at=leg.seen_at,
+            proof=True,
+        )
         return
     if server is None or server.ended_at:
-        if client.method == "INVITE" and response.status // 100 == 2 and not draft.clients[client.n].acks:
+        if (
+            client.method == "INVITE"
+            and response.status // 100 == 2
+            and not draft.clients[client.n].acks
+        ):
             draft.ack(client.n, draft.legs[leg.name])
         return
     side = draft.legs.get(server.leg)
     extra = passed({**response.special, "session-expires": []}) + response.rest
     if response.status // 100 == 2 and client.method in ("INVITE", "UPDATE") and side is not None:
         extra += session_lines(side, None)
-    contact = draft.contact(side) if side and client.method in ("INVITE", "UPDATE") and response.status < 300 else ""
+    contact = (
+        draft.contact(side)
+        if side and client.method in ("INVITE", "UPDATE") and response.status < 300
+        else ""
+    )
     draft.respond(
         server.txn, response.status, extra=extra, content_type=response.content_type, body=response.body, reason=response.reason,
         contact=contact,
     )  # fmt: skip
     if client.method == "INVITE" and response.status // 100 == 2:
-        request_had_offer = b"\r\n\r\n" in client.message and not client.message.endswith(b"\r\n\r\n")
+        request_had_offer = b"\r\n\r\n" in client.message and not client.message.endswith(
+            b"\r\n\r\n"
+        )
         if request_had_offer:
             draft.ack(client.n, draft.legs[leg.name])
 
@@ -183,7 +250,9 @@ def session_lines(leg: Leg, request: Request | None) -> str:
     if not leg.session.interval:
         return ""
     refresher = "uas" if leg.session.ours else "uac"
-    return f"Session-Expires: {leg.session.interval};refresher={refresher}\r\n" + ("Require: timer\r\n" if refresher == "uac" else "")
+    return f"Session-Expires: {leg.session.interval};refresher={refresher}\r\n" + (
+        "Require: timer\r\n" if refresher == "uac" else ""
+    )
 
 
 def apply_inbound(draft: Draft, lines: str) -> str:
@@ -195,9 +264,28 @@ def retry_with_login(draft: Draft, client: Client, response: Response, line: str
     leg = draft.legs[client.leg]
     head, _, body = client.message.partition(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")[1:]
-    own = ("route:", "from:", "to:", "call-id:", "cseq:", "max-forwards:", "content-type:", "authorization:", "proxy-authorization:")
-    kept = "".join(f"{text_line}\r\n" for text_line in lines if not text_line.lower().startswith(own))
-    kind = next((text_line[13:].strip() for text_line in lines if text_line.lower().startswith("content-type:")), "")
+    own = (
+        "route:",
+        "from:",
+        "to:",
+        "call-id:",
+        "cseq:",
+        "max-forwards:",
+        "content-type:",
+        "authorization:",
+        "proxy-authorization:",
+    )
+    kept = "".join(
+        f"{text_line}\r\n" for text_line in lines if not text_line.lower().startswith(own)
+    )
+    kind = next(
+        (
+            text_line[13:].strip()
+            for text_line in lines
+            if text_line.lower().startswith("content-type:")
+        ),
+        "",
+    )
     again = draft.ask(
         leg, client.method, extra=line + kept, content_type=kind, body=body, serves=client.serves, why=client.why, quiet=client.quiet,
         logins=client.logins + 1,

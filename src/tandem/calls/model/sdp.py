@@ -70,7 +70,13 @@ def black_hole(n: int) -> bytes:
 
 def payloads(body: bytes) -> dict[str, str]:
     """Codec names of the first audio stream by payload type, static ones included."""
-    known = {"0": "PCMU/8000", "3": "GSM/8000", "8": "PCMA/8000", "9": "G722/8000", "18": "G729/8000"}
+    known = {
+        "0": "PCMU/8000",
+        "3": "GSM/8000",
+        "8": "PCMA/8000",
+        "9": "G722/8000",
+        "18": "G729/8000",
+    }
     found: dict[str, str] = {}
     in_audio = False
     for line in lines(body):

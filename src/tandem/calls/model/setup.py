@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from tandem.boundary import Flow, Request, Response
 from tandem.calls.model import bill, identity, reliable, text
-from tandem.calls.model.call import EARLY, ENDED, SCHEMA, SETUP, Attempt, Call, Caller, Contact, Leg
+from tandem.calls.model.call import EARLY, ENDED, SETUP, Attempt, Call, Caller, Contact, Leg
 from tandem.calls.model.draft import NUMBERS, Draft
 from tandem.calls.model.events import Placed
 from tandem.calls.model.finish import attempt_failed, cancel_attempts, is_better, refuse, why_of
@@ -30,7 +30,11 @@ def place(event: Placed, now: int) -> Draft:
         refuse(draft, status, why, extra=extra)
         return draft
     assert isinstance(plan, Plan)
-    draft.set(stages=plan.stages, contacts=event.contacts, limits=tuple(limit.name for limit in plan.limits))
+    draft.set(
+        stages=plan.stages,
+        contacts=event.contacts,
+        limits=tuple(limit.name for limit in plan.limits),
+    )
     draft.respond(server.txn, 100)
     draft.note("routed", plan.why)
     start_stage(draft, 0, frozenset(event.full))
@@ -70,7 +74,11 @@ def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
     if request.max_forwards == 0:
         return 483, "", "Max-Forwards is used up"
     if unknown := text.tokens(request.special.get("require")) - text.SUPPORTED:
-        return 420, f"Unsupported: {', '.join(sorted(unknown))}\r\n", f"the caller requires {', '.join(sorted(unknown))}"
+        return (
+            420,
+            f"Unsupported: {', '.join(sorted(unknown))}\r\n",
+            f"the caller requires {', '.join(sorted(unknown))}",
+        )
     if not request.contact:
         return 400, "", "the INVITE has no Contact"
     if problem := reliable.too_small(request):
@@ -79,8 +87,16 @@ def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
         return plan.status, "", plan.why
     if plan.emergency:
         return None
-    if over := [limit.name for limit in plan.limits if limit.name in event.full and not limit.name.startswith("trunk:")]:
-        return (486 if over[0].startswith("user:") else 503), "", f"the limit of {over[0]} is reached"
+    if over := [
+        limit.name
+        for limit in plan.limits
+        if limit.name in event.full and not limit.name.startswith("trunk:")
+    ]:
+        return (
+            (486 if over[0].startswith("user:") else 503),
+            "",
+            f"the limit of {over[0]} is reached",
+        )
     return None
 
 
@@ -93,13 +109,18 @@ def start_stage(draft: Draft, stage: int, full: frozenset[str] = frozenset()) ->
         running = [a for a in draft.attempts.values() if a.stage == stage]
         if running:
             seconds = max(attempt.target.ring_seconds for attempt in running)
-            draft.set(give_up_at=draft.now + seconds * SECOND, tick_at=draft.call.tick_at or draft.now + RING_AGAIN)
+            draft.set(
+                give_up_at=draft.now + seconds * SECOND,
+                tick_at=draft.call.tick_at or draft.now + RING_AGAIN,
+            )
             return
         stage = next_stage(stages, stage, outcome(stages[stage][0].kind, min(missed), rang=False))
     refuse(draft, draft.call.best or 480, why_of(draft.call.best), extra=draft.call.best_rest)
 
 
-def try_target(draft: Draft, target: Target, stage: int, full: frozenset[str] = frozenset(), depth: int = 0) -> int:
+def try_target(
+    draft: Draft, target: Target, stage: int, full: frozenset[str] = frozenset(), depth: int = 0
+) -> int:
     """One INVITE per contact of a user; one to a trunk. A status where the target cannot be rung, and its mark in `tried`."""
     over = [limit.name for limit in target.limits if limit.name in full]
     if over and not draft.call.emergency:
@@ -144,7 +165,10 @@ def invite(draft: Draft, target: Target, contact: Contact, stage: int, depth: in
         serves=call.invite, max_forwards=(caller.max_forwards if caller.max_forwards >= 0 else 70) - 1,
     )  # fmt: skip
     draft.attempts[client.n] = Attempt(client.n, name, stage, target, contact, depth=depth)
-    draft.note("tried", f"{target.aor or 'trunk:' + target.trunk} at {contact.flow.host}:{contact.flow.port}")
+    draft.note(
+        "tried",
+        f"{target.aor or 'trunk:' + target.trunk} at {contact.flow.host}:{contact.flow.port}",
+    )
     return 0
 
 
@@ -196,7 +220,14 @@ def early_leg(draft: Draft, attempt: Attempt, response: Response) -> Leg | None:
     number = draft.new_name()
     if not number:
         return None
-    twin = replace(first, name=f"b{number}", peer=f"a{number}", remote_tag=response.to_tag, rseq=0, local_cseq=1)
+    twin = replace(
+        first,
+        name=f"b{number}",
+        peer=f"a{number}",
+        remote_tag=response.to_tag,
+        rseq=0,
+        local_cseq=1,
+    )
     draft.legs[twin.name] = twin
     return learn(draft, twin, response)
 
@@ -223,7 +254,9 @@ def caller_dialog(draft: Draft, leg: Leg) -> Leg:
     from_ = server.head.split("\r\n", 1)[0][6:]
     record_routes = server.head.split("\r\n", 4)[4]
     target = text.uri_of(caller.contact)
-    supports = text.tokens(caller.special.get("supported")) | text.tokens(caller.special.get("require"))
+    supports = text.tokens(caller.special.get("supported")) | text.tokens(
+        caller.special.get("require")
+    )
     draft.legs[name] = Leg(
         name=name, peer=leg.name, state=EARLY, call_id=server.call_id, local=text.without_tag(caller.to),
         local_tag=draft.call.id + name, remote=text.without_tag(from_), remote_tag=tag_of(from_), target=target,

@@ -9,13 +9,39 @@ Rules that hold everywhere:
 from msgspec import Struct
 
 from tandem.boundary import Acked, Failed, Request, Response, TimedOut
-from tandem.calls.model import answer, finish, hangup, lost, originate, redirect, relay, setup, text, timers, transfer
+from tandem.calls.model import (
+    answer,
+    finish,
+    hangup,
+    lost,
+    originate,
+    redirect,
+    relay,
+    setup,
+    text,
+    timers,
+    transfer,
+)
 from tandem.calls.model.call import ENDED, Call, Client, Effect
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import FlowLost, HangUp, Lapsed, Move, Placed, Rerouted, Ticked
 from tandem.records.model import CallEvent, Cdr
 
-Event = Placed | Request | Response | Acked | TimedOut | Failed | FlowLost | Rerouted | Ticked | HangUp | Move | Lapsed | originate.Originated
+Event = (
+    Placed
+    | Request
+    | Response
+    | Acked
+    | TimedOut
+    | Failed
+    | FlowLost
+    | Rerouted
+    | Ticked
+    | HangUp
+    | Move
+    | Lapsed
+    | originate.Originated
+)
 
 
 class Stepped(Struct, frozen=True):
@@ -111,7 +137,13 @@ def login(draft: Draft, client: Client, event: Response) -> str:
     target = attempt.target if attempt else next(
         (a.target for a in draft.attempts.values() if leg and draft.legs[a.leg].local_tag == leg.local_tag), None
     )  # fmt: skip
-    if target is None or not target.username or client.logins or (attempt and attempt.cancelled) or draft.call.state == ENDED:
+    if (
+        target is None
+        or not target.username
+        or client.logins
+        or (attempt and attempt.cancelled)
+        or draft.call.state == ENDED
+    ):
         return ""
     proxy = event.status == 407
     uri = client.message.split(b" ", 2)[1].decode("latin-1")

@@ -6,7 +6,7 @@ The core adds Via, Contact and Content-Length, because it knows which address th
 import hashlib
 import re
 
-from tandem.boundary import Flow, TCP, TLS, UDP
+from tandem.boundary import TCP, TLS, UDP, Flow
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE"
 SUPPORTED = frozenset({"100rel", "timer", "replaces", "norefersub"})
@@ -23,11 +23,19 @@ REASONS = {
 }  # fmt: skip
 
 _URI = re.compile(
-    r"(?P<scheme>sips?|tel):(?:(?P<user>[^@:;?>]*)(?::[^@]*)?@)?(?P<host>\[[^\]]*\]|[^:;?>]*)(?::(?P<port>\d+))?(?P<rest>[^>]*)", re.I
+    r"(?P<scheme>sips?|tel):(?:(?P<user>[^@:;?>]*)(?::[^@]*)?@)?(?P<host>\[[^\]]*\]|[^:;?>]*)(?::(?P<port>\d+))?(?P<rest>[^>]*)",
+    re.I,
 )
 
 
-def response(status: int, head: str, extra: str = "", content_type: str = "", body: bytes = b"", reason: str = "") -> bytes:
+def response(
+    status: int,
+    head: str,
+    extra: str = "",
+    content_type: str = "",
+    body: bytes = b"",
+    reason: str = "",
+) -> bytes:
     """Start line, the request's From, To, Call-ID, CSeq (`head`), more complete header lines, body."""
     text = f"SIP/2.0 {status} {reason or REASONS.get(status, 'Other')}\r\n{head}{extra}"
     if body:
@@ -111,14 +119,21 @@ def tokens(values: list[str] | None) -> frozenset[str]:
     """Option tags or methods of comma separated header values, lower case."""
     if not values:
         return frozenset()
-    return frozenset(token.strip().lower() for value in values for token in value.split(",") if token.strip())
+    return frozenset(
+        token.strip().lower() for value in values for token in value.split(",") if token.strip()
+    )
 
 
 def routes_of(record_routes: str, *, reverse: bool) -> tuple[str, ...]:
     """The route set that Record-Route lines make (RFC 3261 12.1.1 as they stand, 12.1.2 reversed)."""
     if not record_routes:
         return ()
-    values = [split for line in unfold(record_routes).splitlines() if line for split in commas(line.split(":", 1)[1])]
+    values = [
+        split
+        for line in unfold(record_routes).splitlines()
+        if line
+        for split in commas(line.split(":", 1)[1])
+    ]
     return tuple(reversed(values)) if reverse else tuple(values)
 
 
@@ -153,7 +168,9 @@ _DIRECTIVE = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 
-def authorization(challenge: str, *, proxy: bool, method: str, uri: str, username: str, password: str, cnonce: str) -> str:
+def authorization(
+    challenge: str, *, proxy: bool, method: str, uri: str, username: str, password: str, cnonce: str
+) -> str:
     """The header line that answers a Digest challenge (RFC 7616); "" when the challenge is of a kind that we do not know."""
     if not challenge.lower().startswith("digest"):
         return ""

@@ -19,7 +19,9 @@ def due(call: Call) -> int:
         times.append(call.tick_at)
     else:
         times += [refresh.due_at(leg.session) for leg in call.legs if leg.state != GONE]
-        ended = [server.ended_at for server in call.servers] + [client.ended_at for client in call.clients]
+        ended = [server.ended_at for server in call.servers] + [
+            client.ended_at for client in call.clients
+        ]
         times.append(max(ended) + LINGER + 1 if any(ended) else 0)
     times = [time for time in times if time]
     return min(times) if times else 0
@@ -27,7 +29,11 @@ def due(call: Call) -> int:
 
 def expires(call: Call) -> int:
     """When the row may vanish: never while the call lives."""
-    return call.ended_at and max(call.ended_at, *(client.at for client in call.clients), 0) + FORGET if call.state == ENDED else 0
+    return (
+        call.ended_at and max(call.ended_at, *(client.at for client in call.clients), 0) + FORGET
+        if call.state == ENDED
+        else 0
+    )
 
 
 def tick(draft: Draft) -> None:
@@ -46,7 +52,9 @@ def tick(draft: Draft) -> None:
         for name in refresh.tick(draft):
             leg = draft.legs[name]
             if draft.call.state == TALKING and name in draft.call.bridge:
-                hangup.end_bridge(draft, ended_by="nobody", why="session expired", at=leg.seen_at, proof=True)
+                hangup.end_bridge(
+                    draft, ended_by="nobody", why="session expired", at=leg.seen_at, proof=True
+                )
 
 
 def ring_again(draft: Draft) -> None:
@@ -69,7 +77,13 @@ def refreshed(draft: Draft, client: Client, response: Response) -> None:
         draft.leg(leg.name, seen_at=response.at)
     elif response.status in (408, 481):
         draft.leg(leg.name, state=GONE)
-        hangup.end_bridge(draft, ended_by="nobody", why=f"the peer answered {response.status}", at=leg.seen_at, proof=True)
+        hangup.end_bridge(
+            draft,
+            ended_by="nobody",
+            why=f"the peer answered {response.status}",
+            at=leg.seen_at,
+            proof=True,
+        )
     elif response.status in (405, 501):
         draft.leg(leg.name, session=replace(leg.session, interval=0))
 
@@ -86,10 +100,23 @@ def prune(draft: Draft) -> None:
         if client.ended_at and client.ended_at < old:
             del draft.clients[client.n]
             attempt = draft.attempts.get(client.n)
-            if attempt is not None and draft.call.state == TALKING and attempt.leg not in draft.call.bridge and not attempt.target.username:
+            if (
+                attempt is not None
+                and draft.call.state == TALKING
+                and attempt.leg not in draft.call.bridge
+                and not attempt.target.username
+            ):
                 draft.attempts.pop(client.n)
     if draft.call.state == TALKING:
-        for name in [leg.name for leg in draft.legs.values() if leg.state == GONE and leg.name not in draft.call.bridge]:
-            kept = {s.leg for s in draft.servers.values()} | {c.leg for c in draft.clients.values()} | {a.leg for a in draft.attempts.values()}
+        for name in [
+            leg.name
+            for leg in draft.legs.values()
+            if leg.state == GONE and leg.name not in draft.call.bridge
+        ]:
+            kept = (
+                {s.leg for s in draft.servers.values()}
+                | {c.leg for c in draft.clients.values()}
+                | {a.leg for a in draft.attempts.values()}
+            )
             if name not in kept:
                 del draft.legs[name]

@@ -6,13 +6,22 @@ The new party is asked without an offer, its offer goes to the side that stays, 
 
 from msgspec.structs import replace
 
-from tandem.boundary import Request, Response
+from tandem.boundary import Flow, Request, Response
 from tandem.calls.model import hangup, identity, text
-from tandem.calls.model.call import CONFIRMED, EARLY, GONE, TALKING, Attempt, Client, Contact, Leg, Transfer
+from tandem.calls.model.call import (
+    CONFIRMED,
+    EARLY,
+    GONE,
+    TALKING,
+    Attempt,
+    Client,
+    Contact,
+    Leg,
+    Transfer,
+)
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Move, Rerouted
 from tandem.calls.model.hangup import hang_up_leg
-from tandem.boundary import Flow
 from tandem.routing.model.plan import Plan, Refusal, Target
 
 SUBSCRIPTION_SECONDS = 120
@@ -35,7 +44,11 @@ def referred(draft: Draft, event: Rerouted) -> None:
         draft.respond(request.txn, 481)
         return
     leg = draft.leg(leg.name, remote_cseq=max(request.cseq, leg.remote_cseq), seen_at=request.at)
-    if draft.call.state != TALKING or leg.name not in draft.call.bridge or draft.call.transfer is not None:
+    if (
+        draft.call.state != TALKING
+        or leg.name not in draft.call.bridge
+        or draft.call.transfer is not None
+    ):
         draft.respond(request.txn, 491 if draft.call.transfer else 403)
         return
     if isinstance(event.plan, Refusal):
@@ -50,7 +63,11 @@ def referred(draft: Draft, event: Rerouted) -> None:
 
 def desk(draft: Draft, event: Move) -> None:
     """Somebody at a desk moves one side."""
-    if draft.call.state != TALKING or draft.call.transfer is not None or isinstance(event.plan, Refusal):
+    if (
+        draft.call.state != TALKING
+        or draft.call.transfer is not None
+        or isinstance(event.plan, Refusal)
+    ):
         return
     moved, by = draft.call.bridge if event.leg == "caller" else reversed(draft.call.bridge)
     draft.set(transfer=Transfer(by="", moved=moved, cseq=0, to=event.plan.callee))
@@ -60,7 +77,10 @@ def desk(draft: Draft, event: Move) -> None:
 
 def connect(draft: Draft, plan: Plan, contacts: dict[str, tuple[Contact, ...]]) -> None:
     """Rings the first target of the plan without an offer."""
-    target = next((t for stage in plan.stages for t in stage if t.kind == "trunk" or contacts.get(t.aor)), None)
+    target = next(
+        (t for stage in plan.stages for t in stage if t.kind == "trunk" or contacts.get(t.aor)),
+        None,
+    )
     number = draft.new_name()
     if target is None or not number:
         over(draft, 480)
@@ -80,10 +100,15 @@ def connect(draft: Draft, plan: Plan, contacts: dict[str, tuple[Contact, ...]]) 
     )  # fmt: skip
     draft.legs[leg.name] = leg
     by = draft.legs.get(transfer.by)
-    lines = f"Allow: {text.ALLOW}\r\nSupported: timer, replaces\r\n" + (f"Referred-By: {by.remote}\r\n" if by else "")
+    lines = f"Allow: {text.ALLOW}\r\nSupported: timer, replaces\r\n" + (
+        f"Referred-By: {by.remote}\r\n" if by else ""
+    )
     client = draft.ask(leg, "INVITE", extra=identity.apply(target.headers, lines), why="join")
     draft.attempts[client.n] = Attempt(client.n, leg.name, -1, target, contact)
-    draft.set(transfer=replace(transfer, n=client.n), give_up_at=draft.now + target.ring_seconds * 1_000_000)
+    draft.set(
+        transfer=replace(transfer, n=client.n),
+        give_up_at=draft.now + target.ring_seconds * 1_000_000,
+    )
     draft.note("tried", f"{target.aor or 'trunk:' + target.trunk} for a transfer")
 
 
@@ -122,7 +147,13 @@ def joined(draft: Draft, client: Client, response: Response, transfer: Transfer 
         return
     leg = learn(draft, draft.leg(leg.name, state=CONFIRMED, answered_at=response.at), response)
     moved = draft.legs.get(transfer.moved) if transfer is not None else None
-    if transfer is None or transfer.n != client.n or draft.call.state != TALKING or moved is None or moved.state != CONFIRMED:
+    if (
+        transfer is None
+        or transfer.n != client.n
+        or draft.call.state != TALKING
+        or moved is None
+        or moved.state != CONFIRMED
+    ):
         draft.ack(client.n, leg)
         hang_up_leg(draft, leg)
         return
@@ -149,10 +180,16 @@ def offered(draft: Draft, client: Client, response: Response, transfer: Transfer
     draft.ack(client.n, moved)
     draft.ack(transfer.n, leg, content_type=response.content_type, body=response.body)
     old = next((name for name in draft.call.bridge if name != moved.name), "")
-    bridge = (moved.name, leg.name) if draft.call.bridge[0] == moved.name else (leg.name, moved.name)
+    bridge = (
+        (moved.name, leg.name) if draft.call.bridge[0] == moved.name else (leg.name, moved.name)
+    )
     draft.leg(moved.name, peer=leg.name, held=False)
     draft.leg(leg.name, peer=moved.name)
-    draft.set(bridge=bridge, answered_at=draft.call.answered_at or draft.at, tried=(*draft.call.tried, f"{transfer.to} 200"))
+    draft.set(
+        bridge=bridge,
+        answered_at=draft.call.answered_at or draft.at,
+        tried=(*draft.call.tried, f"{transfer.to} 200"),
+    )
     draft.note("transferred", f"to {transfer.to}")
     over(draft, 200)
     if old and draft.legs[old].state != GONE:
@@ -190,7 +227,9 @@ def notify(draft: Draft, status: int) -> None:
     leg = draft.legs.get(transfer.by) if transfer is not None else None
     if transfer is None or leg is None or leg.state == GONE:
         return
-    state = f"active;expires={SUBSCRIPTION_SECONDS}" if status < 200 else "terminated;reason=noresource"
+    state = (
+        f"active;expires={SUBSCRIPTION_SECONDS}" if status < 200 else "terminated;reason=noresource"
+    )
     draft.ask(
         leg, "NOTIFY", extra=f"Event: refer;id={transfer.cseq}\r\nSubscription-State: {state}\r\n", why="notify", quiet=True,
         content_type="message/sipfrag;version=2.0", body=f"SIP/2.0 {status} {text.REASONS.get(status, 'Other')}\r\n".encode("ascii"),

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from tandem import boundary
 from tandem._core import Owner
 from tandem.boundary import Flow, Request, Response
+from tandem.calls.batch import Batch
 from tandem.calls.model.call import Call, Contact
-from tandem.calls.shell import Batch, Shell
+from tandem.calls.shell import Shell
 from tandem.routing.model.plan import Plan, Refusal, Target
 from tandem.testing.sim.clock import MS, SECOND, Clock
 from tandem.testing.sim.edge import SimEdge

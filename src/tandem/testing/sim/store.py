@@ -1,6 +1,6 @@
 """A store that fails as real ones do: rows with compare-and-set, latency, writes that are applied yet reported lost, lost writes."""
 
-from tandem.calls.shell import Save
+from tandem.calls.batch import Save
 from tandem.testing.sim.clock import MS, Clock
 
 LOST_WINDOW = 100 * MS  # what a primary may lose when it dies (asynchronous replication)

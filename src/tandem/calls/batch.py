@@ -1,0 +1,64 @@
+"""What the shell holds of a call between two saves, what one group commit is, and what the shell asks of other rooms."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from tandem.boundary import Command, Request, Response
+from tandem.calls.model.call import Call, Contact, Effect
+from tandem.calls.model.step import Event
+from tandem.routing.model.plan import Plan, Refusal
+
+
+class Save(Struct, frozen=True):
+    """One row to be saved, compare-and-set on epoch and version, with the records that belong to it."""
+
+    key: str
+    epoch: int
+    version: int
+    writer: int
+    expires_at: int
+    row: bytes | None
+    logs: list[tuple[str, bytes]]
+
+
+class Outside(Protocol):
+    """What the shell asks of other rooms, synchronously and without side effects."""
+
+    def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]: ...
+    def elsewhere(
+        self, call: Call, cause: Response | Request
+    ) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]: ...
+    def contacts(self, aor: str) -> tuple[Contact, ...]: ...
+
+
+class Live:
+    """A call that this node owns, between two saves."""
+
+    __slots__ = ("call", "done", "due", "heard", "in_flight", "outbox", "version", "waiting")
+
+    def __init__(
+        self,
+        call: Call | None,
+        version: int,
+        outbox: tuple[Effect, ...] = (),
+        heard: tuple[tuple[str, int], ...] = (),
+    ) -> None:
+        self.call = call
+        self.version = version
+        self.outbox = outbox
+        self.heard = heard
+        self.done = False  # the outbox has reached the edges
+        self.in_flight = False
+        self.waiting: list[Event] = []
+        self.due = 0
+
+
+class Batch(Struct):
+    """One group commit: what to save, and what to do when it is saved."""
+
+    saves: list[Save]
+    lives: list[Live]
+    effects: list[tuple[Effect, ...]]
+    taken: list[list[tuple[int, int]]]
+    loose: list[Command]  # commands of events that changed no row

@@ -1,0 +1,95 @@
+"""The words of effects: what stands in a row's transactions, as commands to the core. It changes nothing."""
+
+from tandem.boundary import Ack, Ask, Command, Forget, Receive, Respond, Stop, Taken
+from tandem.calls.model.call import LINGER, Call, Client, Effect, Server
+
+
+def taken_of(seqs: list[tuple[int, int]]) -> list[Command]:
+    """Taken commands, one per edge."""
+    by_edge: dict[int, list[int]] = {}
+    for edge, seq in seqs:
+        by_edge.setdefault(edge, []).append(seq)
+    return [Taken(edge, found) for edge, found in by_edge.items()]
+
+
+def command(call: Call, effect: Effect, now: int) -> Command | None:
+    """The words of an effect: they stand in the transaction that it names."""
+    match effect.do:
+        case "respond":
+            server = next((s for s in call.servers if s.txn == effect.ref), None)
+            return respond(call, server, 0) if server is not None else None
+        case "ask":
+            client = next((c for c in call.clients if c.n == effect.ref), None)
+            return ask(call, client, 0) if client is not None else None
+        case "ack":
+            client = next((c for c in call.clients if c.n == effect.ref), None)
+            found = (
+                next((a for a in client.acks if a.to_tag == effect.tag), None)
+                if client is not None
+                else None
+            )
+            return (
+                Ack(
+                    call.shard,
+                    call.id,
+                    effect.ref,
+                    found.branch,
+                    found.to_tag,
+                    found.flow,
+                    found.message,
+                )
+                if found
+                else None
+            )
+        case "stop":
+            return Stop(effect.ref)
+        case "forget":
+            return Forget(call.id, effect.ref)
+    return None
+
+
+def respond(call: Call, server: Server, age: int) -> Respond:
+    return Respond(
+        call.shard, server.txn, server.method, server.status, server.flow, server.vias, server.contact, server.call_id, server.message,
+        server.reliable, call.id, age, server.acked,
+    )  # fmt: skip
+
+
+def ask(call: Call, client: Client, age: int) -> Ask:
+    return Ask(
+        call.shard, call.id, client.n, client.method, client.flow, client.contact, client.call_id, client.message, client.quiet, age,
+        client.proceeding, client.branch_of,
+    )  # fmt: skip
+
+
+def rearm(call: Call, now: int) -> list[Command]:
+    """The transactions of a row, for the core of a new owner: silent ones, they only go on."""
+    commands: list[Command] = []
+    for server in call.servers:
+        age = max(1, now - server.at)
+        if server.ended_at and now - server.ended_at > LINGER:
+            continue
+        if server.status:
+            commands.append(respond(call, server, age))
+        else:
+            commands.append(Receive(call.shard, server.txn, server.method, call.id))
+    for client in call.clients:
+        age = max(1, now - client.at)
+        if not client.ended_at:
+            commands.append(ask(call, client, age))
+        for ack in client.acks:
+            if now - client.ended_at < LINGER:
+                commands.append(
+                    Ack(
+                        call.shard,
+                        call.id,
+                        client.n,
+                        ack.branch,
+                        ack.to_tag,
+                        ack.flow,
+                        ack.message,
+                        age,
+                        send=False,
+                    )
+                )
+    return commands
