@@ -15,7 +15,7 @@ from tandem.accounts.model.fields import (
     parse_number,
     parse_seconds,
     parse_tenant_id,
-    parse_text,
+    parse_zone_name,
 )
 
 ALIASES_MOST = 32
@@ -49,6 +49,7 @@ class User(Struct, frozen=True):
     name: str
     display_name: str = ""
     number: str = ""  # shown to the called side, and reaches the user
+    shown: str = ""  # shown instead of the number, such as the company's
     aliases: tuple[str, ...] = ()
     enabled: bool = True
     max_calls: int = 0
@@ -75,7 +76,7 @@ def check_tenant(tenant: Tenant) -> Tenant:
         international_prefix=_digits(tenant.international_prefix, "international_prefix", 6),
         area_code=_digits(tenant.area_code, "area_code", 6),
         short_digits=parse_amount(tenant.short_digits, "short_digits", SHORT_DIGITS_MOST),
-        time_zone=parse_text(tenant.time_zone, "time_zone", 64),
+        time_zone=parse_zone_name(tenant.time_zone),
     )
 
 
@@ -89,6 +90,7 @@ def check_user(user: User) -> User:
         name=parse_name(user.name),
         display_name=parse_display_name(user.display_name),
         number=parse_number(user.number),
+        shown=parse_number(user.shown, "shown"),
         aliases=tuple(dict.fromkeys(parse_alias(alias, "aliases") for alias in user.aliases)),
         max_calls=parse_calls(user.max_calls),
         max_call_seconds=parse_seconds(user.max_call_seconds, "max_call_seconds"),
@@ -101,6 +103,6 @@ def check_user(user: User) -> User:
 
 def _digits(text: str, field: str, most: int) -> str:
     value = text.strip().removeprefix("+")
-    if len(value) > most or not (value.isascii() and value.isdigit() or value == ""):
+    if len(value) > most or not (value == "" or (value.isascii() and value.isdigit())):
         raise BadField(field, f"at most {most} digits, not {text[:20]!r}")
     return value

@@ -1,6 +1,8 @@
 """Parses what people type into the fields of an account: a value, or BadField naming field and limit. Keeps nothing."""
 
 import re
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo
 
 NAME_CHARACTERS = 64
 TENANT_CHARACTERS = 32
@@ -27,6 +29,10 @@ class BadField(ValueError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+class Taken(BadField):
+    """A value that is good, but somebody else has it: 409 where BadField is 400."""
 
 
 def parse_name(text: str, field: str = "name") -> str:
@@ -109,6 +115,21 @@ def parse_seconds(value: int, field: str) -> int:
 
 def parse_calls(value: int, field: str = "max_calls") -> int:
     return parse_amount(value, field, CALLS_MOST)
+
+
+def parse_zone(name: str, field: str = "time_zone") -> tzinfo:
+    """A time zone by its IANA name. Raises BadField when this machine does not know it."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        raise BadField(field, f"no time zone known as {name[:64]!r}") from None
+
+
+def parse_zone_name(name: str, field: str = "time_zone") -> str:
+    parse_zone(name, field)
+    return name
 
 
 def parse_amount(value: int, field: str, most: int) -> int:

@@ -20,7 +20,7 @@ class Identity(Struct, frozen=True):
 
 def user_identity(place: Place, user: User, from_: str) -> Identity:
     """The account's number and name; a number or name in From counts only if it is one of the user's aliases."""
-    number = user.number
+    number = user.shown or user.number
     if user.aliases:
         claimed = split_uri(split_name_addr(from_)[1])[0]
         if claimed and claimed != user.name:

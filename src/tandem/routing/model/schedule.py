@@ -1,8 +1,7 @@
 """Reads opening hours such as "mo-fr 08:00-18:00" into minutes of the week. Knows no clock: time is an argument."""
 
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from re import compile as pattern
-from zoneinfo import ZoneInfo
 
 from tandem.accounts.model.fields import BadField
 
@@ -37,16 +36,6 @@ def minute_of_week(now: int, zone: tzinfo) -> int:
     """now: microseconds since 1970."""
     local = datetime.fromtimestamp(now // 1_000_000, zone)
     return local.weekday() * DAY_MINUTES + local.hour * 60 + local.minute
-
-
-def parse_zone(name: str, field: str = "time_zone") -> tzinfo:
-    """A time zone by its IANA name. Raises BadField when this machine does not know it."""
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):
-        raise BadField(field, f"no time zone known as {name[:64]!r}") from None
 
 
 def _spans(part: str, field: str) -> list[tuple[int, int]]:

@@ -8,12 +8,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tandem.accounts.model.account import Tenant, User
-from tandem.accounts.model.fields import BadField
+from tandem.accounts.model.fields import BadField, parse_zone
 from tandem.routing.model.lists import Rules, rules_from
 from tandem.routing.model.numbers import normalise
 from tandem.routing.model.plan import Limit
 from tandem.routing.model.rows import CountryPrefix, Emergency, ListEntry, Route, Trunk
-from tandem.routing.model.schedule import Hours, parse_schedule, parse_zone
+from tandem.routing.model.schedule import Hours, parse_schedule
 
 COUNTRY_DIGITS_MOST = 7
 
