@@ -1,0 +1,14 @@
+//! System calls that std does not offer, each behind a safe function. Nothing here knows SIP.
+
+#![allow(unsafe_code)]
+
+pub mod datagram;
+pub mod epoll;
+pub mod signal;
+pub mod socket;
+
+use std::io;
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
