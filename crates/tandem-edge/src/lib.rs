@@ -1,4 +1,33 @@
 //! The edge process: it holds sockets and connections, refuses what must not pass and hands the rest to owners. It decides about no call.
 
 pub mod config;
+mod connection;
+mod connections;
+mod counters;
+mod down;
+mod edge;
+mod files;
+mod judge;
+mod keys;
+mod link;
+mod locals;
+mod log;
 pub mod sys;
+mod tls;
+mod udp;
+mod up;
+
+pub use config::{Config, EdgeError};
+pub use edge::Edge;
+
+/// Serves until SIGTERM or SIGINT of this thread. `json` is a [`Config`].
+///
+/// ```no_run
+/// let json = br#"{"edge_id": 1, "link": "var/owner.sock", "keys": "data/keys.json",
+///     "listen": [{"transport": "udp", "address": "127.0.0.1:5060"}]}"#;
+/// tandem_edge::run(json).unwrap();
+/// ```
+pub fn run(json: &[u8]) -> Result<(), EdgeError> {
+    let signals = sys::signal::Signals::open().map_err(|why| EdgeError::Socket { what: "signals".into(), why })?;
+    Edge::open(Config::read(json)?)?.run(Some(signals))
+}

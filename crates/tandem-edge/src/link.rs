@@ -92,6 +92,11 @@ impl Link {
         self.stream.is_some()
     }
 
+    /// The descriptor to watch.
+    pub fn fd(&self) -> Option<RawFd> {
+        self.stream.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
     /// Gives the connection up.
     pub fn drop_stream(&mut self, now: u64) {
         self.stream = None;

@@ -92,6 +92,11 @@ impl Batch {
     }
 }
 
+// SAFETY: the pointers inside are written anew before each system call and read by none other.
+unsafe impl Send for Batch {}
+// SAFETY: as above.
+unsafe impl Send for SendBatch {}
+
 impl Default for Batch {
     fn default() -> Self {
         Self::new()

@@ -1,0 +1,327 @@
+//! One stream connection: its bytes in, its bytes out, TLS between them when there is any. It frames and decides nothing.
+
+use crate::sys::epoll::Interest;
+use crate::tls;
+use rustls::Connection as Session;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use tandem_sip::frame::{Transport, Why};
+
+/// Bytes read from one connection in one go.
+pub const READ_BYTES: usize = 64 * 1024;
+/// Bytes that may wait for a slow reader before its connection is closed.
+pub const WRITE_QUEUE_BYTES: usize = 256 * 1024;
+/// Messages that may wait for a slow reader.
+pub const WRITE_QUEUE_MESSAGES: usize = 4096;
+
+/// Why a connection ends; the name is that of its counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// The peer closed it or its network failed.
+    Peer,
+    /// Nothing was heard for `idle_seconds`.
+    Idle,
+    /// No whole message within FIRST_MESSAGE_SECONDS, or a message that does not end.
+    Slow,
+    /// More than WRITE_QUEUE_BYTES waited.
+    WriteQueue,
+    /// Bytes that are no SIP, after which no message can be found (RFC 3261 18.3).
+    Framing,
+    /// The TLS handshake or a record was wrong.
+    Tls,
+    /// Nobody listens there.
+    Refused,
+    /// Connecting took too long.
+    Timeout,
+    /// No route.
+    Route,
+    /// The owner asked for it.
+    Owner,
+    /// The source was banned.
+    Banned,
+}
+
+impl End {
+    /// Its name in counters and log lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            End::Peer => "peer",
+            End::Idle => "idle",
+            End::Slow => "slow",
+            End::WriteQueue => "write_queue",
+            End::Framing => "framing",
+            End::Tls => "tls",
+            End::Refused => "refused",
+            End::Timeout => "timeout",
+            End::Route => "route",
+            End::Owner => "owner",
+            End::Banned => "banned",
+        }
+    }
+
+    /// What the owner is told of messages that did not go out.
+    pub fn why(self) -> Why {
+        match self {
+            End::Refused => Why::Refused,
+            End::Timeout => Why::Timeout,
+            End::Route => Why::Route,
+            End::Tls => Why::Tls,
+            _ => Why::Flow,
+        }
+    }
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// Our connect is under way.
+    Connecting,
+    /// The TLS handshake is under way.
+    Handshaking,
+    /// Messages flow.
+    Open,
+}
+
+/// One connection.
+pub struct Connection {
+    /// Its number on the link.
+    pub flow: u64,
+    /// TCP or TLS.
+    pub transport: Transport,
+    /// The peer.
+    pub remote: SocketAddr,
+    /// The address of ours that it came to or left from.
+    pub local: u8,
+    /// How far it is.
+    pub stage: Stage,
+    /// We opened it.
+    pub outgoing: bool,
+    /// Monotonic microseconds of its begin.
+    pub opened_at: u64,
+    /// Monotonic microseconds at which bytes last came.
+    pub heard_at: u64,
+    /// Since when a message is incomplete, monotonic microseconds.
+    pub partial_since: Option<u64>,
+    /// A whole message came.
+    pub spoke: bool,
+    /// A message of it was let through to an owner.
+    pub proven: bool,
+    /// Names of the peer's verified certificate.
+    pub names: Vec<String>,
+    /// What epoll has been told.
+    pub interest: Interest,
+    /// Bytes that came and are not a whole message yet.
+    pub input: Vec<u8>,
+    stream: TcpStream,
+    session: Option<Box<Session>>,
+    output: Vec<u8>,
+    written: usize,
+    held: usize,
+    pending: VecDeque<(u64, u64)>,
+    queued_total: u64,
+    written_total: u64,
+}
+
+impl Connection {
+    /// Wraps a socket that was accepted, or whose connect is under way when `outgoing`.
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        flow: u64,
+        fd: OwnedFd,
+        transport: Transport,
+        remote: SocketAddr,
+        local: u8,
+        outgoing: bool,
+        session: Option<Session>,
+        now: u64,
+    ) -> Self {
+        let mut session = session.map(Box::new);
+        // Our own limit counts what waits; rustls' would cut a write short.
+        session.iter_mut().for_each(|session| session.set_buffer_limit(None));
+        let stage = match (outgoing, &session) {
+            (true, _) => Stage::Connecting,
+            (false, Some(_)) => Stage::Handshaking,
+            (false, None) => Stage::Open,
+        };
+        Connection {
+            flow,
+            transport,
+            remote,
+            local,
+            stage,
+            outgoing,
+            opened_at: now,
+            heard_at: now,
+            partial_since: None,
+            spoke: false,
+            proven: outgoing,
+            names: Vec::new(),
+            interest: Interest::default(),
+            input: Vec::new(),
+            stream: fd.into(),
+            session,
+            output: Vec::new(),
+            written: 0,
+            held: 0,
+            pending: VecDeque::new(),
+            queued_total: 0,
+            written_total: 0,
+        }
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self) -> RawFd {
+        self.stream.as_raw_fd()
+    }
+
+    /// The connect has succeeded.
+    pub fn connected(&mut self) {
+        self.stage = if self.session.is_some() { Stage::Handshaking } else { Stage::Open };
+    }
+
+    /// Reads once and appends to `input`; true when bytes of messages came. `scratch` has READ_BYTES.
+    pub fn read(&mut self, scratch: &mut [u8], now: u64) -> Result<bool, End> {
+        let count = match self.stream.read(scratch) {
+            Ok(0) => return Err(End::Peer),
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(false),
+            Err(_) => return Err(End::Peer),
+        };
+        self.heard_at = now;
+        let bytes = scratch.get(..count).unwrap_or_default();
+        let Some(session) = &mut self.session else {
+            self.input.extend_from_slice(bytes);
+            return Ok(true);
+        };
+        let before = self.input.len();
+        let result = decrypt(session, bytes, &mut self.input);
+        if self.stage == Stage::Handshaking && !session.is_handshaking() {
+            self.stage = Stage::Open;
+            self.held = 0;
+            self.names = session.peer_certificates().and_then(|chain| chain.first()).map(tls::names).unwrap_or_default();
+        }
+        self.encrypted();
+        match result {
+            Ok(false) => Ok(self.input.len() > before),
+            Ok(true) => Err(End::Peer),
+            Err(_) => {
+                // The alert tells the peer why; nothing else will.
+                let _ = self.flush();
+                Err(End::Tls)
+            }
+        }
+    }
+
+    /// Queues a message. A `cookie` of 0: nobody asks what became of it.
+    pub fn queue(&mut self, bytes: &[u8], cookie: u64) -> Result<(), End> {
+        if self.waiting() + bytes.len() > WRITE_QUEUE_BYTES || self.pending.len() >= WRITE_QUEUE_MESSAGES {
+            return Err(End::WriteQueue);
+        }
+        let before = self.output.len();
+        match &mut self.session {
+            None => self.output.extend_from_slice(bytes),
+            Some(session) => {
+                session.writer().write_all(bytes).map_err(|_| End::Tls)?;
+                if self.stage != Stage::Open {
+                    self.held += bytes.len();
+                }
+                self.encrypted();
+            }
+        }
+        if self.session.is_none() {
+            self.queued_total += (self.output.len() - before) as u64;
+        }
+        if cookie != 0 {
+            // Before the handshake's end the place is unknown: later than anything that is queued now.
+            let place = if self.stage == Stage::Open { self.queued_total } else { u64::MAX };
+            self.pending.push_back((place, cookie));
+        }
+        Ok(())
+    }
+
+    /// Writes what waits, as far as the peer reads.
+    pub fn flush(&mut self) -> Result<(), End> {
+        if self.stage == Stage::Connecting {
+            return Ok(());
+        }
+        self.encrypted();
+        while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(0) => return Err(End::Peer),
+                Ok(count) => {
+                    self.written += count;
+                    self.written_total += count as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Err(End::Peer),
+            }
+        }
+        if self.written == self.output.len() {
+            // Tens of thousands of idle phones: an idle connection holds no buffer.
+            self.output = Vec::new();
+            self.written = 0;
+        }
+        let (done, open) = (self.written_total, self.stage == Stage::Open);
+        while let Some(&(place, _)) = self.pending.front() {
+            if place <= done || (open && place == u64::MAX && self.output.is_empty()) {
+                self.pending.pop_front();
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.output.len() - self.written + self.held
+    }
+
+    /// Whether epoll must tell when it can be written.
+    pub fn wants_write(&self) -> bool {
+        self.stage == Stage::Connecting || self.output.len() > self.written
+    }
+
+    /// Cookies of messages that did not go out.
+    pub fn unsent(&self) -> impl Iterator<Item = u64> + '_ {
+        self.pending.iter().map(|(_, cookie)| *cookie)
+    }
+
+    /// Says goodbye in TLS, without waiting.
+    pub fn close(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.send_close_notify();
+            let _ = self.flush();
+        }
+    }
+
+    fn encrypted(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        let before = self.output.len();
+        while session.wants_write() {
+            if session.write_tls(&mut self.output).is_err() {
+                break;
+            }
+        }
+        self.queued_total += (self.output.len() - before) as u64;
+    }
+}
+
+// True: the peer has said goodbye.
+fn decrypt(session: &mut Session, mut bytes: &[u8], input: &mut Vec<u8>) -> Result<bool, io::Error> {
+    while !bytes.is_empty() {
+        if session.read_tls(&mut bytes)? == 0 {
+            return Ok(true);
+        }
+        let state = session.process_new_packets().map_err(io::Error::other)?;
+        let (start, plain) = (input.len(), state.plaintext_bytes_to_read());
+        input.resize(start + plain, 0);
+        if let Some(room) = input.get_mut(start..) {
+            session.reader().read_exact(room)?;
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,115 @@
+//! All stream connections of an edge, found by number and by peer, within their limits. It reads and writes none of them.
+
+use crate::connection::{Connection, End, Stage};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use tandem_sip::frame::Transport;
+use tandem_sip::policy::Limits;
+
+/// Seconds within which a connect and its handshake must succeed.
+pub const CONNECT_SECONDS: u64 = 4;
+/// Seconds within which a peer must have sent its first whole message, and each later one once begun.
+pub const FIRST_MESSAGE_SECONDS: u64 = 10;
+/// The same for a peer that has proven itself: radio links stall.
+pub const PROVEN_MESSAGE_SECONDS: u64 = 32;
+
+/// The table.
+#[derive(Default)]
+#[allow(clippy::len_without_is_empty)]
+pub struct Connections {
+    all: HashMap<u64, Connection>,
+    by_peer: HashMap<(Transport, SocketAddr), u64>,
+    per_source: HashMap<IpAddr, u32>,
+    last: u64,
+    opening: usize,
+}
+
+impl Connections {
+    /// Whether one more of `source` may be accepted.
+    pub fn has_room(&self, source: IpAddr, limits: &Limits, exempt: bool) -> bool {
+        let of_source = self.per_source.get(&source).copied().unwrap_or(0);
+        self.all.len() < limits.connections as usize && (exempt || of_source < limits.connections_per_source)
+    }
+
+    /// A number that no connection had.
+    pub fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// Adds a connection.
+    pub fn add(&mut self, connection: Connection) {
+        self.by_peer.insert((connection.transport, connection.remote), connection.flow);
+        *self.per_source.entry(connection.remote.ip()).or_default() += 1;
+        self.opening += usize::from(connection.outgoing);
+        self.all.insert(connection.flow, connection);
+    }
+
+    /// Takes a connection out.
+    pub fn remove(&mut self, flow: u64) -> Option<Connection> {
+        let connection = self.all.remove(&flow)?;
+        let peer = (connection.transport, connection.remote);
+        if self.by_peer.get(&peer) == Some(&flow) {
+            self.by_peer.remove(&peer);
+        }
+        if let Some(count) = self.per_source.get_mut(&connection.remote.ip()) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_source.remove(&connection.remote.ip());
+            }
+        }
+        self.opening -= usize::from(connection.outgoing);
+        Some(connection)
+    }
+
+    /// The connection of a number.
+    pub fn get(&mut self, flow: u64) -> Option<&mut Connection> {
+        self.all.get_mut(&flow)
+    }
+
+    /// The connection to a peer.
+    pub fn to(&self, transport: Transport, remote: SocketAddr) -> Option<u64> {
+        self.by_peer.get(&(transport, remote)).copied()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether one that we opened is there, so that its time-out must be watched more closely.
+    pub fn opening(&self) -> bool {
+        self.opening > 0
+    }
+
+    /// All numbers.
+    pub fn flows(&self) -> Vec<u64> {
+        self.all.keys().copied().collect()
+    }
+
+    /// Whether bytes wait to be written on any.
+    pub fn waiting(&self) -> bool {
+        self.all.values().any(Connection::wants_write)
+    }
+
+    /// Those that have waited too long, at monotonic `now`.
+    pub fn overdue(&self, limits: &Limits, now: u64) -> Vec<(u64, End)> {
+        let idle = u64::from(limits.idle_seconds);
+        self.all.values().filter_map(|connection| overdue(connection, idle, now).map(|end| (connection.flow, end))).collect()
+    }
+}
+
+fn overdue(connection: &Connection, idle_seconds: u64, now: u64) -> Option<End> {
+    let older = |since: u64, seconds: u64| now.saturating_sub(since) >= seconds * 1_000_000;
+    if connection.outgoing && connection.stage != Stage::Open && older(connection.opened_at, CONNECT_SECONDS) {
+        return Some(End::Timeout);
+    }
+    let patience = if connection.proven { PROVEN_MESSAGE_SECONDS } else { FIRST_MESSAGE_SECONDS };
+    if connection.partial_since.is_some_and(|since| older(since, patience)) {
+        return Some(End::Slow);
+    }
+    if !connection.spoke && !connection.proven && older(connection.opened_at, FIRST_MESSAGE_SECONDS) {
+        return Some(End::Slow);
+    }
+    older(connection.heard_at, idle_seconds).then_some(End::Idle)
+}

@@ -1,0 +1,269 @@
+//! From the owner to peers: the link's frames, and what they send, open and close. What may pass is the keeper's.
+
+use crate::connection::{Connection, End, Stage};
+use crate::edge::{Edge, Socket, FLOWS, LINK};
+use crate::link::{self, Heard};
+use crate::sys::epoll::{Interest, Ready};
+use crate::sys::socket;
+use crate::{files, keys};
+use std::net::SocketAddr;
+use tandem_sip::frame::{self, Down, SipDown, Transport, Why};
+use tandem_sip::keeper::Passage;
+use tandem_sip::policy::Policy;
+
+impl Edge {
+    pub(crate) fn connect_link(&mut self) {
+        let Some(fd) = self.link.connect(self.now) else { return };
+        let _ = self.epoll.add(fd, LINK, Interest { read: true, write: false });
+        self.link_writes = false;
+        let Some(output) = self.link.output() else { return };
+        let highest = self.keeper.fence.highest();
+        frame::push_up_hello(output, self.config.edge_id, self.incarnation, &self.locals.hello(), highest);
+        for frame in self.keeper.reconnect() {
+            output.extend_from_slice(frame);
+            self.counters.redelivered += 1;
+        }
+        self.counters.links += 1;
+        self.log.say(self.at, "link up", &[("kept_frames", &self.keeper.frames())]);
+    }
+
+    pub(crate) fn link_ready(&mut self, event: Ready) {
+        if !event.read {
+            return;
+        }
+        match self.link.fill() {
+            Heard::Nothing => {}
+            Heard::Bytes => self.frames(),
+            Heard::Gone => self.lose_link("closed"),
+        }
+    }
+
+    pub(crate) fn flush_link(&mut self) {
+        if !self.link.flush() {
+            return self.lose_link("broken");
+        }
+        let writes = self.link.waiting() > 0;
+        if writes != self.link_writes {
+            if let Some(fd) = self.link.fd() {
+                let _ = self.epoll.modify(fd, LINK, Interest { read: true, write: writes });
+            }
+            self.link_writes = writes;
+        }
+    }
+
+    fn lose_link(&mut self, why: &'static str) {
+        self.link.drop_stream(self.now);
+        self.log.say(self.at, "link lost", &[("why", &why), ("kept_frames", &self.keeper.frames())]);
+    }
+
+    fn frames(&mut self) {
+        let (input, mut at, end) = self.link.borrow_input();
+        let mut broken = None;
+        loop {
+            match link::next(&input, at, end) {
+                Ok(None) => break,
+                Ok(Some((body, next))) => {
+                    at = next;
+                    match frame::read_down(body) {
+                        Ok(frame) => self.obey(frame),
+                        Err(error) => broken = Some(error),
+                    }
+                }
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            }
+            if broken.is_some() {
+                break;
+            }
+        }
+        self.link.return_input(input, at);
+        if let Some(error) = broken {
+            self.log.say(self.at, "frame not understood", &[("why", &error)]);
+            self.lose_link("frame");
+        }
+    }
+
+    fn obey(&mut self, frame: Down<'_>) {
+        match frame {
+            Down::Hello { node, incarnation } => {
+                self.link.proven();
+                if self.keeper.owner(node, incarnation) {
+                    self.log.say(self.at, "new owner", &[("node", &node)]);
+                }
+            }
+            Down::Sip(sip) => match self.keeper.down(&sip) {
+                Passage::Pass => self.send(&sip),
+                Passage::DropStale => self.counters.down_stale += 1,
+                Passage::NotClaimed => self.counters.down_unclaimed += 1,
+            },
+            Down::Taken(taken) => {
+                let counters = &mut self.counters;
+                self.keeper.taken(taken.seqs().inspect(|_| counters.taken += 1));
+            }
+            Down::Claim { epoch, shards } => self.keeper.claim(epoch, shards.iter()),
+            Down::Policy(json) => self.take_policy(json),
+            Down::Close { flow } => self.end(flow, End::Owner),
+            Down::Keys(json) => match keys::read(json) {
+                Ok(keys) => self.judge.keys = keys,
+                Err(error) => self.log.say(self.at, "keys refused", &[("why", &error)]),
+            },
+        }
+    }
+
+    fn take_policy(&mut self, json: &[u8]) {
+        match Policy::from_json(json) {
+            Ok(policy) => {
+                self.log.say(self.at, "policy in force", &[("version", &policy.version)]);
+                self.judge.policy = policy;
+            }
+            Err(error) => return self.log.say(self.at, "policy refused", &[("why", &error)]),
+        }
+        let Some(path) = &self.config.policy else { return };
+        if let Err(error) = files::keep_policy(path, json) {
+            self.log.say(self.at, "policy not kept", &[("why", &error)]);
+        }
+    }
+
+    fn send(&mut self, sip: &SipDown<'_>) {
+        self.counters.down += 1;
+        let remote: SocketAddr = sip.remote.into();
+        match sip.transport {
+            Transport::Udp => self.send_datagram(sip.local, remote, sip.message, sip.cookie),
+            _ if sip.flow != 0 => self.queue(sip.flow, sip.message, sip.cookie),
+            Transport::Tcp | Transport::Tls => match self.connections.to(sip.transport, remote) {
+                Some(flow) => self.queue(flow, sip.message, sip.cookie),
+                None => self.call_out(sip, remote),
+            },
+            Transport::Ws | Transport::Wss => self.failed(sip.cookie, Why::Route),
+        }
+    }
+
+    pub(crate) fn send_datagram(&mut self, local: u8, remote: SocketAddr, message: &[u8], cookie: u64) {
+        let Some(leaving) = self.locals.leaving(local, Transport::Udp, remote) else { return self.failed(cookie, Why::Route) };
+        let from = Some(leaving.bound.ip()).filter(|ip| !ip.is_unspecified());
+        let Some(Socket::Udp(udp)) = self.sockets.get_mut(leaving.socket) else { return };
+        if udp.queue(message, remote, from, cookie) {
+            self.counters.sent_udp += 1;
+        } else {
+            self.counters.dropped_udp += 1;
+        }
+    }
+
+    /// Queues a message on a connection. One that does not read is closed.
+    pub(crate) fn queue(&mut self, flow: u64, message: &[u8], cookie: u64) {
+        let Some(connection) = self.connections.get(flow) else { return self.failed(cookie, Why::Flow) };
+        match connection.queue(message, cookie) {
+            Ok(()) => {
+                let transport = connection.transport;
+                self.counters.sent(transport);
+                self.dirty.push(flow);
+            }
+            Err(end) => {
+                self.failed(cookie, Why::Flow);
+                self.end(flow, end);
+            }
+        }
+    }
+
+    fn call_out(&mut self, sip: &SipDown<'_>, remote: SocketAddr) {
+        let policy = &self.judge.policy;
+        if !self.connections.has_room(remote.ip(), &policy.limits, true) {
+            self.counters.connections_refused += 1;
+            return self.failed(sip.cookie, Why::Route);
+        }
+        let session = match sip.transport {
+            Transport::Tls => match self.tls.connect(remote.ip(), &[]) {
+                Ok(session) => Some(session),
+                Err(error) => {
+                    self.log.say(self.at, "no outgoing TLS", &[("why", &error)]);
+                    return self.failed(sip.cookie, Why::Tls);
+                }
+            },
+            _ => None,
+        };
+        let leaving = self.locals.get(sip.local).filter(|at| at.bound.is_ipv4() == remote.is_ipv4());
+        let source = leaving.map(|at| at.bound.ip()).filter(|ip| !ip.is_unspecified());
+        match socket::connect(remote, source) {
+            Ok(fd) => {
+                let flow = self.connections.number();
+                self.watch(Connection::new(flow, fd, sip.transport, remote, sip.local, true, session, self.now));
+                self.counters.connected += 1;
+                self.queue(flow, sip.message, sip.cookie);
+            }
+            Err(error) => self.failed(sip.cookie, end_of(&error).why()),
+        }
+    }
+
+    pub(crate) fn connect_ready(&mut self, flow: u64) {
+        let Some(connection) = self.connections.get(flow) else { return };
+        if let Some(error) = socket::error(connection.fd()) {
+            return self.end(flow, end_of(&error));
+        }
+        let _ = socket::tune_stream(connection.fd());
+        connection.connected();
+        self.dirty.push(flow);
+    }
+
+    pub(crate) fn flush_connection(&mut self, flow: u64) {
+        let Some(connection) = self.connections.get(flow) else { return };
+        if let Err(end) = connection.flush() {
+            return self.end(flow, end);
+        }
+        let interest = Interest { write: connection.wants_write(), ..connection.interest };
+        if interest != connection.interest {
+            connection.interest = interest;
+            let _ = self.epoll.modify(connection.fd(), FLOWS + flow, interest);
+        }
+    }
+
+    /// Ends a connection and tells the owner.
+    pub(crate) fn end(&mut self, flow: u64, end: End) {
+        let Some(mut connection) = self.connections.remove(flow) else { return };
+        connection.close();
+        *self.counters.closed.entry(end.name()).or_default() += 1;
+        // A peer that hangs up in the handshake did not like our certificate, or has no TLS.
+        let why = if connection.stage == Stage::Handshaking && end == End::Peer { Why::Tls } else { end.why() };
+        for cookie in connection.unsent() {
+            self.failed(cookie, why);
+        }
+        if let Some(output) = self.link.output() {
+            frame::push_closed(output, flow);
+        }
+    }
+
+    /// Tells the owner that a message did not go out.
+    pub(crate) fn failed(&mut self, cookie: u64, why: Why) {
+        self.counters.failed += 1;
+        if cookie == 0 {
+            return;
+        }
+        if let Some(output) = self.link.output() {
+            frame::push_failed(output, cookie, why);
+        }
+    }
+
+    pub(crate) fn stats(&mut self) {
+        if !self.link.up() {
+            return;
+        }
+        let mut map = self.counters.map();
+        map.insert("connections".into(), self.connections.len().into());
+        map.insert("kept_bytes".into(), self.keeper.bytes().into());
+        map.insert("kept_frames".into(), self.keeper.frames().into());
+        map.insert("policy_version".into(), self.judge.policy.version.into());
+        let json = serde_json::Value::Object(map).to_string();
+        if let Some(output) = self.link.output() {
+            frame::push_stats(output, json.as_bytes());
+        }
+    }
+}
+
+fn end_of(error: &std::io::Error) -> End {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => End::Refused,
+        std::io::ErrorKind::TimedOut => End::Timeout,
+        _ => End::Route,
+    }
+}

@@ -1,0 +1,285 @@
+//! The edge's loop: one thread, all sockets, one turn after another. What it does with messages stands in `up` and `down`.
+
+use crate::config::{Config, EdgeError};
+use crate::connection::READ_BYTES;
+use crate::connections::Connections;
+use crate::counters::Counters;
+use crate::files;
+use crate::judge::Judge;
+use crate::link::{Link, OUT_BYTES};
+use crate::locals::Locals;
+use crate::log::Log;
+use crate::sys::datagram::{Batch, SendBatch};
+use crate::sys::epoll::{Epoll, Interest, Ready};
+use crate::sys::signal::{Asked, Signals, Stopper};
+use crate::sys::socket;
+use crate::tls::Tls;
+use crate::udp::Udp;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tandem_sip::abuse::Abuse;
+use tandem_sip::frame::Transport;
+use tandem_sip::keeper::Keeper;
+
+pub(crate) const STOP: u64 = 0;
+pub(crate) const SIGNAL: u64 = 1;
+pub(crate) const LINK: u64 = 2;
+pub(crate) const SOCKETS: u64 = 16;
+pub(crate) const FLOWS: u64 = 1024;
+
+/// Time between two looks at files, counters and connections, in microseconds.
+const TICK_US: u64 = 1_000_000;
+/// The same while a connection of ours may be opening.
+const FAST_TICK_US: u64 = 250_000;
+/// How long a stopping edge writes what waits, in microseconds.
+const FLUSH_US: u64 = 500_000;
+
+/// A listening socket.
+pub(crate) enum Socket {
+    Udp(Udp),
+    Stream(OwnedFd, Transport),
+}
+
+/// One edge: open it, run it, stop it.
+pub struct Edge {
+    pub(crate) config: Config,
+    pub(crate) epoll: Epoll,
+    pub(crate) sockets: Vec<Socket>,
+    pub(crate) locals: Locals,
+    pub(crate) connections: Connections,
+    pub(crate) link: Link,
+    pub(crate) link_writes: bool,
+    pub(crate) keeper: Keeper,
+    pub(crate) judge: Judge,
+    pub(crate) tls: Tls,
+    pub(crate) counters: Counters,
+    pub(crate) log: Log,
+    pub(crate) incarnation: u64,
+    /// Connections with something to write at the turn's end.
+    pub(crate) dirty: Vec<u64>,
+    /// Sources whose reading is suspended since too much is kept.
+    pub(crate) asleep: Vec<u64>,
+    pub(crate) batch: Option<Box<Batch>>,
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) answer: Vec<u8>,
+    pub(crate) at: u64,
+    pub(crate) now: u64,
+    send_batch: SendBatch,
+    started: Instant,
+    stopper: Stopper,
+    next_tick: u64,
+}
+
+impl Edge {
+    /// Opens sockets and reads files; the link is tried in `run`.
+    pub fn open(config: Config) -> Result<Edge, EdgeError> {
+        let at = wall();
+        let system = |why| EdgeError::Socket { what: "epoll".into(), why };
+        let mut log = Log::default();
+        let keys = files::keys(&config.keys)?;
+        let policy = files::policy(config.policy.as_deref(), at, &mut log);
+        let tls = Tls::open(&config).map_err(|error| EdgeError::Config(error.to_string()))?;
+        let abuse = Abuse::new(keys.keys.hash);
+        let mut edge = Edge {
+            epoll: Epoll::new().map_err(system)?,
+            sockets: Vec::new(),
+            locals: Locals::default(),
+            connections: Connections::default(),
+            link: Link::new(&config.link),
+            link_writes: false,
+            // Above all numbers of earlier incarnations, as the keeper asks.
+            keeper: Keeper::new(at),
+            judge: Judge { policy, keys, abuse },
+            tls,
+            counters: Counters::default(),
+            log,
+            incarnation: at,
+            dirty: Vec::new(),
+            asleep: Vec::new(),
+            batch: Some(Box::default()),
+            scratch: vec![0; READ_BYTES],
+            answer: Vec::new(),
+            at,
+            now: 0,
+            send_batch: SendBatch::new(),
+            started: Instant::now(),
+            stopper: Stopper::open().map_err(system)?,
+            next_tick: 0,
+            config,
+        };
+        edge.listen()?;
+        Ok(edge)
+    }
+
+    /// Ends `run` from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// The addresses in the order of the link's `local` numbers.
+    pub fn locals(&self) -> Vec<SocketAddr> {
+        self.locals.iter().map(|local| local.bound).collect()
+    }
+
+    /// Runs until stopped; with `signals`, until SIGTERM too.
+    pub fn run(mut self, signals: Option<Signals>) -> Result<(), EdgeError> {
+        let system = |why| EdgeError::Socket { what: "epoll".into(), why };
+        let read = Interest { read: true, write: false };
+        self.epoll.add(self.stopper.as_raw_fd(), STOP, read).map_err(system)?;
+        if let Some(signals) = &signals {
+            self.epoll.add(signals.as_raw_fd(), SIGNAL, read).map_err(system)?;
+        }
+        self.log.say(self.at, "serving", &[("edge", &self.config.edge_id), ("addresses", &self.locals.iter().count())]);
+        let mut ready = Vec::new();
+        loop {
+            self.clock();
+            self.connect_link();
+            if self.now >= self.next_tick {
+                self.tick();
+            }
+            self.flush();
+            self.epoll.wait(self.patience(), &mut ready).map_err(system)?;
+            self.clock();
+            for event in ready.drain(..) {
+                match event.token {
+                    STOP => return self.stop(),
+                    SIGNAL => match signals.as_ref().and_then(Signals::take) {
+                        Some(Asked::Stop) => return self.stop(),
+                        Some(Asked::Reload) => self.reload_tls(true),
+                        None => {}
+                    },
+                    _ => self.turn(event),
+                }
+            }
+            self.wake();
+        }
+    }
+
+    fn turn(&mut self, event: Ready) {
+        match event.token {
+            LINK => self.link_ready(event),
+            FLOWS.. => self.connection_ready(event),
+            token => self.socket_ready((token - SOCKETS) as usize, event),
+        }
+    }
+
+    /// Too much is kept, or waits for the owner: sockets are not read.
+    pub(crate) fn full(&self) -> bool {
+        self.keeper.full() || self.link.waiting() > OUT_BYTES
+    }
+
+    fn clock(&mut self) {
+        self.now = self.started.elapsed().as_micros() as u64;
+        self.at = wall();
+    }
+
+    fn patience(&self) -> i32 {
+        let next = self.link.retry_at().map_or(self.next_tick, |retry| retry.min(self.next_tick));
+        next.saturating_sub(self.now).div_ceil(1_000) as i32
+    }
+
+    fn tick(&mut self) {
+        self.next_tick = self.now + if self.connections.opening() { FAST_TICK_US } else { TICK_US };
+        self.reload_tls(false);
+        for (flow, end) in self.connections.overdue(&self.judge.policy.limits, self.now) {
+            self.end(flow, end);
+        }
+        self.stats();
+    }
+
+    fn reload_tls(&mut self, anyway: bool) {
+        match self.tls.reload(anyway) {
+            Ok(false) => {}
+            Ok(true) => self.log.say(self.at, "certificates read again", &[]),
+            Err(error) => self.log.say(self.at, "certificates not usable, the old ones stay", &[("why", &error)]),
+        }
+    }
+
+    // One write per turn and socket.
+    fn flush(&mut self) {
+        let mut failed = Vec::new();
+        for (at, socket) in self.sockets.iter_mut().enumerate() {
+            let Socket::Udp(udp) = socket else { continue };
+            if !udp.waits() && !udp.interest.write {
+                continue;
+            }
+            udp.flush(&mut self.send_batch, &mut failed);
+            let interest = Interest { write: udp.waits(), ..udp.interest };
+            if interest != udp.interest {
+                udp.interest = interest;
+                let _ = self.epoll.modify(udp.fd(), SOCKETS + at as u64, interest);
+            }
+        }
+        for (cookie, why) in failed {
+            self.failed(cookie, why);
+        }
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for flow in dirty.drain(..) {
+            self.flush_connection(flow);
+        }
+        self.dirty = dirty;
+        self.flush_link();
+    }
+
+    fn wake(&mut self) {
+        if self.asleep.is_empty() || self.full() {
+            return;
+        }
+        for token in std::mem::take(&mut self.asleep) {
+            self.read_again(token);
+        }
+    }
+
+    fn stop(mut self) -> Result<(), EdgeError> {
+        self.log.say(self.at, "stopping", &[("kept_frames", &self.keeper.frames()), ("connections", &self.connections.len())]);
+        let until = self.now + FLUSH_US;
+        for flow in self.connections.flows() {
+            if let Some(connection) = self.connections.get(flow) {
+                connection.close();
+            }
+        }
+        loop {
+            self.flush();
+            let waiting = self.link.waiting() > 0
+                || self.sockets.iter().any(|socket| matches!(socket, Socket::Udp(udp) if udp.waits()))
+                || self.connections.waiting();
+            self.clock();
+            if !waiting || self.now >= until {
+                return Ok(());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            self.dirty = self.connections.flows();
+        }
+    }
+
+    fn listen(&mut self) -> Result<(), EdgeError> {
+        let host = socket::host_addresses();
+        for at in 0..self.config.listen.len() {
+            let Some(listen) = self.config.listen.get(at).cloned() else { continue };
+            let what = format!("listen[{at}]");
+            let system = |why| EdgeError::Socket { what: what.clone(), why };
+            let stream = listen.transport != Transport::Udp;
+            let fd = match (listen.fd, listen.address) {
+                (Some(fd), _) => socket::adopt(fd).map_err(system)?,
+                (None, Some(address)) => socket::listen(address, stream).map_err(system)?,
+                (None, None) => continue,
+            };
+            let bound = socket::local_address(fd.as_raw_fd()).map_err(system)?;
+            self.locals.add(at, &listen, bound, &host);
+            self.epoll.add(fd.as_raw_fd(), SOCKETS + at as u64, Interest { read: true, write: false }).map_err(system)?;
+            self.sockets.push(if stream {
+                Socket::Stream(fd, listen.transport)
+            } else {
+                socket::tune_datagrams(fd.as_raw_fd(), bound.is_ipv6()).map_err(system)?;
+                Socket::Udp(Udp::new(fd, bound.is_ipv6()))
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Microseconds since 1970.
+pub(crate) fn wall() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}

@@ -1,0 +1,43 @@
+//! The edge's files: keys, the last policy, bans for fail2ban. It interprets none of them.
+
+use crate::config::EdgeError;
+use crate::keys::{self, EdgeKeys};
+use crate::log::{stamp, Log};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::Path;
+use tandem_sip::policy::Policy;
+
+/// Reads `keys.json`.
+pub fn keys(path: &Path) -> Result<EdgeKeys, EdgeError> {
+    let bad = |why: String| EdgeError::File { path: path.into(), why };
+    let json = fs::read(path).map_err(|error| bad(error.to_string()))?;
+    keys::read(&json).map_err(bad)
+}
+
+/// The policy that was kept; without a usable one, that of an edge with no domains, which still challenges.
+pub fn policy(path: Option<&Path>, at: u64, log: &mut Log) -> Policy {
+    if let Some(json) = path.and_then(|path| fs::read(path).ok()) {
+        match Policy::from_json(&json) {
+            Ok(policy) => return policy,
+            Err(error) => log.say(at, "kept policy not usable", &[("why", &error)]),
+        }
+    }
+    Policy::from_json(br#"{"default_domain": "localhost", "domains": {"localhost": "default"}}"#)
+        .unwrap_or_else(|error| unreachable!("the built-in policy: {error}"))
+}
+
+/// Keeps a policy, whole or not at all.
+pub fn keep_policy(path: &Path, json: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(json)?;
+    fs::rename(&new, path)
+}
+
+/// Appends one line that fail2ban reads. The file is opened each time, so that it can be rotated.
+pub fn note_ban(path: &Path, at: u64, source: IpAddr, reason: &str, seconds: u32) -> io::Result<()> {
+    let line = format!("{} tandem-edge ban source={source} reason={reason} seconds={seconds}\n", stamp(at));
+    OpenOptions::new().create(true).append(true).open(path)?.write_all(line.as_bytes())
+}

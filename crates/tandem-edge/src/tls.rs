@@ -1,0 +1,307 @@
+//! TLS: certificates that are read again when their files change, peers' verified names, and who is trusted. It moves no bytes.
+
+use crate::config::Config;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{ring, CryptoProvider};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{NoClientAuth, ParsedCertificate, ProducesTickets, WebPkiClientVerifier};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, ServerConnection, SignatureScheme};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Names taken from one certificate.
+pub const NAMES: usize = 64;
+
+/// Why TLS cannot be set up; the text names the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {why}")]
+pub struct BadTls {
+    path: String,
+    why: String,
+}
+
+/// What connections are made with.
+pub struct Tls {
+    provider: Arc<CryptoProvider>,
+    tickets: Arc<dyn ProducesTickets>,
+    files: Files,
+    seen: Vec<Option<SystemTime>>,
+    server: Option<Arc<ServerConfig>>,
+    client: Option<Arc<ClientConfig>>,
+    roots: Option<Arc<RootCertStore>>,
+}
+
+struct Files {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    trust: Option<PathBuf>,
+    roots: Option<PathBuf>,
+    verify: bool,
+}
+
+impl Tls {
+    /// Reads the files that the configuration names.
+    pub fn open(config: &Config) -> Result<Self, BadTls> {
+        let tickets = ring::Ticketer::new().map_err(|error| bad(Path::new("session tickets"), error))?;
+        let mut tls = Tls {
+            provider: Arc::new(ring::default_provider()),
+            tickets,
+            files: Files {
+                certificate: config.tls_certificate.clone(),
+                key: config.tls_key.clone(),
+                trust: config.tls_trust.clone(),
+                roots: config.tls_roots.clone(),
+                verify: config.tls_verify,
+            },
+            seen: Vec::new(),
+            server: None,
+            client: None,
+            roots: None,
+        };
+        tls.seen = tls.files.changed_at();
+        tls.load()?;
+        Ok(tls)
+    }
+
+    /// Reads the files again if they changed, or if `anyway`; true when new ones are in force. An error keeps the old ones.
+    pub fn reload(&mut self, anyway: bool) -> Result<bool, BadTls> {
+        let now = self.files.changed_at();
+        if now == self.seen && !anyway {
+            return Ok(false);
+        }
+        self.seen = now;
+        self.load().map(|()| true)
+    }
+
+    /// The answering side of a connection; `None` without a certificate.
+    pub fn accept(&self) -> Option<rustls::Connection> {
+        let connection = ServerConnection::new(self.server.clone()?).ok()?;
+        Some(rustls::Connection::Server(connection))
+    }
+
+    /// The calling side of a connection to `remote`, which must prove one of `names`, or its address when there are none.
+    pub fn connect(&mut self, remote: IpAddr, names: &[String]) -> Result<rustls::Connection, BadTls> {
+        let mut config = (*self.client_config()?).clone();
+        let names: Vec<ServerName<'static>> = names.iter().filter_map(|name| name.clone().try_into().ok()).collect();
+        let name = names.first().cloned().unwrap_or_else(|| remote.into());
+        let verifier: Arc<dyn ServerCertVerifier> = if self.files.verify {
+            let names = if names.is_empty() { vec![name.clone()] } else { names };
+            Arc::new(AnyName { roots: self.roots()?, names, provider: self.provider.clone() })
+        } else {
+            Arc::new(Anyone { provider: self.provider.clone() })
+        };
+        config.dangerous().set_certificate_verifier(verifier);
+        let connection = ClientConnection::new(Arc::new(config), name).map_err(|error| bad(Path::new("outgoing TLS"), error))?;
+        Ok(rustls::Connection::Client(connection))
+    }
+
+    fn load(&mut self) -> Result<(), BadTls> {
+        let (Some(certificate), Some(key)) = (&self.files.certificate, &self.files.key) else { return Ok(()) };
+        let chain = certificates(certificate)?;
+        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error))?;
+        let verifier = match &self.files.trust {
+            None => Arc::new(NoClientAuth) as Arc<dyn rustls::server::danger::ClientCertVerifier>,
+            Some(trust) => WebPkiClientVerifier::builder_with_provider(roots_of(trust)?, self.provider.clone())
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| bad(trust, error))?,
+        };
+        let mut server = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| bad(certificate, error))?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain.clone(), secret.clone_key())
+            .map_err(|error| bad(certificate, error))?;
+        server.ticketer = self.tickets.clone();
+        let client = self.client_of(Some((chain, secret))).map_err(|error| bad(certificate, error))?;
+        (self.server, self.client, self.roots) = (Some(Arc::new(server)), Some(Arc::new(client)), None);
+        Ok(())
+    }
+
+    fn client_config(&mut self) -> Result<Arc<ClientConfig>, BadTls> {
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let client = Arc::new(self.client_of(None).map_err(|error| bad(Path::new("outgoing TLS"), error))?);
+        self.client = Some(client.clone());
+        Ok(client)
+    }
+
+    fn client_of(
+        &self,
+        identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    ) -> Result<ClientConfig, rustls::Error> {
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone { provider: self.provider.clone() }));
+        match identity {
+            Some((chain, key)) => builder.with_client_auth_cert(chain, key),
+            None => Ok(builder.with_no_client_auth()),
+        }
+    }
+
+    // The system's roots are read at the first call out: they cost 20 ms that a restarted edge does not have.
+    fn roots(&mut self) -> Result<Arc<RootCertStore>, BadTls> {
+        if let Some(roots) = &self.roots {
+            return Ok(roots.clone());
+        }
+        let roots = match &self.files.roots {
+            Some(path) => roots_of(path)?,
+            None => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                Arc::new(roots)
+            }
+        };
+        self.roots = Some(roots.clone());
+        Ok(roots)
+    }
+}
+
+impl Files {
+    fn changed_at(&self) -> Vec<Option<SystemTime>> {
+        [&self.certificate, &self.key, &self.trust, &self.roots]
+            .into_iter()
+            .map(|path| std::fs::metadata(path.as_ref()?).and_then(|data| data.modified()).ok())
+            .collect()
+    }
+}
+
+/// The names in a verified certificate, as RFC 5922 7.1 orders them: `sip:` URIs and DNS names, the common name only without them.
+/// Lower case.
+pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate.as_ref()) else { return Vec::new() };
+    let mut names: Vec<String> = Vec::new();
+    for extension in parsed.extensions() {
+        let ParsedExtension::SubjectAlternativeName(subject) = extension.parsed_extension() else { continue };
+        names.extend(subject.general_names.iter().filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+            GeneralName::URI(uri) => uri.strip_prefix("sip:").filter(|host| !host.contains('@')).map(str::to_ascii_lowercase),
+            _ => None,
+        }));
+    }
+    if names.is_empty() {
+        names.extend(parsed.subject().iter_common_name().filter_map(|name| Some(name.as_str().ok()?.to_ascii_lowercase())));
+    }
+    names.truncate(NAMES);
+    names
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadTls> {
+    let found = CertificateDer::pem_file_iter(path).map_err(|error| bad(path, error))?;
+    let found = found.collect::<Result<Vec<_>, _>>().map_err(|error| bad(path, error))?;
+    if found.is_empty() { Err(bad(path, "no certificate in it")) } else { Ok(found) }
+}
+
+fn roots_of(path: &Path) -> Result<Arc<RootCertStore>, BadTls> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| bad(path, error))?;
+    }
+    Ok(Arc::new(roots))
+}
+
+fn bad(path: &Path, why: impl std::fmt::Display) -> BadTls {
+    BadTls { path: path.display().to_string(), why: why.to_string() }
+}
+
+/// Trusts a chain to our roots whose leaf has one of several names: a trunk may have a farm behind one address.
+#[derive(Debug)]
+struct AnyName {
+    roots: Arc<RootCertStore>,
+    names: Vec<ServerName<'static>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let parsed = ParsedCertificate::try_from(leaf)?;
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, chain, now, algorithms)?;
+        let mut result = Err(rustls::CertificateError::NotValidForName.into());
+        for name in &self.names {
+            result = verify_server_name(&parsed, name);
+            if result.is_ok() {
+                break;
+            }
+        }
+        result.map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Trusts whoever answers, for `tls_verify = false`; the handshake's signatures still hold.
+#[derive(Debug)]
+struct Anyone {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _leaf: &CertificateDer<'_>,
+        _chain: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

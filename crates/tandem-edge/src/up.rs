@@ -1,0 +1,287 @@
+//! From peers to the owner: datagrams, connections, and the message that each of them gave. What may pass is the judge's.
+
+use crate::connection::{Connection, End, Stage};
+use crate::edge::{Edge, Socket, FLOWS, SOCKETS};
+use crate::judge::{cut, Cut, Source, Verdict};
+use crate::sys::datagram::BATCH;
+use crate::sys::epoll::{Interest, Ready};
+use crate::sys::socket;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use tandem_sip::frame::{SipUp, Transport};
+
+/// Batches read from one socket before others have their turn.
+const BATCHES: usize = 4;
+/// Connections accepted before others have their turn.
+const ACCEPTS: usize = 64;
+
+impl Edge {
+    pub(crate) fn socket_ready(&mut self, at: usize, event: Ready) {
+        match self.sockets.get(at) {
+            Some(Socket::Udp(_)) if event.read => self.datagrams(at),
+            Some(Socket::Stream(fd, transport)) => {
+                let (fd, transport) = (fd.as_raw_fd(), *transport);
+                self.accept(at, fd, transport);
+            }
+            _ => {}
+        }
+    }
+
+    fn datagrams(&mut self, at: usize) {
+        let Some(mut batch) = self.batch.take() else { return };
+        for _ in 0..BATCHES {
+            if self.full() {
+                self.sleep(SOCKETS + at as u64);
+                break;
+            }
+            let Some(Socket::Udp(udp)) = self.sockets.get(at) else { break };
+            // Errors here are those of earlier datagrams (ICMP): the next read goes on.
+            let count = batch.receive(udp.fd()).unwrap_or(0);
+            for datagram in (0..count).filter_map(|index| batch.datagram(index)) {
+                let local = self.locals.asked(at, datagram.asked);
+                let source = Source { flow: 0, transport: Transport::Udp, local, remote: datagram.remote, names: &[] };
+                self.guarded(&source, datagram.bytes);
+            }
+            if count < BATCH {
+                break;
+            }
+        }
+        self.batch = Some(batch);
+    }
+
+    fn accept(&mut self, at: usize, fd: i32, transport: Transport) {
+        for _ in 0..ACCEPTS {
+            let Ok((fd, remote)) = socket::accept(fd) else { return };
+            let (policy, source) = (&self.judge.policy, remote.ip());
+            let exempt = policy.exempts(source);
+            let barred = policy.denies(source) || self.judge.abuse.banned(source, self.at);
+            if barred || !self.connections.has_room(source, &policy.limits, exempt) {
+                self.counters.connections_refused += 1;
+                continue;
+            }
+            let session = if transport == Transport::Tls { self.tls.accept() } else { None };
+            if transport == Transport::Tls && session.is_none() {
+                continue;
+            }
+            let asked = socket::local_address(fd.as_raw_fd()).ok().map(|local| local.ip());
+            let local = self.locals.asked(at, asked);
+            let flow = self.connections.number();
+            let _ = socket::tune_stream(fd.as_raw_fd());
+            self.watch(Connection::new(flow, fd, transport, remote, local, false, session, self.now));
+            self.counters.accepted += 1;
+        }
+    }
+
+    /// Adds a connection to the table and to epoll.
+    pub(crate) fn watch(&mut self, mut connection: Connection) {
+        connection.interest = Interest { read: true, write: connection.wants_write() };
+        if self.epoll.add(connection.fd(), FLOWS + connection.flow, connection.interest).is_ok() {
+            self.connections.add(connection);
+        }
+    }
+
+    pub(crate) fn connection_ready(&mut self, event: Ready) {
+        let flow = event.token - FLOWS;
+        let Some(connection) = self.connections.get(flow) else { return };
+        if connection.stage == Stage::Connecting {
+            return self.connect_ready(flow);
+        }
+        if event.write {
+            self.flush_connection(flow);
+        }
+        if event.read {
+            self.readable(flow);
+        }
+    }
+
+    fn readable(&mut self, flow: u64) {
+        let full = self.full();
+        let Some(connection) = self.connections.get(flow) else { return };
+        if full && !connection.interest.read {
+            // It sleeps and has hung up, which epoll would tell for ever.
+            let _ = self.epoll.remove(connection.fd());
+            return;
+        }
+        if full {
+            return self.sleep(FLOWS + flow);
+        }
+        let was = connection.stage;
+        let result = connection.read(&mut self.scratch, self.now);
+        let opened = was != connection.stage;
+        if connection.waiting() > 0 || opened {
+            self.dirty.push(flow);
+        }
+        // A last message may have come with the end.
+        let framed = self.messages(flow);
+        if let Some(end) = result.err().or(framed.err()) {
+            self.end(flow, end);
+        }
+    }
+
+    // Takes whole messages off what a connection has sent.
+    fn messages(&mut self, flow: u64) -> Result<(), End> {
+        let Some(connection) = self.connections.get(flow) else { return Ok(()) };
+        let (transport, local, remote) = (connection.transport, connection.local, connection.remote);
+        let names = std::mem::take(&mut connection.names);
+        let mut input = std::mem::take(&mut connection.input);
+        let source = Source { flow, transport, local, remote, names: &names };
+        let limit = self.judge.policy.limits.message_bytes as usize;
+        let (mut used, mut result) = (0, Ok(()));
+        loop {
+            let rest = input.get(used..).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            match cut(rest, limit) {
+                Cut::More => break,
+                Cut::Skip(count) => used += count,
+                Cut::Ping(count) => {
+                    used += count;
+                    self.counters.pings += 1;
+                    self.queue(flow, b"\r\n", 0);
+                }
+                Cut::Message(count) => {
+                    let message = rest.get(..count).unwrap_or_default();
+                    used += count;
+                    if let Some(connection) = self.connections.get(flow) {
+                        connection.spoke = true;
+                    }
+                    self.guarded(&source, message);
+                }
+                Cut::Broken => {
+                    result = Err(End::Framing);
+                    break;
+                }
+            }
+        }
+        input.drain(..used);
+        let now = self.now;
+        if let Some(connection) = self.connections.get(flow) {
+            connection.partial_since = match input.is_empty() {
+                true => None,
+                false if used > 0 => Some(now),
+                false => connection.partial_since.or(Some(now)),
+            };
+            // Tens of thousands of idle phones: an idle connection holds no buffer.
+            connection.input = if input.is_empty() { Vec::new() } else { input };
+            connection.names = names;
+        }
+        result
+    }
+
+    // A panic costs one message. It is a bug: counted, and seen in the log.
+    fn guarded(&mut self, source: &Source<'_>, bytes: &[u8]) {
+        if catch_unwind(AssertUnwindSafe(|| self.message(source, bytes))).is_err() {
+            self.counters.panics += 1;
+            self.log.say(self.at, "a message made the edge panic", &[("bytes", &bytes.len())]);
+        }
+    }
+
+    fn message(&mut self, source: &Source<'_>, bytes: &[u8]) {
+        let remote = source.remote.ip();
+        if self.judge.abuse.banned(remote, self.at) {
+            self.counters.banned += 1;
+            return;
+        }
+        if source.transport == Transport::Udp && is_ping(bytes) {
+            self.counters.pings += 1;
+            return;
+        }
+        self.counters.received(source.transport);
+        let bans = self.judge.abuse.bans();
+        let mut answer = std::mem::take(&mut self.answer);
+        answer.clear();
+        let verdict = self.judge.message(source, bytes, self.at, &mut answer);
+        match verdict {
+            Verdict::Up(shard) => self.hand_up(source, shard, bytes),
+            Verdict::Answer(reason) => {
+                self.counters.refuse(reason);
+                self.counters.answered += 1;
+                self.answer_to(source, &answer);
+            }
+            Verdict::Silence(reason) => {
+                self.counters.refuse(reason);
+                self.counters.silent += 1;
+            }
+        }
+        self.answer = answer;
+        if self.judge.abuse.bans() != bans {
+            let (Verdict::Silence(reason) | Verdict::Answer(reason)) = verdict else { return };
+            self.note_ban(remote, reason);
+        }
+    }
+
+    fn hand_up(&mut self, source: &Source<'_>, shard: u16, message: &[u8]) {
+        let sip = SipUp {
+            seq: 0,
+            shard,
+            epoch: 0,
+            flow: source.flow,
+            transport: source.transport,
+            local: source.local,
+            remote: source.remote.into(),
+            received_at: self.at,
+            message,
+        };
+        let frame = self.keeper.up(&sip);
+        if let Some(output) = self.link.output() {
+            output.extend_from_slice(frame);
+        }
+        self.counters.up += 1;
+        if let Some(connection) = self.connections.get(source.flow) {
+            connection.proven = true;
+        }
+    }
+
+    fn answer_to(&mut self, source: &Source<'_>, answer: &[u8]) {
+        if source.flow != 0 {
+            return self.queue(source.flow, answer, 0);
+        }
+        self.send_datagram(source.local, source.remote, answer, 0);
+    }
+
+    fn note_ban(&mut self, source: IpAddr, reason: &'static str) {
+        let seconds = self.judge.policy.limits.ban_seconds;
+        self.counters.bans += 1;
+        let Some(path) = &self.config.ban_log else { return };
+        if let Err(error) = crate::files::note_ban(path, self.at, source, reason, seconds) {
+            self.log.say(self.at, "ban not written", &[("why", &error)]);
+        }
+    }
+
+    fn sleep(&mut self, token: u64) {
+        if self.asleep.is_empty() {
+            self.counters.paused += 1;
+            self.log.say(self.at, "reading stopped", &[("kept_bytes", &self.keeper.bytes()), ("link_bytes", &self.link.waiting())]);
+        }
+        self.asleep.push(token);
+        self.set_read(token, false);
+    }
+
+    pub(crate) fn read_again(&mut self, token: u64) {
+        self.set_read(token, true);
+    }
+
+    fn set_read(&mut self, token: u64, read: bool) {
+        let (fd, interest) = match token.checked_sub(FLOWS) {
+            Some(flow) => match self.connections.get(flow) {
+                Some(connection) => (connection.fd(), &mut connection.interest),
+                None => return,
+            },
+            None => match self.sockets.get_mut((token - SOCKETS) as usize) {
+                Some(Socket::Udp(udp)) => (udp.fd(), &mut udp.interest),
+                _ => return,
+            },
+        };
+        interest.read = read;
+        if self.epoll.modify(fd, token, *interest).is_err() {
+            let _ = self.epoll.add(fd, token, *interest);
+        }
+    }
+}
+
+// Keep-alives of phones: CRLFs, or nothing (RFC 5626 4.4.1 has no answer for datagrams).
+fn is_ping(bytes: &[u8]) -> bool {
+    bytes.len() <= 4 && bytes.iter().all(|c| matches!(c, b'\r' | b'\n' | 0))
+}

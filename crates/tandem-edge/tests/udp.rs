@@ -1,0 +1,115 @@
+//! Datagrams through an edge: up, down, kept, fenced.
+
+mod common;
+
+use common::{phone, request, trunk_policy, Got, Owner, Place, Running};
+use std::time::Duration;
+use tandem_sip::frame::{Transport, Why};
+
+#[test]
+fn a_datagram_goes_up_and_the_owners_answer_comes_down() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let mut edge = Running::start(&place, &trunk_policy(""), &["udp"], "");
+    let mut link = owner.accept(1);
+    let at = edge.locals[0];
+    assert_eq!(Got::Hello { edge: 3, epoch: 0, locals: vec![at.to_string()] }, link.next());
+    let alice = phone();
+    alice.send_to(&request("INVITE", "UDP", "one"), at).unwrap();
+    let Got::Sip { seq, flow, transport, local, remote, message, .. } = link.next() else { panic!("no message") };
+    assert_eq!((0, Transport::Udp, 0, alice.local_addr().unwrap()), (flow, transport, local, remote));
+    assert_eq!(request("INVITE", "UDP", "one"), message);
+    link.take(&[seq]);
+    link.send(1, 9, 0, Transport::Udp, remote, b"SIP/2.0 100 Trying\r\n\r\n");
+    let mut room = [0; 2000];
+    let (count, from) = alice.recv_from(&mut room).unwrap();
+    assert_eq!((&b"SIP/2.0 100 Trying\r\n\r\n"[..], at), (&room[..count], from));
+    let stats = link.counter("taken", 1);
+    assert_eq!((1, 1, 0), (stats["received_udp"].as_u64().unwrap(), stats["sent_udp"].as_u64().unwrap(), stats["kept_frames"].as_u64().unwrap()));
+    assert!(edge.stop() < Duration::from_secs(1));
+}
+
+#[test]
+fn what_a_killed_owner_had_read_goes_to_its_heir_in_order() {
+    let place = Place::new();
+    let mut owner = Owner::listen(&place);
+    let edge = Running::start(&place, &trunk_policy(""), &["udp"], "");
+    let mut link = owner.accept(4);
+    link.next();
+    let alice = phone();
+    let call_ids = ["one", "two", "three"];
+    let seqs: Vec<u64> = call_ids
+        .iter()
+        .map(|call| {
+            alice.send_to(&request("INVITE", "UDP", call), edge.locals[0]).unwrap();
+            let Got::Sip { seq, .. } = link.next() else { panic!("no message") };
+            seq
+        })
+        .collect();
+    link.take(&seqs[1..2]);
+    link.counter("taken", 1);
+    drop(link);
+    owner.incarnation = 2;
+    alice.send_to(&request("INVITE", "UDP", "four"), edge.locals[0]).unwrap();
+    let mut heir = owner.accept_mute();
+    assert!(matches!(heir.next(), Got::Hello { epoch: 4, .. }));
+    for call in ["one", "three", "four"] {
+        let Got::Sip { message, .. } = heir.next() else { panic!("no message") };
+        assert_eq!(request("INVITE", "UDP", call), message);
+    }
+}
+
+#[test]
+fn an_owner_that_was_replaced_is_mute() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let edge = Running::start(&place, &trunk_policy(""), &["udp"], "");
+    let mut link = owner.accept(4);
+    let alice = phone();
+    let remote = alice.local_addr().unwrap();
+    link.send(3, 0, 0, Transport::Udp, remote, b"old");
+    link.send(4, 0, 0, Transport::Udp, remote, b"new");
+    let mut room = [0; 2000];
+    let (count, _) = alice.recv_from(&mut room).unwrap();
+    assert_eq!(b"new", &room[..count]);
+    assert_eq!(1, link.counter("down", 1)["down_stale"].as_u64().unwrap());
+    drop(edge);
+}
+
+#[test]
+fn what_cannot_be_sent_comes_back_with_its_cookie() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let _edge = Running::start(&place, &trunk_policy(""), &["udp"], "");
+    let mut link = owner.accept(1);
+    link.next();
+    let remote = phone().local_addr().unwrap();
+    link.send(1, 70, 0, Transport::Udp, remote, &vec![b'x'; 66_000]);
+    assert_eq!(Got::Failed(70, Why::Size), link.next());
+    link.send(1, 71, 0, Transport::Udp, "[::1]:9".parse().unwrap(), b"x");
+    assert_eq!(Got::Failed(71, Why::Route), link.next());
+    link.send(1, 72, 12345, Transport::Tcp, remote, b"x");
+    assert_eq!(Got::Failed(72, Why::Flow), link.next());
+}
+
+#[test]
+fn a_wildcard_answers_from_the_address_that_was_asked() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let listen = r#"{"transport": "udp", "address": "0.0.0.0:0"}, {"transport": "udp", "address": "[::]:0"}"#;
+    let edge = Running::start_at(&place, &trunk_policy(""), listen, "");
+    let mut link = owner.accept(1);
+    link.next();
+    let mut room = [0; 2000];
+    for (asked, bind) in [("127.0.0.1", "127.0.0.1:0"), ("::1", "[::1]:0")] {
+        let ip: std::net::IpAddr = asked.parse().unwrap();
+        let at = *edge.locals.iter().find(|local| local.ip() == ip).unwrap();
+        let alice = std::net::UdpSocket::bind(bind).unwrap();
+        alice.set_read_timeout(Some(common::PATIENCE)).unwrap();
+        alice.send_to(&request("INVITE", "UDP", "wild"), at).unwrap();
+        let Got::Sip { local, remote, .. } = link.next() else { panic!("no message") };
+        assert_eq!(at, edge.locals[usize::from(local)]);
+        link.send(1, 0, 0, Transport::Udp, remote, b"answer");
+        assert_eq!(at, alice.recv_from(&mut room).unwrap().1);
+    }
+}
