@@ -1,7 +1,9 @@
 from collections.abc import Sequence
 from typing import final
 
-__all__ = ["Store"]
+__all__ = ["Store", "run_edge"]
+
+def run_edge(config_json: bytes) -> None: ...
 
 @final
 class Store:

@@ -1,8 +1,9 @@
 //! What the supervisor tells an edge at its start: addresses, files and the link. It is not policy, which the owner sends.
 
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tandem_sip::frame::Transport;
 
 /// Most listening addresses of one edge: HELLO counts them in one byte, and wildcards are unfolded.
@@ -42,15 +43,40 @@ pub struct Listen {
     /// `udp`, `tcp` or `tls`.
     #[serde(deserialize_with = "transport")]
     pub transport: Transport,
-    /// Where to listen, `host:port`; with `fd` it may be left out.
-    #[serde(default)]
-    pub address: Option<SocketAddr>,
     /// A bound (and, for streams, listening) socket inherited from the supervisor.
     #[serde(default)]
     pub fd: Option<i32>,
+    /// Where to listen, `address:port`, when there is no `fd`.
+    #[serde(default)]
+    pub bound: Option<SocketAddr>,
     /// What peers are told, `host:port`; by default the address that the peer asked.
     #[serde(default)]
     pub advertised: Option<String>,
+}
+
+/// Certificates and authorities; all are PEM files, an empty path is none.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsFiles {
+    /// The certificate chain; needed when an address listens for TLS.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Authorities for peers' certificates, those that call us and those that we call. When given, clients are asked for a certificate.
+    pub ca: PathBuf,
+    /// Authorities for client certificates only; by default `ca`.
+    pub trust: PathBuf,
+    /// Authorities for those that we call only; by default `ca`, without it the system's.
+    pub roots: PathBuf,
+    /// Whether those that we call must prove who they are.
+    pub verify: bool,
+}
+
+impl Default for TlsFiles {
+    fn default() -> Self {
+        let none = PathBuf::new;
+        TlsFiles { certificate: none(), key: none(), ca: none(), trust: none(), roots: none(), verify: true }
+    }
 }
 
 /// The configuration of one edge process, one JSON object.
@@ -58,34 +84,31 @@ pub struct Listen {
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// This edge's number towards owners.
-    pub edge_id: u16,
+    pub edge: u16,
     /// Path of the owner's Unix socket.
     pub link: PathBuf,
     /// Path of `keys.json`.
     pub keys: PathBuf,
-    /// Where the last policy is kept, so that a restarted edge serves at once.
+    /// Where the last policy is kept, so that a restarted edge serves at once; by default `edge-policy.json` beside the keys.
     #[serde(default)]
     pub policy: Option<PathBuf>,
-    /// Where bans are written for fail2ban.
+    /// Where bans are written for fail2ban; by default `bans.log` beside the keys.
     #[serde(default)]
     pub ban_log: Option<PathBuf>,
     /// Listening addresses, in the order of the link's `local` numbers.
     pub listen: Vec<Listen>,
-    /// PEM file of the certificate chain; needed when an address listens for TLS.
+    /// Certificates.
     #[serde(default)]
-    pub tls_certificate: Option<PathBuf>,
-    /// PEM file of its private key.
+    pub tls: TlsFiles,
+    /// Limits of the policy (boundary.md, section 5) until an owner sends one.
     #[serde(default)]
-    pub tls_key: Option<PathBuf>,
-    /// PEM file of authorities for client certificates; when given, clients are asked for one.
+    pub limits: Map<String, Value>,
+    /// The realm until an owner sends a policy.
     #[serde(default)]
-    pub tls_trust: Option<PathBuf>,
-    /// PEM file of authorities for outgoing TLS; by default the system's.
+    pub default_domain: String,
+    /// Read for the supervisor's sake; all lines of an edge are worth reading.
     #[serde(default)]
-    pub tls_roots: Option<PathBuf>,
-    /// Whether outgoing TLS verifies the peer.
-    #[serde(default = "yes")]
-    pub tls_verify: bool,
+    pub log_level: String,
 }
 
 fn transport<'a, D: Deserializer<'a>>(from: D) -> Result<Transport, D::Error> {
@@ -97,15 +120,13 @@ fn transport<'a, D: Deserializer<'a>>(from: D) -> Result<Transport, D::Error> {
     }
 }
 
-fn yes() -> bool {
-    true
-}
-
 impl Config {
     /// Reads and checks a configuration.
     pub fn read(json: &[u8]) -> Result<Self, EdgeError> {
-        let config: Config = serde_json::from_slice(json).map_err(|error| EdgeError::Config(error.to_string()))?;
+        let mut config: Config = serde_json::from_slice(json).map_err(|error| EdgeError::Config(error.to_string()))?;
         config.check().map_err(EdgeError::Config)?;
+        config.policy = config.policy.or_else(|| Some(config.keys.with_file_name("edge-policy.json")));
+        config.ban_log = config.ban_log.or_else(|| Some(config.keys.with_file_name("bans.log")));
         Ok(config)
     }
 
@@ -114,20 +135,48 @@ impl Config {
             return Err(format!("`listen` has {} addresses, 1 to {LISTENERS} are allowed", self.listen.len()));
         }
         for (at, listen) in self.listen.iter().enumerate() {
-            if listen.address.is_none() && listen.fd.is_none() {
-                return Err(format!("`listen[{at}]` needs `address` or `fd`"));
+            if listen.bound.is_none() && listen.fd.is_none() {
+                return Err(format!("`listen[{at}]` needs `fd` or `bound`"));
             }
             if listen.advertised.as_ref().is_some_and(|text| text.is_empty() || text.len() > ADVERTISED_BYTES) {
                 return Err(format!("`listen[{at}].advertised` must have 1 to {ADVERTISED_BYTES} bytes"));
             }
         }
-        if self.tls_certificate.is_some() != self.tls_key.is_some() {
-            return Err("`tls_certificate` and `tls_key` go together".into());
+        let (certificate, key) = (named(&self.tls.certificate), named(&self.tls.key));
+        if certificate.is_some() != key.is_some() {
+            return Err("`tls.certificate` and `tls.key` go together".into());
         }
         let serves_tls = self.listen.iter().any(|listen| listen.transport == Transport::Tls);
-        if serves_tls && self.tls_certificate.is_none() {
-            return Err("`tls_certificate` is missing and `listen` names tls".into());
+        if serves_tls && certificate.is_none() {
+            return Err("`tls.certificate` is missing and `listen` names tls".into());
         }
         Ok(())
+    }
+}
+
+/// A path, unless it is empty.
+pub fn named(path: &Path) -> Option<&Path> {
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let with = |listen: &str| Config::read(format!(r#"{{"edge":1,"link":"l","keys":"d/k","listen":[{listen}]}}"#).as_bytes());
+        let config = with(r#"{"transport":"udp","bound":"[::]:5060"}"#).unwrap();
+        assert_eq!("d/edge-policy.json", config.policy.unwrap().to_str().unwrap());
+        for (listen, named) in [
+            ("", "`listen`"),
+            (r#"{"transport":"udp"}"#, "listen[0]"),
+            (r#"{"transport":"ws","bound":"[::]:5060"}"#, "`transport`"),
+            (r#"{"transport":"tls","bound":"[::]:5060"}"#, "`tls.certificate`"),
+            (r#"{"transport":"udp","bound":"host:5060"}"#, "socket address"),
+        ] {
+            let error = with(listen).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
     }
 }

@@ -18,7 +18,7 @@ impl Edge {
         self.link_writes = false;
         let Some(output) = self.link.output() else { return };
         let highest = self.keeper.fence.highest();
-        frame::push_up_hello(output, self.config.edge_id, self.incarnation, &self.locals.hello(), highest);
+        frame::push_up_hello(output, self.config.edge, self.incarnation, &self.locals.hello(), highest);
         for frame in self.keeper.reconnect() {
             output.extend_from_slice(frame);
             self.counters.redelivered += 1;

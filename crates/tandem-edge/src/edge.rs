@@ -78,7 +78,7 @@ impl Edge {
         let system = |why| EdgeError::Socket { what: "epoll".into(), why };
         let mut log = Log::default();
         let keys = files::keys(&config.keys)?;
-        let policy = files::policy(config.policy.as_deref(), at, &mut log);
+        let policy = files::policy(&config, at, &mut log);
         let tls = Tls::open(&config).map_err(|error| EdgeError::Config(error.to_string()))?;
         let abuse = Abuse::new(keys.keys.hash);
         let mut edge = Edge {
@@ -130,7 +130,7 @@ impl Edge {
         if let Some(signals) = &signals {
             self.epoll.add(signals.as_raw_fd(), SIGNAL, read).map_err(system)?;
         }
-        self.log.say(self.at, "serving", &[("edge", &self.config.edge_id), ("addresses", &self.locals.iter().count())]);
+        self.log.say(self.at, "serving", &[("edge", &self.config.edge), ("addresses", &self.locals.iter().count())]);
         let mut ready = Vec::new();
         loop {
             self.clock();
@@ -260,7 +260,7 @@ impl Edge {
             let what = format!("listen[{at}]");
             let system = |why| EdgeError::Socket { what: what.clone(), why };
             let stream = listen.transport != Transport::Udp;
-            let fd = match (listen.fd, listen.address) {
+            let fd = match (listen.fd, listen.bound) {
                 (Some(fd), _) => socket::adopt(fd).map_err(system)?,
                 (None, Some(address)) => socket::listen(address, stream).map_err(system)?,
                 (None, None) => continue,

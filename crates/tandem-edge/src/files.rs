@@ -1,8 +1,9 @@
 //! The edge's files: keys, the last policy, bans for fail2ban. It interprets none of them.
 
-use crate::config::EdgeError;
+use crate::config::{Config, EdgeError};
 use crate::keys::{self, EdgeKeys};
 use crate::log::{stamp, Log};
+use serde_json::json;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -16,16 +17,24 @@ pub fn keys(path: &Path) -> Result<EdgeKeys, EdgeError> {
     keys::read(&json).map_err(bad)
 }
 
-/// The policy that was kept; without a usable one, that of an edge with no domains, which still challenges.
-pub fn policy(path: Option<&Path>, at: u64, log: &mut Log) -> Policy {
-    if let Some(json) = path.and_then(|path| fs::read(path).ok()) {
+/// The policy that was kept; without a usable one, that of an edge with one domain, which challenges everybody.
+pub fn policy(config: &Config, at: u64, log: &mut Log) -> Policy {
+    if let Some(json) = config.policy.as_ref().and_then(|path| fs::read(path).ok()) {
         match Policy::from_json(&json) {
             Ok(policy) => return policy,
             Err(error) => log.say(at, "kept policy not usable", &[("why", &error)]),
         }
     }
-    Policy::from_json(br#"{"default_domain": "localhost", "domains": {"localhost": "default"}}"#)
-        .unwrap_or_else(|error| unreachable!("the built-in policy: {error}"))
+    let domain = if config.default_domain.is_empty() { "localhost" } else { &config.default_domain };
+    let first = json!({"default_domain": domain, "domains": {domain: "default"}, "limits": config.limits});
+    match Policy::from_json(first.to_string().as_bytes()) {
+        Ok(policy) => policy,
+        Err(error) => {
+            log.say(at, "configured limits not usable", &[("why", &error)]);
+            Policy::from_json(br#"{"default_domain": "localhost", "domains": {"localhost": "default"}}"#)
+                .unwrap_or_else(|error| unreachable!("the built-in policy: {error}"))
+        }
+    }
 }
 
 /// Keeps a policy, whole or not at all.

@@ -23,8 +23,8 @@ pub use edge::Edge;
 /// Serves until SIGTERM or SIGINT of this thread. `json` is a [`Config`].
 ///
 /// ```no_run
-/// let json = br#"{"edge_id": 1, "link": "var/owner.sock", "keys": "data/keys.json",
-///     "listen": [{"transport": "udp", "address": "127.0.0.1:5060"}]}"#;
+/// let json = br#"{"edge": 1, "link": "var/owner.sock", "keys": "data/keys.json",
+///     "listen": [{"transport": "udp", "bound": "127.0.0.1:5060"}]}"#;
 /// tandem_edge::run(json).unwrap();
 /// ```
 pub fn run(json: &[u8]) -> Result<(), EdgeError> {

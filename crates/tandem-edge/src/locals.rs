@@ -39,7 +39,10 @@ impl Locals {
         let first = host.iter().find(fits).copied().unwrap_or(bound.ip());
         self.push(Address { socket, transport, bound, advertised: say(first) });
         for &ip in host.iter().filter(fits) {
-            self.push(Address { socket, transport, bound: SocketAddr::new(ip, bound.port()), advertised: say(ip) });
+            let at = SocketAddr::new(ip, bound.port());
+            // Who asks the loopback address reaches it, and may not reach a public one.
+            let advertised = if ip.is_loopback() { at.to_string() } else { say(ip) };
+            self.push(Address { socket, transport, bound: at, advertised });
         }
     }
 
@@ -93,7 +96,7 @@ mod tests {
     use super::*;
 
     fn listen() -> Listen {
-        Listen { transport: Transport::Udp, address: None, fd: None, advertised: None }
+        Listen { transport: Transport::Udp, bound: None, fd: None, advertised: None }
     }
 
     #[test]

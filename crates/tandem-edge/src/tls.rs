@@ -1,6 +1,6 @@
 //! TLS: certificates that are read again when their files change, peers' verified names, and who is trusted. It moves no bytes.
 
-use crate::config::Config;
+use crate::config::{named, Config, TlsFiles};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{ring, CryptoProvider};
@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{NoClientAuth, ParsedCertificate, ProducesTickets, WebPkiClientVerifier};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, ServerConnection, SignatureScheme};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -30,19 +30,11 @@ pub struct BadTls {
 pub struct Tls {
     provider: Arc<CryptoProvider>,
     tickets: Arc<dyn ProducesTickets>,
-    files: Files,
+    files: TlsFiles,
     seen: Vec<Option<SystemTime>>,
     server: Option<Arc<ServerConfig>>,
     client: Option<Arc<ClientConfig>>,
     roots: Option<Arc<RootCertStore>>,
-}
-
-struct Files {
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
-    trust: Option<PathBuf>,
-    roots: Option<PathBuf>,
-    verify: bool,
 }
 
 impl Tls {
@@ -52,26 +44,20 @@ impl Tls {
         let mut tls = Tls {
             provider: Arc::new(ring::default_provider()),
             tickets,
-            files: Files {
-                certificate: config.tls_certificate.clone(),
-                key: config.tls_key.clone(),
-                trust: config.tls_trust.clone(),
-                roots: config.tls_roots.clone(),
-                verify: config.tls_verify,
-            },
+            files: config.tls.clone(),
             seen: Vec::new(),
             server: None,
             client: None,
             roots: None,
         };
-        tls.seen = tls.files.changed_at();
+        tls.seen = changed_at(&tls.files);
         tls.load()?;
         Ok(tls)
     }
 
     /// Reads the files again if they changed, or if `anyway`; true when new ones are in force. An error keeps the old ones.
     pub fn reload(&mut self, anyway: bool) -> Result<bool, BadTls> {
-        let now = self.files.changed_at();
+        let now = changed_at(&self.files);
         if now == self.seen && !anyway {
             return Ok(false);
         }
@@ -102,10 +88,11 @@ impl Tls {
     }
 
     fn load(&mut self) -> Result<(), BadTls> {
-        let (Some(certificate), Some(key)) = (&self.files.certificate, &self.files.key) else { return Ok(()) };
+        let files = &self.files;
+        let (Some(certificate), Some(key)) = (named(&files.certificate), named(&files.key)) else { return Ok(()) };
         let chain = certificates(certificate)?;
         let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error))?;
-        let verifier = match &self.files.trust {
+        let verifier = match named(&files.trust).or(named(&files.ca)) {
             None => Arc::new(NoClientAuth) as Arc<dyn rustls::server::danger::ClientCertVerifier>,
             Some(trust) => WebPkiClientVerifier::builder_with_provider(roots_of(trust)?, self.provider.clone())
                 .allow_unauthenticated()
@@ -152,7 +139,7 @@ impl Tls {
         if let Some(roots) = &self.roots {
             return Ok(roots.clone());
         }
-        let roots = match &self.files.roots {
+        let roots = match named(&self.files.roots).or(named(&self.files.ca)) {
             Some(path) => roots_of(path)?,
             None => {
                 let mut roots = RootCertStore::empty();
@@ -165,13 +152,11 @@ impl Tls {
     }
 }
 
-impl Files {
-    fn changed_at(&self) -> Vec<Option<SystemTime>> {
-        [&self.certificate, &self.key, &self.trust, &self.roots]
-            .into_iter()
-            .map(|path| std::fs::metadata(path.as_ref()?).and_then(|data| data.modified()).ok())
-            .collect()
-    }
+fn changed_at(files: &TlsFiles) -> Vec<Option<SystemTime>> {
+    [&files.certificate, &files.key, &files.ca, &files.trust, &files.roots]
+        .into_iter()
+        .map(|path| std::fs::metadata(named(path)?).and_then(|data| data.modified()).ok())
+        .collect()
 }
 
 /// The names in a verified certificate, as RFC 5922 7.1 orders them: `sip:` URIs and DNS names, the common name only without them.

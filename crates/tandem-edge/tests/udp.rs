@@ -96,7 +96,7 @@ fn what_cannot_be_sent_comes_back_with_its_cookie() {
 fn a_wildcard_answers_from_the_address_that_was_asked() {
     let place = Place::new();
     let owner = Owner::listen(&place);
-    let listen = r#"{"transport": "udp", "address": "0.0.0.0:0"}, {"transport": "udp", "address": "[::]:0"}"#;
+    let listen = r#"{"transport": "udp", "bound": "0.0.0.0:0"}, {"transport": "udp", "bound": "[::]:0"}"#;
     let edge = Running::start_at(&place, &trunk_policy(""), listen, "");
     let mut link = owner.accept(1);
     link.next();

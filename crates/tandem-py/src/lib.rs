@@ -1,5 +1,6 @@
 //! The only crate that knows Python: it builds `tandem._core`.
 
+mod edge;
 mod store;
 
 use pyo3::prelude::*;
@@ -7,5 +8,6 @@ use pyo3::prelude::*;
 /// The Rust core of Tandem.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(edge::run_edge, module)?)?;
     module.add_class::<store::Store>()
 }

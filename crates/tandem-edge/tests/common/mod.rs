@@ -71,7 +71,7 @@ impl Running {
     /// `more` is JSON fields after the usual ones, beginning with a comma; transports listen on 127.0.0.1, ports of the kernel.
     pub fn start(place: &Place, policy: &str, transports: &[&str], more: &str) -> Running {
         let listen: Vec<String> =
-            transports.iter().map(|name| format!(r#"{{"transport": "{name}", "address": "127.0.0.1:0"}}"#)).collect();
+            transports.iter().map(|name| format!(r#"{{"transport": "{name}", "bound": "127.0.0.1:0"}}"#)).collect();
         Running::start_at(place, policy, &listen.join(","), more)
     }
 
@@ -79,7 +79,7 @@ impl Running {
         std::fs::write(place.path("policy.json"), policy).unwrap();
         let at = |name: &str| place.path(name).display().to_string();
         let json = format!(
-            r#"{{"edge_id": 3, "link": "{}", "keys": "{}", "policy": "{}", "ban_log": "{}", "listen": [{listen}]{more}}}"#,
+            r#"{{"edge": 3, "link": "{}", "keys": "{}", "policy": "{}", "ban_log": "{}", "listen": [{listen}]{more}}}"#,
             at("owner.sock"), at("keys.json"), at("policy.json"), at("bans.log"),
         );
         let edge = Edge::open(Config::read(json.as_bytes()).unwrap()).unwrap();
