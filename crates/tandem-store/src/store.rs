@@ -61,6 +61,10 @@ impl Store {
         if state.segments.is_empty() {
             state.rotate()?;
         }
+        // a process that was killed may have left writes, copies of old rows among them, in the page cache only
+        if let Some(current) = state.segments.back() {
+            state.sync.wrote(&current.file);
+        }
         state.retire();
         let recovery = Recovery { rows: state.model.rows.len(), logs: log_count(&state), cut_bytes, millis: started.elapsed().as_millis() as u64 };
         Ok((Self(Mutex::new(state)), recovery))

@@ -32,16 +32,21 @@ impl Shared {
     fn flush(&self) {
         let (dirty, retired) = {
             let mut todo = self.todo();
+            if todo.failed.is_some() {
+                return;
+            }
             (todo.dirty.take(), std::mem::take(&mut todo.retired))
         };
         if let Some(Err(error)) = dirty.map(|file| file.sync_data()) {
             let mut todo = self.todo();
             todo.failed = Some(error.to_string());
-            todo.retired.extend(retired);
+            todo.retired.splice(0..0, retired);
             return;
         }
-        // one that stays is found again, dead, at the next open
-        retired.iter().for_each(|path| drop(fs::remove_file(path)));
+        // in order, and none after one that stays: a later segment may hold the deletion of a row of an earlier one
+        if let Some(stays) = retired.iter().position(|path| fs::remove_file(path).is_err()) {
+            self.todo().retired.splice(0..0, retired.into_iter().skip(stays));
+        }
     }
 }
 
