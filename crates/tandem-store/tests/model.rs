@@ -172,8 +172,8 @@ fn last_file(dir: &Path) -> (PathBuf, u64) {
 /// The directory as a process leaves it that dies while it writes what follows `from`; whether nothing is missing.
 fn torn_copy(dir: &Path, from: &(PathBuf, u64), share: u8) -> (tempfile::TempDir, bool) {
     let copy = tempfile::tempdir().unwrap();
-    for file in files(dir) {
-        // the sync thread may unlink the oldest ones meanwhile
+    // the sync thread may unlink the oldest ones meanwhile, in order: from the newest on, what is copied has no gap
+    for file in files(dir).iter().rev() {
         drop(fs::copy(&file, copy.path().join(file.file_name().unwrap())));
     }
     let (path, bytes) = last_file(copy.path());
