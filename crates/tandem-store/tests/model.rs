@@ -169,18 +169,21 @@ fn last_file(dir: &Path) -> (PathBuf, u64) {
     (path, bytes)
 }
 
-/// The directory as a process leaves it that dies while it writes what follows `from`; whether nothing is missing.
-fn torn_copy(dir: &Path, from: &(PathBuf, u64), share: u8) -> (tempfile::TempDir, bool) {
-    let copy = tempfile::tempdir().unwrap();
-    // the sync thread may unlink the oldest ones meanwhile, in order: from the newest on, what is copied has no gap
-    for file in files(dir).iter().rev() {
-        drop(fs::copy(&file, copy.path().join(file.file_name().unwrap())));
+/// A copy of the journal's files from `first` on. The sync thread may unlink the oldest ones meanwhile, in order: copied
+/// from the newest on, they have no gap.
+fn copy(dir: &Path, first: &Path, into: &Path) {
+    for file in files(dir).iter().rev().filter(|file| file.file_name() >= first.file_name()) {
+        drop(fs::copy(file, into.join(file.file_name().unwrap())));
     }
-    let (path, bytes) = last_file(copy.path());
+}
+
+/// Cuts in a copy what was written after `from` to a share of it; whether nothing is missing.
+fn tear(copy: &Path, from: &(PathBuf, u64), share: u8) -> bool {
+    let (path, bytes) = last_file(copy);
     let start = if path.file_name() == from.0.file_name() { from.1 } else { 0 };
     let end = start + (bytes - start) * u64::from(share) / 255;
     fs::File::options().write(true).open(path).unwrap().set_len(end).unwrap();
-    (copy, end == bytes)
+    end == bytes
 }
 
 proptest! {
@@ -203,8 +206,12 @@ proptest! {
                 }
                 (Step::Save { .. }, Step::Torn(share)) => {
                     let (mut before, from) = (model.clone(), last_file(dir.path()));
+                    let torn = tempfile::tempdir().unwrap();
+                    // before the step too: its write may end a segment, but only once it is whole
+                    copy(dir.path(), Path::new(""), torn.path());
                     model.run(&store, step);
-                    let (torn, is_whole) = torn_copy(dir.path(), &from, *share);
+                    copy(dir.path(), &from.0, torn.path());
+                    let is_whole = tear(torn.path(), &from, *share);
                     let opened = Store::open(torn.path(), options.clone(), model.now).unwrap().0;
                     if is_whole { model.check(&opened) } else { before.check(&opened) }
                 }
