@@ -15,10 +15,10 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let contact = (0u8..4, prop::sample::select(vec![0u32, 30, 60, 200, 9000]));
+    let seconds = prop::sample::select(vec![0u32, 30, 60, 200, 9000]);
     let step = prop_oneof![
-        6 => (0u8..2, 0u8..2, 1u32..12, prop::collection::vec(contact, 0..3))
-            .prop_map(|(user, call, cseq, contacts)| Step::Register { user, call, cseq, contacts }),
+        6 => (0u8..2, 0u8..2, 1u32..12, prop::collection::btree_map(0u8..4, seconds, 0..3))
+            .prop_map(|(user, call, cseq, contacts)| Step::Register { user, call, cseq, contacts: contacts.into_iter().collect() }),
         1 => (0u8..2, 0u8..2, 1u32..12).prop_map(|(user, call, cseq)| Step::Star { user, call, cseq }),
         2 => (1u64..150).prop_map(|seconds| Step::Pass { seconds }),
         1 => Just(Step::Sweep),

@@ -191,6 +191,15 @@ fn contacts_that_compare_equal_are_one_binding() {
 }
 
 #[test]
+fn a_contact_twice_in_one_register_counts_as_its_last() {
+    let mut world = World::new();
+    world.alice(says("<sip:a@h>;expires=100, <sip:a@h>;expires=200"));
+    assert!(world.headers.starts_with("Contact: <sip:a@h>;expires=200\r\nSupported"), "{}", world.headers);
+    world.alice(Register { cseq: 2, ..says("<sip:a@h>, <sip:a@h>;expires=0") });
+    assert!(world.uris().is_empty());
+}
+
+#[test]
 fn the_same_instance_and_reg_id_replace_a_contact_of_another_address() {
     let phone = |uri: &str, id: u32| format!("<{uri}>;+sip.instance=\"<urn:uuid:1>\";reg-id={id}");
     let phones = [phone("sip:x1@a.invalid", 1), phone("sip:x2@b.invalid", 2), phone("sip:x3@c.invalid", 1)];
