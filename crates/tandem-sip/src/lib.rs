@@ -13,3 +13,8 @@ pub mod txn;
 pub mod users;
 pub mod abuse;
 pub mod registrar;
+pub mod auth;
+pub mod challenge;
+pub mod gate;
+pub mod question;
+pub mod reply;

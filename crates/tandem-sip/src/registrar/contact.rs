@@ -107,17 +107,35 @@ fn next(rest: &[u8]) -> Result<&[u8], BadContact> {
     }
 }
 
-fn one(text: &[u8]) -> Result<(Contact<'_>, &[u8]), BadContact> {
-    let bracket = after_display(text)?;
-    let (uri, rest) = match bracket {
+/// The URI of a name-addr or addr-spec, and what follows it: the header's parameters.
+pub(crate) fn address(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    split(text.trim_ascii_start()).ok()
+}
+
+/// User, host (no port, no brackets) and parameters of a SIP URI.
+pub(crate) fn uri_parts(uri: &[u8]) -> Option<(Option<&[u8]>, &[u8], &[u8])> {
+    let parts = Parts::of(uri)?;
+    let host = match parts.host.strip_prefix(b"[") {
+        Some(inside) => inside.get(..inside.iter().position(|&c| c == b']')?)?,
+        None => parts.host.get(..parts.host.iter().position(|&c| c == b':').unwrap_or(parts.host.len()))?,
+    };
+    Some((parts.user, host, parts.parameters))
+}
+
+fn split(text: &[u8]) -> Result<(&[u8], &[u8]), BadContact> {
+    match after_display(text)? {
         Some(inside) => {
             let end = inside.iter().position(|&c| c == b'>').ok_or(BadContact::Syntax)?;
             let (uri, rest) = inside.split_at(end);
-            (uri, rest.get(1..).unwrap_or_default())
+            Ok((uri, rest.get(1..).unwrap_or_default()))
         }
         // RFC 3261 20: without brackets, what follows a semicolon are the header's parameters.
-        None => text.split_at(text.iter().position(|c| b";, \t".contains(c)).unwrap_or(text.len())),
-    };
+        None => Ok(text.split_at(text.iter().position(|c| b";, \t".contains(c)).unwrap_or(text.len()))),
+    }
+}
+
+fn one(text: &[u8]) -> Result<(Contact<'_>, &[u8]), BadContact> {
+    let (uri, rest) = split(text)?;
     let clean = uri.iter().all(|&c| c > b' ' && c != 0x7f && !b"<>\"".contains(&c));
     let scheme = uri.iter().position(|&c| c == b':').is_some_and(|at| at > 0 && at + 1 < uri.len());
     if !clean || !scheme || uri.len() > URI_BYTES {
@@ -279,7 +297,7 @@ fn pairs(parameters: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// The characters with `%41` read as `A`: escaped and plain are the same.
-fn unescaped(text: &[u8]) -> impl Iterator<Item = u8> + '_ {
+pub(crate) fn unescaped(text: &[u8]) -> impl Iterator<Item = u8> + '_ {
     let mut rest = text;
     std::iter::from_fn(move || {
         let (&c, after) = rest.split_first()?;
