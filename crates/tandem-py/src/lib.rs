@@ -1,6 +1,7 @@
 //! The only crate that knows Python: it builds `tandem._core`.
 
 mod edge;
+mod owner;
 mod store;
 
 use pyo3::prelude::*;
@@ -9,5 +10,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(edge::run_edge, module)?)?;
+    module.add_class::<owner::Owner>()?;
+    module.add_class::<owner::Keeper>()?;
     module.add_class::<store::Store>()
 }

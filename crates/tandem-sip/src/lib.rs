@@ -20,6 +20,7 @@ pub mod message;
 pub mod name;
 pub mod nonce;
 pub mod nonces;
+pub mod owner;
 pub mod policy;
 pub mod question;
 pub mod refusal;

@@ -11,7 +11,7 @@ mod server_tests;
 
 pub use client::{Asked, Clients, Final, MAX_FORKS};
 pub use server::{AckIs, Responding, Servers};
-pub use timers::{Intervals, Timers};
+pub use timers::{earlier, Intervals, Timers};
 
 use crate::frame::{Address, Transport};
 use crate::ids::CALL_ID;
