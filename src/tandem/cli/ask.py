@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-LINE_BYTES = 1024 * 1024
+LINE_BYTES = 16 * 1024 * 1024  # of an answer, as in docs/concepts/control.md
 ANSWER_SECONDS = 5.0
 
 
