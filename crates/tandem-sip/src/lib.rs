@@ -9,6 +9,7 @@ pub mod challenge;
 mod check;
 pub mod cidr;
 pub mod digest;
+pub mod extract;
 pub mod frame;
 pub mod framing;
 pub mod gate;
