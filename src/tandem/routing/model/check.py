@@ -31,8 +31,7 @@ DIVERSIONS = ("history-info", "diversion", "both", "none")
 # The core and the call write these; a rule about them would break the dialog.
 _FIXED = frozenset(
     ("via", "from", "to", "call-id", "cseq", "contact", "route", "record-route", "max-forwards")
-    + ("content-length", "authorization", "proxy-authorization")
-)
+) | frozenset(("content-length", "authorization", "proxy-authorization"))
 
 
 def check_trunk(trunk: Trunk) -> Trunk:

@@ -1,0 +1,223 @@
+"""CDRs, call events, dead letters and the audit log in SQLite. Functions take the connection."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from tandem.adapters.sqlite import Database, writing
+from tandem.adapters.sqlite_rows import Rows, Value
+from tandem.records.model import CallEvent, Cdr
+from tandem.records.query import PAGE_MOST, CdrQuery, Page, check_page, read_cursor, write_cursor
+from tandem.records.service import DeadLetter, KeepFailed, Kept
+
+EVENTS_MOST = 10_000  # of one call
+AUDIT_MOST = 1_000  # lines of one answer
+
+_cdrs = Rows(Cdr, "cdr", ("id",))
+_events = Rows(CallEvent, "call_events", ("call", "at", "what", "text", "node"))
+# what SQLite says about a record, and not about the disk
+_POISON = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeError,
+)
+
+
+def keeper(
+    database: Database, now: Callable[[], int]
+) -> Callable[[str, Sequence[Kept], Sequence[DeadLetter]], Awaitable[int]]:
+    """The `keep` of records.Consumer. now: microseconds since 1970."""
+
+    async def keep(stream: str, good: Sequence[Kept], bad: Sequence[DeadLetter]) -> int:
+        return await database.do(keep_records, stream, good, bad, now())
+
+    return keep
+
+
+def keep_records(
+    connection: sqlite3.Connection,
+    stream: str,
+    good: Sequence[Kept],
+    bad: Sequence[DeadLetter],
+    now: int,
+) -> int:
+    """Keeps all in one transaction; how many became dead letters. What is there already stays. Raises KeepFailed."""
+    try:
+        with writing(connection):
+            letters = [*bad, *_insert(connection, stream, good)]
+            connection.executemany(
+                "INSERT OR IGNORE INTO dead_letters (stream, place, at, reason, record)"
+                " VALUES (?, ?, ?, ?, ?)",
+                [(one.stream, one.place, now, one.reason, one.record) for one in letters],
+            )
+            return len(letters)
+    except sqlite3.Error as error:
+        raise KeepFailed(str(error)) from error
+
+
+def get_cdr(connection: sqlite3.Connection, id: str, tenant: str = "") -> Cdr | None:
+    """tenant: only if it is this tenant's."""
+    cdr = _cdrs.get(connection, id)
+    return cdr if cdr and tenant in ("", cdr.tenant) else None
+
+
+def list_cdrs(
+    connection: sqlite3.Connection, query: CdrQuery, cursor: str = "", limit: int = 100
+) -> Page:
+    """A page, newest first. Raises BadField for the cursor or the limit."""
+    where, args = _where(query)
+    after = read_cursor(cursor)
+    if after:
+        where.append("(invited_at, id) < (?, ?)")
+        args += after
+    rest = f"WHERE {' AND '.join(where)}" if where else ""
+    found = _cdrs.select(
+        connection,
+        f"{rest} ORDER BY invited_at DESC, id DESC LIMIT ?",
+        (*args, check_page(limit) + 1),
+    )
+    more = len(found) > limit
+    cdrs = found[:limit]
+    return Page(cdrs, write_cursor(cdrs[-1]) if more else "")
+
+
+def each_cdr(connection: sqlite3.Connection, query: CdrQuery) -> Iterator[Cdr]:
+    """All of them, newest first, page by page: for exports."""
+    cursor = ""
+    while True:
+        page = list_cdrs(connection, query, cursor, PAGE_MOST)
+        yield from page.cdrs
+        cursor = page.cursor
+        if not cursor:
+            return
+
+
+def count_cdrs(connection: sqlite3.Connection, query: CdrQuery) -> tuple[int, int, float]:
+    """How many calls, how many of them answered, and their seconds together."""
+    where, args = _where(query)
+    rest = f"WHERE {' AND '.join(where)}" if where else ""
+    sql = f"SELECT count(*), total(answered_at > 0), total(seconds) FROM cdr {rest}"
+    calls, answered, seconds = connection.execute(sql, args).fetchone()
+    return calls, int(answered), seconds
+
+
+def events_of(connection: sqlite3.Connection, call: str, tenant: str = "") -> list[CallEvent]:
+    """What happened to a call, in order; at most EVENTS_MOST."""
+    where, args = "WHERE call = ?", (call,)
+    if tenant:
+        where, args = where + " AND tenant = ?", (*args, tenant)  # type: ignore[assignment]
+    return _events.select(connection, f"{where} ORDER BY at LIMIT {EVENTS_MOST}", args)
+
+
+def list_dead_letters(
+    connection: sqlite3.Connection, after: int = 0, limit: int = 100
+) -> list[tuple[int, DeadLetter]]:
+    """(id, letter) in order of their ids, after an id."""
+    sql = "SELECT id, stream, place, reason, record FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?"
+    rows = connection.execute(sql, (after, check_page(limit)))
+    return [(id, DeadLetter(*row)) for id, *row in rows]
+
+
+def delete_dead_letter(connection: sqlite3.Connection, id: int) -> bool:
+    return connection.execute("DELETE FROM dead_letters WHERE id = ?", (id,)).rowcount > 0
+
+
+def prune_records(connection: sqlite3.Connection, before: int) -> int:
+    """Forgets calls that were invited before, with their events; how many CDRs."""
+    with writing(connection):
+        connection.execute("DELETE FROM call_events WHERE at < ?", (before,))
+        return connection.execute("DELETE FROM cdr WHERE invited_at < ?", (before,)).rowcount
+
+
+def add_audit(
+    connection: sqlite3.Connection,
+    at: int,
+    who: str,
+    what: str,
+    target: str,
+    *,
+    tenant: str = "",
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """Notes who did what to what. Never put a password into `detail`."""
+    connection.execute(
+        "INSERT INTO audit (at, who, tenant, what, target, detail) VALUES (?, ?, ?, ?, ?, ?)",
+        (at, who, tenant, what, target, msgspec.json.encode(detail or {}).decode()),
+    )
+
+
+def list_audit(
+    connection: sqlite3.Connection, tenant: str = "", before: int = 0, limit: int = 100
+) -> list[dict[str, Any]]:
+    """Newest first; before: the id of the last one seen."""
+    sql = (
+        "SELECT id, at, who, tenant, what, target, detail FROM audit"
+        " WHERE (? = '' OR tenant = ?) AND (? = 0 OR id < ?) ORDER BY id DESC LIMIT ?"
+    )
+    names = ("id", "at", "who", "tenant", "what", "target")
+    rows = connection.execute(sql, (tenant, tenant, before, before, min(limit, AUDIT_MOST)))
+    return [
+        {**dict(zip(names, row, strict=False)), "detail": msgspec.json.decode(row[-1])}
+        for row in rows
+    ]
+
+
+def _insert(connection: sqlite3.Connection, stream: str, good: Sequence[Kept]) -> list[DeadLetter]:
+    connection.execute("SAVEPOINT records")
+    try:
+        _insert_all(connection, good)
+        letters: list[DeadLetter] = []
+    except _POISON:
+        connection.execute("ROLLBACK TO records")
+        letters = _insert_each(connection, stream, good)
+    connection.execute("RELEASE records")
+    return letters
+
+
+def _insert_all(connection: sqlite3.Connection, good: Sequence[Kept]) -> None:
+    _cdrs.insert_new(connection, [one.value for one in good if isinstance(one.value, Cdr)])
+    _events.insert_new(connection, [one.value for one in good if isinstance(one.value, CallEvent)])
+
+
+def _insert_each(
+    connection: sqlite3.Connection, stream: str, good: Sequence[Kept]
+) -> list[DeadLetter]:
+    letters = []
+    for one in good:
+        try:
+            _insert_all(connection, [one])
+        except _POISON as error:
+            letters.append(DeadLetter(stream, one.place, f"cannot be kept: {error}", one.record))
+    return letters
+
+
+def _where(query: CdrQuery) -> tuple[list[str], list[Value]]:
+    where: list[str] = []
+    args: list[Value] = []
+
+    def add(sql: str, *values: Value) -> None:
+        where.append(sql)
+        args.extend(values)
+
+    for name in ("tenant", "caller", "callee", "why", "status"):
+        if value := getattr(query, name):
+            add(f"{name} = ?", value)
+    if query.call_id:
+        add("caller_call_id = ?", query.call_id)
+    if query.party:
+        columns = ("caller", "callee", "answered_by", "caller_number")
+        add(f"({' OR '.join(f'{name} = ?' for name in columns)})", *[query.party] * len(columns))
+    if query.trunk:
+        add("(trunk_in = ? OR trunk_out = ?)", query.trunk, query.trunk)
+    if query.since:
+        add("invited_at >= ?", query.since)
+    if query.until:
+        add("invited_at < ?", query.until)
+    if query.answered is not None:
+        add("answered_at > 0" if query.answered else "answered_at = 0")
+    return where, args

@@ -1,0 +1,112 @@
+"""Carries CDRs and events from the store's streams into the records database. It may repeat; it never loses or skips."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from msgspec import MsgspecError, Struct
+
+from tandem.ports import Store
+from tandem.records.model import CDR_STREAM, EVENT_STREAM, CallEvent, Cdr, read_cdr, read_event
+
+CONSUMER = "records"
+BATCH_RECORDS = 2_000
+BATCH_SECONDS = 0.2
+RETRY_SECONDS_FIRST, RETRY_SECONDS_MOST = 0.2, 10.0
+_STREAMS = (CDR_STREAM, EVENT_STREAM)
+log = structlog.get_logger()
+
+
+class DeadLetter(Struct, frozen=True):
+    """A record that could not be read or kept, and why."""
+
+    stream: str
+    place: int  # its offset
+    reason: str
+    record: bytes
+
+
+class Kept(Struct, frozen=True):
+    """A record that could be read, with the bytes it came as."""
+
+    place: int
+    value: Cdr | CallEvent
+    record: bytes
+
+
+# Keeps all of it durably, or raises; keeps again what it has already without a change. Answers how many became letters.
+Keep = Callable[[str, Sequence[Kept], Sequence[DeadLetter]], Awaitable[int]]
+
+
+class Consumer:
+    """`run` until it is cancelled; `drain` once, for tests and before a shutdown."""
+
+    def __init__(self, store: Store, keep: Keep) -> None:
+        self.store, self.keep = store, keep
+        self.kept = self.dead = self.failures = 0
+        for stream in _STREAMS:  # registered: nothing unread is trimmed
+            store.set_checkpoint(stream, CONSUMER, store.checkpoint(stream, CONSUMER))
+
+    async def run(self) -> None:
+        pause = RETRY_SECONDS_FIRST
+        while True:
+            try:
+                more = await self.drain(batches=1)
+                pause = RETRY_SECONDS_FIRST
+                await asyncio.sleep(0 if more else BATCH_SECONDS)
+            except (OSError, KeepFailed) as error:
+                self.failures += 1
+                log.error("records are not kept, trying again", why=str(error), pause=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_SECONDS_MOST)
+
+    async def drain(self, batches: int = 1_000_000) -> bool:
+        """Keeps what is there, at most so many batches a stream. Whether there is more."""
+        more = False
+        for stream in _STREAMS:
+            for _ in range(batches):
+                full = await self._batch(stream)
+                if not full:
+                    break
+            more = more or full
+        return more
+
+    def lag(self) -> int:
+        """Records at least that wait, up to one batch a stream."""
+        return sum(
+            len(self.store.read_log(stream, self.store.checkpoint(stream, CONSUMER), BATCH_RECORDS))
+            for stream in _STREAMS
+        )
+
+    async def _batch(self, stream: str) -> bool:
+        after = self.store.checkpoint(stream, CONSUMER)
+        found = self.store.read_log(stream, after, BATCH_RECORDS)
+        if not found:
+            return False
+        good, bad = _read(stream, found)
+        letters = await self.keep(stream, good, bad)
+        self.kept += len(found) - letters
+        self.dead += letters
+        if letters:
+            log.error("records became dead letters", stream=stream, count=letters)
+        last = found[-1][0]
+        # only now: whoever dies in between keeps them once more, which changes nothing
+        self.store.set_checkpoint(stream, CONSUMER, last)
+        self.store.trim_log(stream, last)
+        return len(found) == BATCH_RECORDS
+
+
+class KeepFailed(Exception):
+    """The database could not be written now; the same records may be kept later."""
+
+
+def _read(stream: str, found: Sequence[tuple[int, bytes]]) -> tuple[list[Kept], list[DeadLetter]]:
+    good: list[Kept] = []
+    bad: list[DeadLetter] = []
+    for place, record in found:
+        try:
+            value = read_cdr(record) if stream == CDR_STREAM else read_event(record)
+            good.append(Kept(place, value, record))
+        except (MsgspecError, ValueError, RecursionError) as error:
+            bad.append(DeadLetter(stream, place, f"cannot be read: {error}", record))
+    return good, bad
