@@ -1,5 +1,7 @@
 //! What gate, registrar and challenges need to know of a message: a few borrowed header values. It judges nothing.
 
+use crate::message::Message;
+use crate::name::Name;
 use crate::policy::Policy;
 use crate::registrar::contact::{address, uri_parts};
 use smallvec::SmallVec;
@@ -35,6 +37,24 @@ pub struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
+    /// What a parsed message says.
+    pub fn of(message: &Message<'a>) -> Question<'a> {
+        let value = |name| message.first(name).unwrap_or_default();
+        Question {
+            length: message.bytes().len(),
+            method: if message.is_request() { message.method_bytes() } else { b"" },
+            uri: message.uri(),
+            vias: message.all(Name::Via).collect(),
+            branch: message.top_via().branch.unwrap_or_default(),
+            from: value(Name::From),
+            to: value(Name::To),
+            to_tag: message.to_tag().unwrap_or_default(),
+            call_id: message.call_id(),
+            cseq: value(Name::CSeq),
+            credentials: message.all(Name::Authorization).chain(message.all(Name::ProxyAuthorization)).collect(),
+        }
+    }
+
     /// The parameter `tag` of the To value, for who fills a `Question` by hand.
     pub fn tag_of(value: &'a [u8]) -> &'a [u8] {
         address(value).and_then(|(_, parameters)| parameter(parameters, b"tag")).unwrap_or_default()

@@ -4,6 +4,7 @@ pub mod contact;
 pub mod register;
 pub mod row;
 mod answer;
+pub mod request;
 mod table;
 
 pub use contact::{BadContact, Contact, Contacts};
