@@ -62,7 +62,13 @@ class SipSection(Struct, frozen=True, forbid_unknown_fields=True):
     )
     certificate: str = ""  # PEM path; "": <data>/tls/certificate.pem, made on the first `up`
     key: str = ""  # PEM path; "": <data>/tls/key.pem
-    ca: str = ""  # PEM path of authorities for peers' certificates; "": the system's
+    ca: str = (
+        ""  # PEM path of authorities for the servers that we connect to by TLS; "": the system's
+    )
+    client_ca: str = (
+        ""  # PEM path of authorities for phones' and trunks' certificates; "": none is asked for
+    )
+    verify: bool = True  # whether a server that we connect to by TLS must prove who it is
 
 
 class HttpSection(Struct, frozen=True, forbid_unknown_fields=True):

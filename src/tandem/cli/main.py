@@ -19,6 +19,9 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("down", "tandem.cli.down:down", "Stop it. Data stays."),
     ("status", "tandem.cli.status:status", "Show processes, addresses, calls and registrations."),
     ("logs", "tandem.cli.logs:logs", "Show what the processes wrote."),
+    ("call", "tandem.cli.call:app", "Calls: place the demo call, look at live and past ones."),
+    ("test", "tandem.cli.test:test", "Run all tests, with coverage. CI runs this."),
+    ("check", "tandem.cli.check:check", "The fast gate: form, types, architecture, fast tests."),
 )
 
 

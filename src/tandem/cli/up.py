@@ -33,6 +33,7 @@ def up(*, foreground: bool = False) -> int:
     if is_first:
         print(f"wrote a first configuration: {path}")
     first.make_data(config)
+    _demo_accounts(config)
     if foreground:
         os.execv(sys.executable, [sys.executable, "-P", "-m", "tandem.cluster.supervisor"])
     _start(config)
@@ -41,6 +42,15 @@ def up(*, foreground: bool = False) -> int:
     if state is None:
         raise BadConfig(f"the supervisor ended: see {config.log_dir / 'supervisor.log'}")
     return summary(config, state) if ready else 1
+
+
+def _demo_accounts(config: Config) -> None:
+    from tandem.cli.demo_accounts import make_demo_accounts
+
+    if made := make_demo_accounts(config):
+        print(
+            f"made the tenant demo with {made} users, passwords in {config.data / 'demo-users.txt'}"
+        )
 
 
 def _start(config: Config) -> None:

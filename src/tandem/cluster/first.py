@@ -24,11 +24,11 @@ data = {data}             # accounts, journal, keys, logs: keep it
 
 [sip]
 listen = [{listen}]
-advertised = ""           # address for phones outside this network; "" = the address of this machine's default route ({address})
+advertised = ""           # public address, for phones outside this network; "" = the address that a phone talks to ({address})
 default_domain = "demo.tandem.test"   # phones that name only an address belong to this domain
 certificate = ""          # PEM; "" = <data>/tls/certificate.pem, self-signed
 key = ""
-ca = ""                   # PEM of authorities for peers' certificates; "" = the system's
+ca = ""                   # PEM of authorities for servers that Tandem connects to; "" = the system's
 
 [http]
 listen = "127.0.0.1:8080" # the API; put TLS in front before you open it to a network

@@ -292,33 +292,30 @@ class Supervisor:
         self._watch(child)
 
     def _edge(self) -> dict[str, object]:
-        """What `python -m tandem.edge` needs: everything, so that it opens no file but the keys and certificates."""
-        listen = []
-        for key, configured in zip(self.config.sip.listen, self.config.listens, strict=True):
+        """What `python -m tandem.edge` needs: crates/tandem-edge/src/config.rs."""
+        config, listen = self.config, []
+        for key, configured in zip(config.sip.listen, config.listens, strict=True):
             at = sockets.bound(self.sockets[key], configured)
-            host = sockets.advertised_host(at, self.config.sip.advertised)
-            listen.append(
-                {
-                    "fd": self.sockets[key].fileno(),
-                    "transport": at.transport,
-                    "bound": at.hostport,
-                    "advertised": Listen(at.transport, host, at.port).hostport,
-                }
-            )
-        return {
-            "edge": self.config.node.id,
-            "link": str(self.config.link_socket),
-            "keys": str(self.config.keys),
+            one: dict[str, object] = {"transport": at.transport, "fd": self.sockets[key].fileno()}
+            if config.sip.advertised:  # else the edge names the address that the peer talks to
+                one["advertised"] = Listen(at.transport, config.sip.advertised, at.port).hostport
+            listen.append(one)
+        edge: dict[str, object] = {
+            "edge_id": config.node.id,
+            "link": str(config.link_socket),
+            "keys": str(config.keys),
+            "policy": str(config.data / "policy.json"),
+            "ban_log": str(config.log_dir / "bans.log"),
             "listen": listen,
-            "tls": {
-                "certificate": str(self.config.certificate),
-                "key": str(self.config.key),
-                "ca": str(self.config.path(self.config.sip.ca)) if self.config.sip.ca else "",
-            },
-            "limits": msgspec.to_builtins(self.config.limits),
-            "default_domain": self.config.sip.default_domain,
-            "log_level": self.config.log.level,
+            "tls_verify": config.sip.verify,
         }
+        if any(at.transport == "tls" for at in config.listens):
+            edge |= {"tls_certificate": str(config.certificate), "tls_key": str(config.key)}
+        if config.sip.ca:
+            edge["tls_roots"] = str(config.path(config.sip.ca))
+        if config.sip.client_ca:
+            edge["tls_trust"] = str(config.path(config.sip.client_ca))
+        return edge
 
     def _watch(self, child: Running) -> None:
         assert child.process
