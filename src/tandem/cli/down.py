@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from tandem.cluster.processes import Process, State, alive, read_state
+from tandem.cluster.processes import alive, read_state
 from tandem.config import load
 
 DOWN_SECONDS = 25.0  # two rounds of the supervisor's STOP_SECONDS, and a margin
@@ -18,7 +18,7 @@ def down() -> int:
     if state is None:
         print("Tandem does not run here.")
         return 0
-    living = _living(state)
+    living = [process for process in state.processes if alive(process)]
     if alive(state.supervisor):
         os.kill(state.supervisor.pid, signal.SIGTERM)
     else:  # its supervisor was killed; the children went on alone
@@ -33,8 +33,3 @@ def down() -> int:
         time.sleep(0.02)
     print("Tandem is down. Its data stays in", config.data)
     return 0
-
-
-def _living(state: State) -> list[Process]:
-    named = [state.supervisor, *(child.process for child in state.children.values())]
-    return [process for process in named if alive(process)]

@@ -18,7 +18,7 @@ def status(*, as_json: bool = False) -> int:
     """
     config = load()
     state = read_state(config.run)
-    if state is None or not any(alive(c.process) for c in state.children.values()):
+    if state is None or not any(map(alive, state.processes)):
         print('{"up": false}' if as_json else f"Tandem does not run here (data: {config.data}).")
         return 3
     processes = _processes(state)

@@ -82,7 +82,7 @@ def _wait(config: Config) -> bool:
                 return True
             why = ", ".join(ping.get("reasons", [])) or "not ready"
         except (NoNode, Problem) as error:
-            why = str(error)
+            why = _dead_node(config) or str(error)
         if waited > told:
             print(f"waiting for the call node: {why}", file=sys.stderr)
             told += 5.0
@@ -90,6 +90,14 @@ def _wait(config: Config) -> bool:
     print(f"tandem: the call node is not ready after {READY_SECONDS:g} s: {why}", file=sys.stderr)
     print("tandem: `tandem logs node` shows what it wrote", file=sys.stderr)
     return False
+
+
+def _dead_node(config: Config) -> str:
+    state = read_state(config.run)
+    node = state.children.get("node") if state else None
+    if node is None or not node.last_death:
+        return ""
+    return f"it died ({node.last_death}), start {node.starts}: see {config.log_dir / 'node.log'}"
 
 
 def summary(config: Config, state: State) -> int:

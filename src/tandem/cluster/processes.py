@@ -17,7 +17,7 @@ class Process(Struct, frozen=True):
 
 
 class Child(Struct, frozen=True):
-    """A child as it runs now. `fds` are socket numbers inside it, by the name of the socket."""
+    """A child; its process may be dead and waiting for its next start. `fds` are socket numbers inside it, by the name of the socket."""
 
     process: Process
     started_at: float  # seconds since 1970
@@ -35,6 +35,10 @@ class State(Struct, frozen=True):
     children: dict[str, Child] = {}
     listens: tuple[str, ...] = ()  # bound addresses, like udp:0.0.0.0:5060
     http: str = ""
+
+    @property
+    def processes(self) -> list[Process]:
+        return [self.supervisor, *(child.process for child in self.children.values())]
 
 
 def start_ticks(pid: int) -> int | None:

@@ -51,6 +51,7 @@ class Running:
     def __init__(self, name: str) -> None:
         self.name = name
         self.process: Process | None = None
+        self.last_process = Process(0, 0)
         self.popen: subprocess.Popen[bytes] | None = (
             None  # None: adopted, so its exit status is its new parent's
         )
@@ -300,22 +301,28 @@ class Supervisor:
             if config.sip.advertised:  # else the edge names the address that the peer talks to
                 one["advertised"] = Listen(at.transport, config.sip.advertised, at.port).hostport
             listen.append(one)
-        edge: dict[str, object] = {
-            "edge_id": config.node.id,
+        files = (config.sip.ca, config.sip.client_ca)
+        roots, trust = (str(config.path(text)) if text else "" for text in files)
+        limits = msgspec.to_builtins(config.limits)
+        del limits["calls"]  # the node's
+        return {
+            "edge": config.node.id,
             "link": str(config.link_socket),
             "keys": str(config.keys),
-            "policy": str(config.data / "policy.json"),
+            "policy": str(config.data / "edge-policy.json"),
             "ban_log": str(config.log_dir / "bans.log"),
             "listen": listen,
-            "tls_verify": config.sip.verify,
+            "tls": {
+                "certificate": str(config.certificate),
+                "key": str(config.key),
+                "roots": roots,
+                "trust": trust,
+                "verify": config.sip.verify,
+            },
+            "limits": limits,
+            "default_domain": config.sip.default_domain,
+            "log_level": config.log.level,
         }
-        if any(at.transport == "tls" for at in config.listens):
-            edge |= {"tls_certificate": str(config.certificate), "tls_key": str(config.key)}
-        if config.sip.ca:
-            edge["tls_roots"] = str(config.path(config.sip.ca))
-        if config.sip.client_ca:
-            edge["tls_trust"] = str(config.path(config.sip.client_ca))
-        return edge
 
     def _watch(self, child: Running) -> None:
         assert child.process
@@ -329,6 +336,7 @@ class Supervisor:
         pid = child.process.pid if child.process else 0
         why = reason(child.popen.wait()) if child.popen else "unknown (adopted)"
         asked = bool(child.kill_at)
+        child.last_process = child.process or child.last_process
         child.process, child.popen, child.pidfd, child.kill_at = None, None, -1, 0.0
         child.last_death = why
         lived = round(time.time() - child.started_at, 3)
@@ -357,9 +365,8 @@ class Supervisor:
 
     def _save(self) -> None:
         children = {
-            c.name: Child(c.process, c.started_at, c.starts, c.fds, c.last_death)
+            c.name: Child(c.process or c.last_process, c.started_at, c.starts, c.fds, c.last_death)
             for c in self.children.values()
-            if c.process
         }
         listens = tuple(
             str(sockets.bound(self.sockets[key], at))
