@@ -236,7 +236,7 @@ class Demo:
         invite = next((m for m in messages if m.sent and m.text.startswith("INVITE ")), None)
         if invite is None:
             return
-        from tandem.cli.demo_cdr import find_cdr
+        from tandem.cli.demo_cdr import find_cdr, rows
 
         call_id = header(invite.text, "call-id")
         deadline = time.monotonic() + CDR_SECONDS
@@ -246,8 +246,10 @@ class Demo:
                 return
             await asyncio.sleep(0.1)
         table = Table("CDR", "")
-        for key, value in cdr.items():
-            table.add_row(key, str(value))
+        for key, value in rows(cdr):
+            table.add_row(key, value)
+        if not cdr.answered_at:
+            self.failures.append("the CDR says that nobody answered")
         self.console.print(table)
 
     def say(self, text: str) -> None:
