@@ -1,5 +1,6 @@
 //! The edge's decision about one message that came in (boundary.md, 5): up to an owner, answered here, or silence. No state, no I/O.
 
+use crate::abuse::Lane;
 use crate::challenge::{fit, Challenger};
 use crate::digest::Credentials;
 use crate::ids::{read_tag, shard_of, NotAToken};
@@ -105,7 +106,19 @@ impl Gate<'_> {
         }
     }
 
-    /// The shard of a request without a route token, or with a good one: (boundary.md, 1).
+    /// The lane that a message takes its token from (`Abuse::admit`). A To tag or a Via alone opens no larger lane: token and branch
+    /// must be ours. Emergency calls (RFC 5031) go in the larger one.
+    pub fn lane(&self, question: &Question<'_>) -> Lane {
+        let kept = match question.method {
+            b"" => self.by.keys.read_branch(question.branch).is_some(),
+            b"ACK" | b"CANCEL" => true,
+            b"INVITE" if question.uri.get(..15).is_some_and(|uri| uri.eq_ignore_ascii_case(b"urn:service:sos")) => true,
+            _ => !question.to_tag.is_empty() && self.token(question).is_ok(),
+        };
+        if kept { Lane::Kept } else { Lane::Fresh }
+    }
+
+    /// The shard of a request without a route token, or with a good one (boundary.md, 1).
     pub fn shard_for(&self, question: &Question<'_>) -> u16 {
         let by_aor = || question.aor(question.to, self.by.policy).map(|aor| self.by.keys.shard(&aor));
         match (question.method, self.token(question)) {

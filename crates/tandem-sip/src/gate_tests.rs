@@ -275,3 +275,20 @@ fn the_same_message_meets_the_same_shard_on_every_edge() {
     assert_eq!(one.gate().shard_for(&question), two.gate().shard_for(&question));
     assert_eq!(one.keys.shard(b"alice@demo.example"), one.gate().shard_for(&question));
 }
+
+#[test]
+fn only_what_is_ours_or_an_emergency_takes_the_larger_lane() {
+    let edge = edge();
+    let token = edge.token("3848276298220188511@phone");
+    let lane = |method: &str, uri: &str, tag: &str| edge.gate().lane(&Question::of_text(&request(method, uri, tag, "")));
+    for method in ["INVITE", "REGISTER", "SUBSCRIBE", "OPTIONS", "BYE"] {
+        assert_eq!(Lane::Fresh, lane(method, "sip:bob@demo.example", ""), "{method}");
+    }
+    assert_eq!(Lane::Fresh, lane("BYE", "sip:bob@demo.example", "tag"), "a To tag alone");
+    assert_eq!(Lane::Kept, lane("BYE", &format!("sip:{token}@h"), "tag"));
+    assert_eq!(Lane::Kept, lane("ACK", "sip:bob@demo.example", "tag"));
+    assert_eq!(Lane::Kept, lane("CANCEL", "sip:bob@demo.example", ""));
+    assert_eq!(Lane::Kept, lane("INVITE", "urn:service:sos.police", ""));
+    let foreign = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKforeign\r\n\r\n";
+    assert_eq!(Lane::Fresh, edge.gate().lane(&Question::of_text(foreign)));
+}

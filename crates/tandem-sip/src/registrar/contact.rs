@@ -113,6 +113,7 @@ pub(crate) fn address(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// User, host (no port, no brackets) and parameters of a SIP URI.
+#[allow(clippy::type_complexity)]
 pub(crate) fn uri_parts(uri: &[u8]) -> Option<(Option<&[u8]>, &[u8], &[u8])> {
     let parts = Parts::of(uri)?;
     let host = match parts.host.strip_prefix(b"[") {
