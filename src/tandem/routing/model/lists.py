@@ -42,6 +42,6 @@ def allows(rules: Rules | None, number: str, country: str, country_length: int) 
         if by_country is not None and length < country_length:
             return by_country
         verdict = rules.prefixes.get(number[:length])
-        if verdict is not None:
+        if verdict is not None and length <= len(number):
             return verdict
     return by_country is not False

@@ -112,7 +112,7 @@ def matching(prefixes: Prefixes, number: str) -> Iterator[tuple[Way, ...]]:
     """The ways of every prefix of `number`, longest prefix first."""
     for length in prefixes.lengths:
         found = prefixes.ways.get(number[:length])
-        if found:
+        if found and length <= len(number):
             yield found
 
 
