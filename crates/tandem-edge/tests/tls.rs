@@ -1,0 +1,198 @@
+//! TLS through an edge: handshakes, new certificates without a restart, trunks known by their certificates, calls out.
+
+mod common;
+
+use common::{open_policy, request, write, Got, Owner, Place, Running, PATIENCE};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tandem_sip::frame::{Transport, Why};
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Authority {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "Test authority");
+        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// Certificate and key as PEM.
+    fn issue(&self, names: &[&str]) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        roots
+    }
+
+    /// Writes the edge's certificate and this authority; the configuration that names them.
+    fn config(&self, place: &Place, more: &str) -> String {
+        let (certificate, key) = self.issue(&["edge.example", "127.0.0.1"]);
+        write(&place.path("certificate.pem"), &certificate);
+        write(&place.path("key.pem"), &key);
+        write(&place.path("ca.pem"), &self.0.pem());
+        let at = |name: &str| place.path(name).display().to_string();
+        format!(
+            r#", "tls": {{"certificate": "{}", "key": "{}", "ca": "{}"{more}}}"#,
+            at("certificate.pem"), at("key.pem"), at("ca.pem")
+        )
+    }
+}
+
+fn chain(pem: &(String, String)) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let certificates = CertificateDer::pem_slice_iter(pem.0.as_bytes()).collect::<Result<_, _>>().unwrap();
+    (certificates, PrivateKeyDer::from_pem_slice(pem.1.as_bytes()).unwrap())
+}
+
+type Client = StreamOwned<ClientConnection, TcpStream>;
+
+fn client(authority: &Authority, identity: Option<&(String, String)>, at: SocketAddr) -> Client {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(authority.roots());
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(pem) => {
+            let (certificates, key) = chain(pem);
+            builder.with_client_auth_cert(certificates, key).unwrap()
+        }
+    };
+    let connection = ClientConnection::new(Arc::new(config), "edge.example".try_into().unwrap()).unwrap();
+    let stream = TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    StreamOwned::new(connection, stream)
+}
+
+fn presented(client: &Client) -> CertificateDer<'static> {
+    client.conn.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+fn text(client: &mut Client) -> String {
+    let mut room = [0; 4096];
+    let count = client.read(&mut room).unwrap();
+    String::from_utf8_lossy(&room[..count]).into_owned()
+}
+
+#[test]
+fn a_trunk_is_known_by_its_certificate_and_others_are_not() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let authority = Authority::new();
+    let edge = Running::start(&place, &open_policy(""), &["tls"], &authority.config(&place, ""));
+    let mut link = owner.accept(1);
+    link.next();
+    let mut carrier = client(&authority, Some(&authority.issue(&["carrier.example"])), edge.locals[0]);
+    carrier.write_all(&request("INVITE", "TLS", "trunk")).unwrap();
+    let Got::Sip { flow, transport, remote, .. } = link.next() else { panic!("no message") };
+    assert_eq!(Transport::Tls, transport);
+    link.send(1, 0, flow, Transport::Tls, remote, b"SIP/2.0 100 Trying\r\n\r\n");
+    assert_eq!("SIP/2.0 100 Trying\r\n\r\n", text(&mut carrier));
+    for identity in [None, Some(authority.issue(&["other.example"]))] {
+        let mut stranger = client(&authority, identity.as_ref(), edge.locals[0]);
+        stranger.write_all(&request("INVITE", "TLS", "stranger")).unwrap();
+        let answer = text(&mut stranger);
+        assert!(answer.starts_with("SIP/2.0 407 "), "{answer}");
+    }
+    let foreign = Authority::new().issue(&["carrier.example"]);
+    let mut forger = client(&authority, Some(&foreign), edge.locals[0]);
+    let refused = forger.write_all(&request("INVITE", "TLS", "forger")).is_err() || forger.read(&mut [0; 9]).is_err();
+    assert!(refused, "a certificate of a foreign authority was taken");
+    link.counter("closed_tls", 1);
+}
+
+#[test]
+fn a_new_certificate_is_served_without_a_restart_and_a_broken_one_is_not() {
+    let place = Place::new();
+    let authority = Authority::new();
+    let edge = Running::start(&place, &open_policy(""), &["tls"], &authority.config(&place, ""));
+    let seen = || {
+        let mut client = client(&authority, None, edge.locals[0]);
+        client.write_all(b"\r\n\r\n").unwrap();
+        assert_eq!("\r\n", text(&mut client));
+        presented(&client)
+    };
+    let first = seen();
+    let mut kept = client(&authority, None, edge.locals[0]);
+    kept.write_all(b"\r\n\r\n").unwrap();
+    assert_eq!("\r\n", text(&mut kept));
+    let (certificate, key) = authority.issue(&["edge.example"]);
+    write(&place.path("key.pem"), &key);
+    write(&place.path("certificate.pem"), &certificate);
+    let until = Instant::now() + PATIENCE;
+    while seen() == first {
+        assert!(Instant::now() < until, "the new certificate never came");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let second = seen();
+    write(&place.path("certificate.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(second, seen());
+    kept.write_all(b"\r\n\r\n").unwrap();
+    assert_eq!("\r\n", text(&mut kept), "a connection of before the change was cut");
+}
+
+fn carrier(authority: &Authority, names: &[&str]) -> (TcpListener, Arc<ServerConfig>) {
+    let (certificates, key) = chain(&authority.issue(names));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .unwrap();
+    (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(config))
+}
+
+#[test]
+fn a_call_out_verifies_whom_it_reaches() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let authority = Authority::new();
+    let _edge = Running::start(&place, &open_policy(""), &["tls"], &authority.config(&place, ""));
+    let mut link = owner.accept(1);
+    link.next();
+    let (listener, config) = carrier(&authority, &["127.0.0.1"]);
+    link.send(1, 1, 0, Transport::Tls, listener.local_addr().unwrap(), b"hello");
+    let (stream, _) = listener.accept().unwrap();
+    let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+    let mut room = [0; 5];
+    stream.read_exact(&mut room).unwrap();
+    assert_eq!(b"hello", &room);
+    for (listener, config) in [carrier(&authority, &["192.0.2.1"]), carrier(&Authority::new(), &["127.0.0.1"])] {
+        link.send(1, 2, 0, Transport::Tls, listener.local_addr().unwrap(), b"hello");
+        let (stream, _) = listener.accept().unwrap();
+        let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+        assert!(stream.read_exact(&mut room).is_err());
+        assert_eq!(Got::Failed(2, Why::Tls), link.next());
+        assert!(matches!(link.next(), Got::Closed(_)));
+    }
+}
+
+#[test]
+fn a_call_out_that_nobody_answers_times_out() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let authority = Authority::new();
+    let _edge = Running::start(&place, &open_policy(""), &["tls"], &authority.config(&place, ""));
+    let mut link = owner.accept(1);
+    link.next();
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let begin = Instant::now();
+    link.send(1, 5, 0, Transport::Tls, mute.local_addr().unwrap(), b"hello");
+    assert_eq!(Got::Failed(5, Why::Timeout), link.next());
+    assert!((3..5).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+}
