@@ -1,0 +1,93 @@
+"""`python -m tandem.edge` as the supervisor starts it: an inherited socket, the link, SIGTERM."""
+
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tandem._core", reason="the Rust core is not built")
+
+SECRET = "000102030405060708090a0b0c0d0e0f"
+OPTIONS = (
+    "OPTIONS sip:edge@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5999;branch=z9hG4bKopt;rport\r\n"
+    "Max-Forwards: 70\r\nFrom: <sip:alice@demo.example>;tag=f\r\nTo: <sip:edge@127.0.0.1>\r\n"
+    "Call-ID: options\r\nCSeq: 1 OPTIONS\r\nUser-Agent: {pad}\r\nContent-Length: 0\r\n\r\n"
+).replace("{pad}", "x" * 400)
+PATIENCE_SECONDS = 5.0
+
+
+def frames(link: socket.socket) -> list[bytes]:
+    """The whole frames that one read gives."""
+    data = link.recv(1 << 20)
+    found = []
+    while len(data) >= 4:
+        (length,) = struct.unpack_from("<I", data)
+        found.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return found
+
+
+def edge(place: Path, sip: socket.socket) -> subprocess.Popen[bytes]:
+    key = [{"id": "a", "secret": SECRET}]
+    (place / "keys.json").write_text(json.dumps({"hash": SECRET, "signing": key, "nonce": key}))
+    config = {
+        "edge": 7,
+        "link": str(place / "link.sock"),
+        "keys": str(place / "keys.json"),
+        "listen": [{"transport": "udp", "fd": sip.fileno(), "bound": "127.0.0.1:0"}],
+        "default_domain": "demo.example",
+    }
+    environ = dict(os.environ, TANDEM_EDGE=json.dumps(config))
+    command = [sys.executable, "-m", "tandem.edge"]
+    return subprocess.Popen(command, env=environ, pass_fds=(sip.fileno(),))
+
+
+def test_an_edge_serves_without_an_owner_says_hello_to_one_and_ends_in_a_second(
+    tmp_path: Path,
+) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as owner,
+    ):
+        sip.bind(("127.0.0.1", 0))
+        phone.bind(("127.0.0.1", 0))
+        phone.settimeout(PATIENCE_SECONDS)
+        owner.settimeout(PATIENCE_SECONDS)
+        # sent before the edge lives: the socket keeps it
+        phone.sendto(OPTIONS.encode(), sip.getsockname())
+        process = edge(tmp_path, sip)
+        try:
+            answer = phone.recv(65_535)
+            assert answer.startswith(b"SIP/2.0 200 "), answer
+            owner.bind(str(tmp_path / "link.sock"))
+            owner.listen()
+            link, _ = owner.accept()
+            with link:
+                link.settimeout(PATIENCE_SECONDS)
+                hello = frames(link)[0]
+                kind, protocol, number = struct.unpack_from("<BHH", hello)
+                assert (1, 1, 7) == (kind, protocol, number)
+                begin = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                assert 0 == process.wait(PATIENCE_SECONDS)
+                assert time.monotonic() - begin < 1.0
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def test_a_wrong_configuration_is_named_and_does_not_start() -> None:
+    environ = dict(os.environ, TANDEM_EDGE='{"edge": 1}')
+    command = [sys.executable, "-m", "tandem.edge"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=10)
+    assert 78 == done.returncode
+    assert "missing field `link`" in done.stderr
