@@ -1,4 +1,4 @@
-//! One stream connection: its bytes in, its bytes out, TLS between them when there is any. It frames and decides nothing.
+//! One stream connection: its bytes in, its bytes out, TLS between them when there is any. It decides nothing.
 
 use crate::sys::epoll::Interest;
 use crate::tls;
@@ -8,9 +8,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use tandem_sip::frame::{Transport, Why};
+use tandem_sip::framing::Framer;
+use tandem_sip::limits::Limits;
 
 /// Bytes read from one connection in one go.
 pub const READ_BYTES: usize = 64 * 1024;
+/// Bytes decrypted in one go: what most messages have.
+const PLAIN_BYTES: usize = 4096;
 /// Bytes that may wait for a slow reader before its connection is closed.
 pub const WRITE_QUEUE_BYTES: usize = 256 * 1024;
 /// Messages that may wait for a slow reader.
@@ -39,8 +43,6 @@ pub enum End {
     Route,
     /// The owner asked for it.
     Owner,
-    /// The source was banned.
-    Banned,
 }
 
 impl End {
@@ -57,7 +59,6 @@ impl End {
             End::Timeout => "timeout",
             End::Route => "route",
             End::Owner => "owner",
-            End::Banned => "banned",
         }
     }
 
@@ -112,8 +113,8 @@ pub struct Connection {
     pub names: Vec<String>,
     /// What epoll has been told.
     pub interest: Interest,
-    /// Bytes that came and are not a whole message yet.
-    pub input: Vec<u8>,
+    /// Cuts what came into messages.
+    pub framer: Framer,
     stream: TcpStream,
     session: Option<Box<Session>>,
     output: Vec<u8>,
@@ -135,6 +136,7 @@ impl Connection {
         local: u8,
         outgoing: bool,
         session: Option<Session>,
+        limits: Limits,
         now: u64,
     ) -> Self {
         let mut session = session.map(Box::new);
@@ -159,7 +161,7 @@ impl Connection {
             proven: outgoing,
             names: Vec::new(),
             interest: Interest::default(),
-            input: Vec::new(),
+            framer: Framer::new(limits),
             stream: fd.into(),
             session,
             output: Vec::new(),
@@ -181,7 +183,7 @@ impl Connection {
         self.stage = if self.session.is_some() { Stage::Handshaking } else { Stage::Open };
     }
 
-    /// Reads once and appends to `input`; true when bytes of messages came. `scratch` has READ_BYTES.
+    /// Reads once and hands the bytes to `framer`; true when some came. `scratch` has READ_BYTES.
     pub fn read(&mut self, scratch: &mut [u8], now: u64) -> Result<bool, End> {
         let count = match self.stream.read(scratch) {
             Ok(0) => return Err(End::Peer),
@@ -192,11 +194,10 @@ impl Connection {
         self.heard_at = now;
         let bytes = scratch.get(..count).unwrap_or_default();
         let Some(session) = &mut self.session else {
-            self.input.extend_from_slice(bytes);
+            self.framer.push(bytes);
             return Ok(true);
         };
-        let before = self.input.len();
-        let result = decrypt(session, bytes, &mut self.input);
+        let result = decrypt(session, bytes, &mut self.framer);
         if self.stage == Stage::Handshaking && !session.is_handshaking() {
             self.stage = Stage::Open;
             self.held = 0;
@@ -204,7 +205,7 @@ impl Connection {
         }
         self.encrypted();
         match result {
-            Ok(false) => Ok(self.input.len() > before),
+            Ok(false) => Ok(true),
             Ok(true) => Err(End::Peer),
             Err(_) => {
                 // The alert tells the peer why; nothing else will.
@@ -311,16 +312,17 @@ impl Connection {
 }
 
 // True: the peer has said goodbye.
-fn decrypt(session: &mut Session, mut bytes: &[u8], input: &mut Vec<u8>) -> Result<bool, io::Error> {
+fn decrypt(session: &mut Session, mut bytes: &[u8], framer: &mut Framer) -> Result<bool, io::Error> {
+    let mut room = [0; PLAIN_BYTES];
     while !bytes.is_empty() {
         if session.read_tls(&mut bytes)? == 0 {
             return Ok(true);
         }
-        let state = session.process_new_packets().map_err(io::Error::other)?;
-        let (start, plain) = (input.len(), state.plaintext_bytes_to_read());
-        input.resize(start + plain, 0);
-        if let Some(room) = input.get_mut(start..) {
-            session.reader().read_exact(room)?;
+        let mut left = session.process_new_packets().map_err(io::Error::other)?.plaintext_bytes_to_read();
+        while left > 0 {
+            let count = session.reader().read(&mut room)?;
+            framer.push(room.get(..count).unwrap_or_default());
+            left = left.saturating_sub(count.max(1));
         }
     }
     Ok(false)

@@ -5,6 +5,7 @@ use crate::edge::{Edge, Socket, FLOWS, LINK};
 use crate::link::{self, Heard};
 use crate::sys::epoll::{Interest, Ready};
 use crate::sys::socket;
+use crate::trunks::Trunks;
 use crate::{files, keys};
 use std::net::SocketAddr;
 use tandem_sip::frame::{self, Down, SipDown, Transport, Why};
@@ -117,6 +118,7 @@ impl Edge {
             Ok(policy) => {
                 self.log.say(self.at, "policy in force", &[("version", &policy.version)]);
                 self.judge.policy = policy;
+                self.trunks = Trunks::read(json);
             }
             Err(error) => return self.log.say(self.at, "policy refused", &[("why", &error)]),
         }
@@ -129,6 +131,9 @@ impl Edge {
     fn send(&mut self, sip: &SipDown<'_>) {
         self.counters.down += 1;
         let remote: SocketAddr = sip.remote.into();
+        if is_challenge(sip.message) && self.judge.guessed(remote, sip.message, self.at) {
+            self.note_ban(remote.ip(), "guessing");
+        }
         match sip.transport {
             Transport::Udp => self.send_datagram(sip.local, remote, sip.message, sip.cookie),
             _ if sip.flow != 0 => self.queue(sip.flow, sip.message, sip.cookie),
@@ -174,7 +179,7 @@ impl Edge {
             return self.failed(sip.cookie, Why::Route);
         }
         let session = match sip.transport {
-            Transport::Tls => match self.tls.connect(remote.ip(), &[]) {
+            Transport::Tls => match self.tls.connect(remote.ip(), self.trunks.names(remote.ip())) {
                 Ok(session) => Some(session),
                 Err(error) => {
                     self.log.say(self.at, "no outgoing TLS", &[("why", &error)]);
@@ -188,7 +193,7 @@ impl Edge {
         match socket::connect(remote, source) {
             Ok(fd) => {
                 let flow = self.connections.number();
-                self.watch(Connection::new(flow, fd, sip.transport, remote, sip.local, true, session, self.now));
+                self.watch(Connection::new(flow, fd, sip.transport, remote, sip.local, true, session, self.judge.limits(), self.now));
                 self.counters.connected += 1;
                 self.queue(flow, sip.message, sip.cookie);
             }
@@ -266,4 +271,9 @@ fn end_of(error: &std::io::Error) -> End {
         std::io::ErrorKind::TimedOut => End::Timeout,
         _ => End::Route,
     }
+}
+
+// The edge itself answers those who have no nonce; the owner's challenge goes to those who have one and no right password.
+fn is_challenge(message: &[u8]) -> bool {
+    message.starts_with(b"SIP/2.0 401 ") || message.starts_with(b"SIP/2.0 407 ")
 }

@@ -14,11 +14,11 @@ use crate::sys::epoll::{Epoll, Interest, Ready};
 use crate::sys::signal::{Asked, Signals, Stopper};
 use crate::sys::socket;
 use crate::tls::Tls;
+use crate::trunks::Trunks;
 use crate::udp::Udp;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use tandem_sip::abuse::Abuse;
 use tandem_sip::frame::Transport;
 use tandem_sip::keeper::Keeper;
 
@@ -52,6 +52,7 @@ pub struct Edge {
     pub(crate) link_writes: bool,
     pub(crate) keeper: Keeper,
     pub(crate) judge: Judge,
+    pub(crate) trunks: Trunks,
     pub(crate) tls: Tls,
     pub(crate) counters: Counters,
     pub(crate) log: Log,
@@ -78,9 +79,8 @@ impl Edge {
         let system = |why| EdgeError::Socket { what: "epoll".into(), why };
         let mut log = Log::default();
         let keys = files::keys(&config.keys)?;
-        let policy = files::policy(&config, at, &mut log);
+        let (policy, trunks) = files::policy(&config, at, &mut log);
         let tls = Tls::open(&config).map_err(|error| EdgeError::Config(error.to_string()))?;
-        let abuse = Abuse::new(keys.keys.hash);
         let mut edge = Edge {
             epoll: Epoll::new().map_err(system)?,
             sockets: Vec::new(),
@@ -90,7 +90,8 @@ impl Edge {
             link_writes: false,
             // Above all numbers of earlier incarnations, as the keeper asks.
             keeper: Keeper::new(at),
-            judge: Judge { policy, keys, abuse },
+            judge: Judge::new(policy, keys),
+            trunks,
             tls,
             counters: Counters::default(),
             log,

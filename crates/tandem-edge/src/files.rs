@@ -3,6 +3,7 @@
 use crate::config::{Config, EdgeError};
 use crate::keys::{self, EdgeKeys};
 use crate::log::{stamp, Log};
+use crate::trunks::Trunks;
 use serde_json::json;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -18,23 +19,24 @@ pub fn keys(path: &Path) -> Result<EdgeKeys, EdgeError> {
 }
 
 /// The policy that was kept; without a usable one, that of an edge with one domain, which challenges everybody.
-pub fn policy(config: &Config, at: u64, log: &mut Log) -> Policy {
+pub fn policy(config: &Config, at: u64, log: &mut Log) -> (Policy, Trunks) {
     if let Some(json) = config.policy.as_ref().and_then(|path| fs::read(path).ok()) {
         match Policy::from_json(&json) {
-            Ok(policy) => return policy,
+            Ok(policy) => return (policy, Trunks::read(&json)),
             Err(error) => log.say(at, "kept policy not usable", &[("why", &error)]),
         }
     }
     let domain = if config.default_domain.is_empty() { "localhost" } else { &config.default_domain };
     let first = json!({"default_domain": domain, "domains": {domain: "default"}, "limits": config.limits});
-    match Policy::from_json(first.to_string().as_bytes()) {
+    let policy = match Policy::from_json(first.to_string().as_bytes()) {
         Ok(policy) => policy,
         Err(error) => {
             log.say(at, "configured limits not usable", &[("why", &error)]);
             Policy::from_json(br#"{"default_domain": "localhost", "domains": {"localhost": "default"}}"#)
                 .unwrap_or_else(|error| unreachable!("the built-in policy: {error}"))
         }
-    }
+    };
+    (policy, Trunks::default())
 }
 
 /// Keeps a policy, whole or not at all.

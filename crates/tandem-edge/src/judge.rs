@@ -1,10 +1,20 @@
 //! What becomes of one message: handed up, answered here, or met with silence. It sends nothing.
 
 use crate::keys::EdgeKeys;
+use crate::refusals::Refusals;
+use smallvec::SmallVec;
 use std::net::SocketAddr;
-use tandem_sip::abuse::Abuse;
+use tandem_sip::abuse::{Abuse, Admit, Lane};
+use tandem_sip::challenge::Challenger;
 use tandem_sip::frame::Transport;
+use tandem_sip::gate::{self, Gate, Why};
+use tandem_sip::index::Index;
+use tandem_sip::limits::Limits;
+use tandem_sip::message::Message;
+use tandem_sip::name::Name;
 use tandem_sip::policy::Policy;
+use tandem_sip::question::Question;
+use tandem_sip::refusal::Refusal;
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug)]
@@ -21,15 +31,22 @@ pub struct Source<'a> {
     pub names: &'a [String],
 }
 
-/// What to do with a message.
+/// What to do with a message. The reasons are those of the counters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// Hand it to the owner of this shard.
-    Up(u16),
-    /// Answer with the bytes in `answer`.
+    /// Hand its first `length` bytes to the owner of this shard.
+    Up {
+        /// 0..1023.
+        shard: u16,
+        /// Without what a datagram has beyond Content-Length (RFC 3261 18.3).
+        length: usize,
+    },
+    /// Answer with the bytes written.
     Answer(&'static str),
     /// Do nothing.
     Silence(&'static str),
+    /// It is only line ends.
+    Ping,
 }
 
 /// Policy, keys and memory by which an edge judges.
@@ -40,58 +57,130 @@ pub struct Judge {
     pub keys: EdgeKeys,
     /// Sources seen.
     pub abuse: Abuse,
+    /// Requests refused for overload, whose repetitions are refused too.
+    refused: Refusals,
+    index: Index,
 }
 
 impl Judge {
-    /// Judges one whole message.
-    pub fn message(&mut self, _source: &Source<'_>, bytes: &[u8], _at: u64, _answer: &mut Vec<u8>) -> Verdict {
-        match header(bytes, b"\ncall-id:").or_else(|| header(bytes, b"\ni:")) {
-            Some(call_id) => Verdict::Up(self.keys.keys.shard(call_id)),
-            None => Verdict::Silence("malformed"),
+    /// Judges by `policy` and `keys`, with an empty memory.
+    pub fn new(policy: Policy, keys: EdgeKeys) -> Judge {
+        let abuse = Abuse::new(keys.keys.hash);
+        Judge { policy, keys, abuse, refused: Refusals::default(), index: Index::default() }
+    }
+
+    /// Bounds of one message.
+    pub fn limits(&self) -> Limits {
+        let message_bytes = self.policy.limits.message_bytes as usize;
+        Limits { message_bytes, body_bytes: message_bytes, ..Limits::default() }
+    }
+
+    /// Judges one whole message at wall time `at`; `answer` is cleared and holds the answer where there is one.
+    pub fn message(&mut self, source: &Source<'_>, bytes: &[u8], at: u64, answer: &mut Vec<u8>) -> Verdict {
+        answer.clear();
+        let limits = self.limits();
+        let Judge { policy, keys, abuse, refused, index } = self;
+        let message = match Message::parse(bytes, &limits, index) {
+            Ok(message) => message,
+            Err(Refusal::Empty) => return Verdict::Ping,
+            Err(refusal) => return self.malformed(source, bytes, refusal, at, answer),
+        };
+        let ip = source.remote.ip();
+        let question = Question::of(&message);
+        let names: SmallVec<[&[u8]; 4]> = source.names.iter().map(String::as_bytes).collect();
+        let from = gate::Source { address: source.remote, transport: source.transport as u8, tls_names: &names };
+        let gate = Gate { by: Challenger { keys: &keys.keys, nonce_keys: &keys.nonce, policy }, draining: false };
+        if message.first(Name::UserAgent).is_some_and(|agent| abuse.scanner(policy, ip, agent, at)) {
+            return Verdict::Silence("scanner");
+        }
+        let lane = lane(&question);
+        let trusted = from.trunk(policy).is_some();
+        let name = if lane == Lane::Fresh { keys.keys.hash(&[question.branch, question.call_id, question.cseq]) } else { 0 };
+        // A refusal is stable: an INVITE that was refused and let in when it is repeated would be a ghost call.
+        let admit = match lane == Lane::Fresh && refused.has(name, at) {
+            true => Admit::Refuse { retry_after: tandem_sip::abuse::RETRY_SECONDS },
+            false if trusted => Admit::Yes,
+            false => abuse.admit(policy, ip, lane, at),
+        };
+        match admit {
+            Admit::Yes => {}
+            Admit::Drop => return Verdict::Silence("rate"),
+            Admit::Refuse { retry_after } => {
+                refused.add(name, at);
+                let header = format!("Retry-After: {retry_after}\r\n");
+                let verdict = gate.refuse(&question, &from, "503 Service Unavailable", header.as_bytes(), answer);
+                return if matches!(verdict, gate::Verdict::Answer { .. }) { Verdict::Answer("rate") } else { Verdict::Silence("rate") };
+            }
+        }
+        match gate.decide(&question, &from, at, answer) {
+            gate::Verdict::Up { shard } => Verdict::Up { shard, length: message.bytes().len() },
+            gate::Verdict::Answer { status } => Verdict::Answer(reason(status)),
+            gate::Verdict::Silence(why) => Verdict::Silence(silence(why)),
         }
     }
+
+    /// Judges what is no message: counted, and answered where there is somebody to answer (never an ACK or a response).
+    pub fn malformed(&mut self, source: &Source<'_>, bytes: &[u8], refusal: Refusal, at: u64, answer: &mut Vec<u8>) -> Verdict {
+        answer.clear();
+        let limits = self.limits();
+        if self.abuse.malformed(&self.policy, source.remote.ip(), at) {
+            return Verdict::Silence("malformed");
+        }
+        let Some(message) = Message::salvage(bytes, &limits, &mut self.index) else { return Verdict::Silence("malformed") };
+        let by = Challenger { keys: &self.keys.keys, nonce_keys: &self.keys.nonce, policy: &self.policy };
+        let from = gate::Source { address: source.remote, transport: source.transport as u8, tls_names: &[] };
+        let question = Question { length: bytes.len(), ..Question::of(&message) };
+        let status = format!("{} {}", refusal.status(), refusal.reason());
+        match (Gate { by, draining: false }).refuse(&question, &from, &status, b"", answer) {
+            gate::Verdict::Answer { .. } => Verdict::Answer("malformed"),
+            _ => Verdict::Silence("malformed"),
+        }
+    }
+
+    /// Notes a 401 or 407 of the owner: a stranger who has our nonce named a user that does not exist, or guessed a password.
+    /// True: the source is banned now.
+    pub fn guessed(&mut self, remote: SocketAddr, response: &[u8], at: u64) -> bool {
+        let limits = self.limits();
+        // A password that was right with a nonce that is too old is no guess.
+        if memchr::memmem::find(response, b"stale=true").is_some() {
+            return false;
+        }
+        let Ok(message) = Message::parse(response, &limits, &mut self.index) else { return false };
+        let mut question = Question::of(&message);
+        question.method = message.method_bytes();
+        let value = if question.method == b"REGISTER" { question.to } else { question.from };
+        let Some(name) = question.aor(value, &self.policy) else { return false };
+        self.abuse.guessed(&self.policy, remote.ip(), &name, at)
+    }
 }
 
-/// What stands at the begin of a stream's bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Cut {
-    /// Not enough yet.
-    More,
-    /// A keep-alive of this many bytes that is answered (RFC 5626 4.4.1).
-    Ping(usize),
-    /// Bytes that mean nothing (RFC 3261 7.5).
-    Skip(usize),
-    /// A message of this many bytes.
-    Message(usize),
-    /// Nothing after this can be understood.
-    Broken,
-}
-
-/// Finds the first message of a stream (RFC 3261 18.3).
-pub fn cut(bytes: &[u8], limit: usize) -> Cut {
-    if bytes.starts_with(b"\r\n\r\n") {
-        return Cut::Ping(4);
-    }
-    if bytes.starts_with(b"\r\n") {
-        return if bytes.len() < 4 { Cut::More } else { Cut::Skip(2) };
-    }
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return if bytes.len() > limit { Cut::Broken } else { Cut::More };
+/// What is new is refused first; what is under way, and emergency calls, are not.
+fn lane(question: &Question<'_>) -> Lane {
+    let begins = !question.method.is_empty() && question.to_tag.is_empty() && !matches!(question.method, b"ACK" | b"CANCEL");
+    let emergency = || {
+        let urn = question.uri.get(..15).is_some_and(|start| start.eq_ignore_ascii_case(b"urn:service:sos"));
+        urn || matches!(question.tokens()[0], b"112" | b"911" | b"sos")
     };
-    let head = &bytes[..end + 2];
-    let length = header(head, b"\ncontent-length:").or_else(|| header(head, b"\nl:"));
-    let Some(length) = length.and_then(|text| std::str::from_utf8(text).ok()?.parse::<usize>().ok()) else { return Cut::Broken };
-    let total = end + 4 + length;
-    match total {
-        _ if total > limit => Cut::Broken,
-        _ if total > bytes.len() => Cut::More,
-        _ => Cut::Message(total),
+    if begins && !(question.method == b"INVITE" && emergency()) { Lane::Fresh } else { Lane::Kept }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "options",
+        401 | 407 => "challenge",
+        403 => "forged",
+        481 => "no_dialog",
+        _ => "other",
     }
 }
 
-fn header<'a>(bytes: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let at = bytes.windows(name.len()).position(|part| part.eq_ignore_ascii_case(name))?;
-    let rest = bytes.get(at + name.len()..)?;
-    let end = rest.iter().position(|&c| c == b'\r' || c == b'\n')?;
-    Some(rest.get(..end)?.trim_ascii())
+fn silence(why: Why) -> &'static str {
+    match why {
+        Why::Denied => "denied",
+        Why::ForeignBranch => "foreign_branch",
+        Why::Acked => "acked",
+        Why::ForeignAck => "foreign_ack",
+        Why::TooLong => "too_long",
+        Why::Broken => "broken",
+    }
 }

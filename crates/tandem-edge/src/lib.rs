@@ -12,8 +12,10 @@ mod keys;
 mod link;
 mod locals;
 mod log;
+mod refusals;
 pub mod sys;
 mod tls;
+mod trunks;
 mod udp;
 mod up;
 

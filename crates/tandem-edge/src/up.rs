@@ -2,7 +2,7 @@
 
 use crate::connection::{Connection, End, Stage};
 use crate::edge::{Edge, Socket, FLOWS, SOCKETS};
-use crate::judge::{cut, Cut, Source, Verdict};
+use crate::judge::{Source, Verdict};
 use crate::sys::datagram::BATCH;
 use crate::sys::epoll::{Interest, Ready};
 use crate::sys::socket;
@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use tandem_sip::frame::{SipUp, Transport};
+use tandem_sip::framing::{Frame, Framer};
+use tandem_sip::refusal::Refusal;
 
 /// Batches read from one socket before others have their turn.
 const BATCHES: usize = 4;
@@ -41,7 +43,7 @@ impl Edge {
             for datagram in (0..count).filter_map(|index| batch.datagram(index)) {
                 let local = self.locals.asked(at, datagram.asked);
                 let source = Source { flow: 0, transport: Transport::Udp, local, remote: datagram.remote, names: &[] };
-                self.guarded(&source, datagram.bytes);
+                self.guarded(&source, datagram.bytes, None);
             }
             if count < BATCH {
                 break;
@@ -68,7 +70,7 @@ impl Edge {
             let local = self.locals.asked(at, asked);
             let flow = self.connections.number();
             let _ = socket::tune_stream(fd.as_raw_fd());
-            self.watch(Connection::new(flow, fd, transport, remote, local, false, session, self.now));
+            self.watch(Connection::new(flow, fd, transport, remote, local, false, session, self.judge.limits(), self.now));
             self.counters.accepted += 1;
         }
     }
@@ -121,64 +123,59 @@ impl Edge {
 
     // Takes whole messages off what a connection has sent.
     fn messages(&mut self, flow: u64) -> Result<(), End> {
+        let limits = self.judge.limits();
         let Some(connection) = self.connections.get(flow) else { return Ok(()) };
         let (transport, local, remote) = (connection.transport, connection.local, connection.remote);
         let names = std::mem::take(&mut connection.names);
-        let mut input = std::mem::take(&mut connection.input);
+        let mut framer = std::mem::replace(&mut connection.framer, Framer::new(limits));
         let source = Source { flow, transport, local, remote, names: &names };
-        let limit = self.judge.policy.limits.message_bytes as usize;
-        let (mut used, mut result) = (0, Ok(()));
+        let (mut count, mut result) = (0, Ok(()));
         loop {
-            let rest = input.get(used..).unwrap_or_default();
-            if rest.is_empty() {
-                break;
-            }
-            match cut(rest, limit) {
-                Cut::More => break,
-                Cut::Skip(count) => used += count,
-                Cut::Ping(count) => {
-                    used += count;
+            match framer.next() {
+                Frame::NeedMore => break,
+                Frame::KeepAlive => {
                     self.counters.pings += 1;
                     self.queue(flow, b"\r\n", 0);
                 }
-                Cut::Message(count) => {
-                    let message = rest.get(..count).unwrap_or_default();
-                    used += count;
-                    if let Some(connection) = self.connections.get(flow) {
-                        connection.spoke = true;
-                    }
-                    self.guarded(&source, message);
+                Frame::Message(message) => {
+                    count += 1;
+                    self.guarded(&source, message, None);
                 }
-                Cut::Broken => {
+                Frame::Broken(refusal) => {
+                    self.guarded(&source, framer.pending(), Some(refusal));
+                    self.flush_connection(flow);
                     result = Err(End::Framing);
                     break;
                 }
             }
         }
-        input.drain(..used);
         let now = self.now;
         if let Some(connection) = self.connections.get(flow) {
-            connection.partial_since = match input.is_empty() {
+            let whole = framer.pending().is_empty();
+            connection.spoke |= count > 0;
+            connection.partial_since = match whole {
                 true => None,
-                false if used > 0 => Some(now),
+                false if count > 0 => Some(now),
                 false => connection.partial_since.or(Some(now)),
             };
             // Tens of thousands of idle phones: an idle connection holds no buffer.
-            connection.input = if input.is_empty() { Vec::new() } else { input };
+            if !(whole && count > 0) {
+                connection.framer = framer;
+            }
             connection.names = names;
         }
         result
     }
 
     // A panic costs one message. It is a bug: counted, and seen in the log.
-    fn guarded(&mut self, source: &Source<'_>, bytes: &[u8]) {
-        if catch_unwind(AssertUnwindSafe(|| self.message(source, bytes))).is_err() {
+    fn guarded(&mut self, source: &Source<'_>, bytes: &[u8], broken: Option<Refusal>) {
+        if catch_unwind(AssertUnwindSafe(|| self.message(source, bytes, broken))).is_err() {
             self.counters.panics += 1;
             self.log.say(self.at, "a message made the edge panic", &[("bytes", &bytes.len())]);
         }
     }
 
-    fn message(&mut self, source: &Source<'_>, bytes: &[u8]) {
+    fn message(&mut self, source: &Source<'_>, bytes: &[u8], broken: Option<Refusal>) {
         let remote = source.remote.ip();
         if self.judge.abuse.banned(remote, self.at) {
             self.counters.banned += 1;
@@ -191,23 +188,34 @@ impl Edge {
         self.counters.received(source.transport);
         let bans = self.judge.abuse.bans();
         let mut answer = std::mem::take(&mut self.answer);
-        answer.clear();
-        let verdict = self.judge.message(source, bytes, self.at, &mut answer);
-        match verdict {
-            Verdict::Up(shard) => self.hand_up(source, shard, bytes),
+        let verdict = match broken {
+            None => self.judge.message(source, bytes, self.at, &mut answer),
+            Some(refusal) => self.judge.malformed(source, bytes, refusal, self.at, &mut answer),
+        };
+        let reason = match verdict {
+            Verdict::Up { shard, length } => {
+                self.hand_up(source, shard, bytes.get(..length).unwrap_or(bytes));
+                "rate"
+            }
             Verdict::Answer(reason) => {
-                self.counters.refuse(reason);
                 self.counters.answered += 1;
                 self.answer_to(source, &answer);
+                self.counters.refuse(reason);
+                reason
             }
             Verdict::Silence(reason) => {
-                self.counters.refuse(reason);
                 self.counters.silent += 1;
+                self.counters.refuse(reason);
+                reason
             }
-        }
+            Verdict::Ping => {
+                self.counters.pings += 1;
+                "rate"
+            }
+        };
+        self.counters.malformed += u64::from(reason == "malformed");
         self.answer = answer;
         if self.judge.abuse.bans() != bans {
-            let (Verdict::Silence(reason) | Verdict::Answer(reason)) = verdict else { return };
             self.note_ban(remote, reason);
         }
     }
@@ -241,7 +249,7 @@ impl Edge {
         self.send_datagram(source.local, source.remote, answer, 0);
     }
 
-    fn note_ban(&mut self, source: IpAddr, reason: &'static str) {
+    pub(crate) fn note_ban(&mut self, source: IpAddr, reason: &'static str) {
         let seconds = self.judge.policy.limits.ban_seconds;
         self.counters.bans += 1;
         let Some(path) = &self.config.ban_log else { return };
@@ -281,7 +289,8 @@ impl Edge {
     }
 }
 
-// Keep-alives of phones: CRLFs, or nothing (RFC 5626 4.4.1 has no answer for datagrams).
+// Keep-alives of phones over UDP that are no SIP: line ends, zeroes, nothing, or STUN (RFC 5389 6). They hold a NAT open, no more.
 fn is_ping(bytes: &[u8]) -> bool {
-    bytes.len() <= 4 && bytes.iter().all(|c| matches!(c, b'\r' | b'\n' | 0))
+    let short = bytes.len() <= 4 && bytes.iter().all(|c| matches!(c, b'\r' | b'\n' | 0));
+    short || (bytes.first().is_some_and(|first| first & 0xc0 == 0) && bytes.get(4..8) == Some(&[0x21, 0x12, 0xa4, 0x42]))
 }
