@@ -43,6 +43,8 @@ pub enum End {
     Route,
     /// The owner asked for it.
     Owner,
+    /// Its source was banned.
+    Banned,
 }
 
 impl End {
@@ -59,6 +61,7 @@ impl End {
             End::Timeout => "timeout",
             End::Route => "route",
             End::Owner => "owner",
+            End::Banned => "banned",
         }
     }
 

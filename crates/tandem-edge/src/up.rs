@@ -116,7 +116,8 @@ impl Edge {
         }
         // A last message may have come with the end.
         let framed = self.messages(flow);
-        if let Some(end) = result.err().or(framed.err()) {
+        let banned = self.connections.get(flow).map(|connection| connection.remote.ip()).filter(|ip| self.judge.abuse.banned(*ip, self.at));
+        if let Some(end) = result.err().or(framed.err()).or(banned.map(|_| End::Banned)) {
             self.end(flow, end);
         }
     }
