@@ -16,7 +16,7 @@ pytest.importorskip("tandem._core", reason="the Rust core is not built")
 
 SECRET = "000102030405060708090a0b0c0d0e0f"
 OPTIONS = (
-    "OPTIONS sip:edge@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5999;branch=z9hG4bKopt;rport\r\n"
+    "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5999;branch=z9hG4bKopt;rport\r\n"
     "Max-Forwards: 70\r\nFrom: <sip:alice@demo.example>;tag=f\r\nTo: <sip:edge@127.0.0.1>\r\n"
     "Call-ID: options\r\nCSeq: 1 OPTIONS\r\nUser-Agent: {pad}\r\nContent-Length: 0\r\n\r\n"
 ).replace("{pad}", "x" * 400)
