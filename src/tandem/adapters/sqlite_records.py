@@ -1,16 +1,16 @@
 """CDRs, call events, dead letters and the audit log in SQLite. Functions take the connection."""
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from tandem.adapters.sqlite import Database, writing
 from tandem.adapters.sqlite_rows import Rows, Value
+from tandem.records.kept import DeadLetter, Keep, KeepFailed, Kept
 from tandem.records.model import CallEvent, Cdr
 from tandem.records.query import PAGE_MOST, CdrQuery, Page, check_page, read_cursor, write_cursor
-from tandem.records.service import DeadLetter, KeepFailed, Kept
 
 EVENTS_MOST = 10_000  # of one call
 AUDIT_MOST = 1_000  # lines of one answer
@@ -28,9 +28,7 @@ _POISON = (
 )
 
 
-def keeper(
-    database: Database, now: Callable[[], int]
-) -> Callable[[str, Sequence[Kept], Sequence[DeadLetter]], Awaitable[int]]:
+def keeper(database: Database, now: Callable[[], int]) -> Keep:
     """The `keep` of records.Consumer. now: microseconds since 1970."""
 
     async def keep(stream: str, good: Sequence[Kept], bad: Sequence[DeadLetter]) -> int:

@@ -1,13 +1,14 @@
 """Carries CDRs and events from the store's streams into the records database. It may repeat; it never loses or skips."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
-from msgspec import MsgspecError, Struct
+from msgspec import MsgspecError
 
 from tandem.ports import Store
-from tandem.records.model import CDR_STREAM, EVENT_STREAM, CallEvent, Cdr, read_cdr, read_event
+from tandem.records.kept import DeadLetter, Keep, KeepFailed, Kept
+from tandem.records.model import CDR_STREAM, EVENT_STREAM, read_cdr, read_event
 
 CONSUMER = "records"
 BATCH_RECORDS = 2_000
@@ -15,27 +16,6 @@ BATCH_SECONDS = 0.2
 RETRY_SECONDS_FIRST, RETRY_SECONDS_MOST = 0.2, 10.0
 _STREAMS = (CDR_STREAM, EVENT_STREAM)
 log = structlog.get_logger()
-
-
-class DeadLetter(Struct, frozen=True):
-    """A record that could not be read or kept, and why."""
-
-    stream: str
-    place: int  # its offset
-    reason: str
-    record: bytes
-
-
-class Kept(Struct, frozen=True):
-    """A record that could be read, with the bytes it came as."""
-
-    place: int
-    value: Cdr | CallEvent
-    record: bytes
-
-
-# Keeps all of it durably, or raises; keeps again what it has already without a change. Answers how many became letters.
-Keep = Callable[[str, Sequence[Kept], Sequence[DeadLetter]], Awaitable[int]]
 
 
 class Consumer:
@@ -94,10 +74,6 @@ class Consumer:
         self.store.set_checkpoint(stream, CONSUMER, last)
         self.store.trim_log(stream, last)
         return len(found) == BATCH_RECORDS
-
-
-class KeepFailed(Exception):
-    """The database could not be written now; the same records may be kept later."""
 
 
 def _read(stream: str, found: Sequence[tuple[int, bytes]]) -> tuple[list[Kept], list[DeadLetter]]:
