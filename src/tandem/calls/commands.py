@@ -62,34 +62,27 @@ def ask(call: Call, client: Client, age: int) -> Ask:
     )  # fmt: skip
 
 
-def rearm(call: Call, now: int) -> list[Command]:
-    """The transactions of a row, for the core of a new owner: silent ones, they only go on."""
+def rearm(call: Call, now: int, unsaid: set[tuple[str, int, str]]) -> list[Command]:
+    """The transactions of a row, for the core of a new owner: silent ones, they only go on.
+
+    unsaid: (do, ref, tag) of the effects that the heir says itself; their transactions begin with that.
+    """
     commands: list[Command] = []
     for server in call.servers:
-        age = max(1, now - server.at)
         if server.ended_at and now - server.ended_at > LINGER:
             continue
+        if ("respond", server.txn, "") in unsaid:
+            continue
         if server.status:
-            commands.append(respond(call, server, age))
+            commands.append(respond(call, server, max(1, now - server.at)))
         else:
             commands.append(Receive(call.shard, server.txn, server.method, call.id))
     for client in call.clients:
         age = max(1, now - client.at)
-        if not client.ended_at:
+        if not client.ended_at and ("ask", client.n, "") not in unsaid:
             commands.append(ask(call, client, age))
         for ack in client.acks:
-            if now - client.ended_at < LINGER:
-                commands.append(
-                    Ack(
-                        call.shard,
-                        call.id,
-                        client.n,
-                        ack.branch,
-                        ack.to_tag,
-                        ack.flow,
-                        ack.message,
-                        age,
-                        send=False,
-                    )
-                )
+            if now - client.ended_at < LINGER and ("ack", client.n, ack.to_tag) not in unsaid:
+                remembered = Ack(call.shard, call.id, client.n, ack.branch, ack.to_tag, ack.flow, ack.message, age, send=False)
+                commands.append(remembered)
     return commands

@@ -317,12 +317,11 @@ class Shell:
         live = self.live[key] = self.revive(found)
         call = live.call
         assert call is not None
-        commands = rearm(call, now)
+        unsaid = [effect for effect in live.outbox if effect.until > now]
+        commands = rearm(call, now, {(effect.do, effect.ref, effect.tag) for effect in unsaid})
+        commands += [told for effect in unsaid if (told := command(call, effect, now)) is not None]
         for effect in live.outbox:
-            if effect.until > now:
-                told = command(call, effect, now)
-                commands += [told] if told is not None else []
-            elif effect.do == "ask":
+            if effect.until <= now and effect.do == "ask":
                 self.queue(key, Lapsed(effect.do, effect.ref))
         for name in call.limits:
             if call.state != ENDED:
