@@ -46,6 +46,8 @@ pub struct Owner {
     in_hand: HashMap<(u16, u64), u64>,
     edge_stats: BTreeMap<u16, Vec<u8>>,
     clock_offset: i64,
+    /// Commands given before any edge said HELLO.
+    early: Vec<Vec<u8>>,
 }
 
 impl Owner {
@@ -59,7 +61,7 @@ impl Owner {
         let intervals = config.intervals;
         let mut owner = Owner {
             config, policy: None, servers: Servers::new(intervals), clients: Clients::new(intervals), out,
-            in_hand: HashMap::new(), edge_stats: BTreeMap::new(), clock_offset: 0,
+            in_hand: HashMap::new(), edge_stats: BTreeMap::new(), clock_offset: 0, early: Vec::new(),
         };
         if !json.is_empty() {
             owner.set_policy(&json)?;
@@ -138,6 +140,11 @@ impl Owner {
             Ok(Up::Hello(hello)) => {
                 self.out.hello(edge, &hello);
                 self.edge_up(edge);
+                for batch in std::mem::take(&mut self.early) {
+                    if self.run(&batch, now).is_err() {
+                        self.out.counters.bad_commands += 1;
+                    }
+                }
             }
             Ok(Up::Failed { cookie, why }) => {
                 if let Some((call, n)) = self.clients.fail(cookie) {

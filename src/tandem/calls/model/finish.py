@@ -9,6 +9,7 @@ from tandem.routing.model.stages import next_stage, outcome
 SAY_INSTEAD = {
     401: 403,
     407: 403,
+    408: 480,
     503: 500,
     487: 480,
 }  # what a callee's status means to our caller (RFC 3261 16.7)
