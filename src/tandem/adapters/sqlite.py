@@ -106,6 +106,19 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
+@contextmanager
+def reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything read in the block is of one moment. Inside another transaction: of its moment."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
 def generations(connection: sqlite3.Connection) -> dict[str, int]:
     """Counters that grow with every write: tenants, accounts, routing, settings, logins."""
     return dict(connection.execute("SELECT what, n FROM generation").fetchall())

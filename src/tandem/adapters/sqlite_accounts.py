@@ -12,6 +12,7 @@ from tandem.accounts.model.fields import BadField, Taken
 from tandem.accounts.model.login import Login, Token, check_login
 from tandem.adapters.sqlite import writing
 from tandem.adapters.sqlite_rows import Rows
+from tandem.routing.model.numbers import normalise
 
 IMPORT_ROWS = 10_000  # a batch of a bulk import
 
@@ -59,6 +60,10 @@ def put_user(
     """Adds or changes a user; without credentials the old ones stay. Raises BadField; Taken for a number in use."""
     user = check_user(user)
     with writing(connection):
+        tenant = get_tenant(connection, user.tenant)
+        if tenant is None:
+            raise BadField("tenant", f"there is no tenant {user.tenant}")
+        user = _dialled(user, tenant)
         _put_user(connection, user)
         if credentials:
             set_credentials(connection, user.tenant, user.name, credentials)
@@ -105,12 +110,16 @@ def delete_user(connection: sqlite3.Connection, tenant: str, name: str) -> bool:
 
 
 def import_users(connection: sqlite3.Connection, users: Iterable[tuple[User, Credentials]]) -> int:
-    """Adds many users, all or none; how many. Raises BadField, Taken, or Taken for a name that exists."""
+    """Adds many users, all or none; how many. Raises BadField, or Taken for a name or number in use."""
     count = 0
     with writing(connection):
+        tenants = {tenant.id: tenant for tenant in list_tenants(connection)}
         batch: list[tuple[User, Credentials]] = []
         for user, credentials in users:
-            batch.append((check_user(user), credentials))
+            user = check_user(user)
+            if user.tenant not in tenants:
+                raise BadField("tenant", f"there is no tenant {user.tenant}")
+            batch.append((_dialled(user, tenants[user.tenant]), credentials))
             if len(batch) == IMPORT_ROWS:
                 count += _import(connection, batch)
                 batch.clear()
@@ -168,6 +177,13 @@ def changed_credentials(
     ]
 
 
+def changed_users(connection: sqlite3.Connection, after: int) -> list[tuple[str, str, User | None]]:
+    """(tenant, name, user or None: deleted) of users that changed after an accounts generation."""
+    sql = "SELECT tenant, name FROM user_changes WHERE n > ?"
+    keys = connection.execute(sql, (after,)).fetchall()
+    return [(tenant, name, get_user(connection, tenant, name)) for tenant, name in keys]
+
+
 def put_login(connection: sqlite3.Connection, login: Login, hash: bytes | None = None) -> Login:
     """Adds (with the hash of make_login_hash) or changes a console login. Raises BadField."""
     check_login(login)
@@ -221,11 +237,19 @@ def delete_token(connection: sqlite3.Connection, id: str) -> bool:
     return _tokens.delete(connection, id)
 
 
+def _dialled(user: User, tenant: Tenant) -> User:
+    """With numbers as the tenant's country writes them to the world, so that two forms of one are one."""
+    number, aliases = _world(user.number, tenant), [_world(one, tenant) for one in user.aliases]
+    return replace(user, number=number, aliases=tuple(dict.fromkeys(aliases)))
+
+
+def _world(alias: str, tenant: Tenant) -> str:
+    number = alias if alias.startswith("+") else normalise(alias, tenant)
+    return number if number.startswith("+") else alias
+
+
 def _put_user(connection: sqlite3.Connection, user: User) -> None:
-    try:
-        _users.put(connection, user)
-    except sqlite3.IntegrityError:
-        raise BadField("tenant", f"there is no tenant {user.tenant}") from None
+    _users.put(connection, user)
     key = (user.tenant, user.name)
     connection.execute("DELETE FROM aliases WHERE tenant = ? AND user = ?", key)
     for row in _alias_rows(user):
@@ -244,7 +268,7 @@ def _import(connection: sqlite3.Connection, batch: list[tuple[User, Credentials]
         aliases = (row for user, _ in batch for row in _alias_rows(user))
         connection.executemany("INSERT INTO aliases VALUES (?, ?, ?, ?)", aliases)
     except sqlite3.IntegrityError as error:
-        raise Taken("name", f"in use, or no such tenant, or a number in use: {error}") from None
+        raise Taken("name", f"a name or number is in use already: {error}") from None
     return len(batch)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 import tandem.routing
 from tandem.accounts.model.fields import BadField
-from tandem.adapters.sqlite import generations, writing
+from tandem.adapters.sqlite import generations, reading, writing
 from tandem.adapters.sqlite_accounts import all_users, list_tenants
 from tandem.adapters.sqlite_rows import Rows
 from tandem.routing.model.check import (
@@ -35,8 +35,7 @@ _countries = Rows(CountryPrefix, "country_prefixes", ("prefix",))
 
 def load_tables(connection: sqlite3.Connection, hosts: Iterable[str] = ()) -> Tables:
     """Everything that routing reads, from one moment. hosts: names of our own that are no tenant's domain."""
-    connection.execute("BEGIN")
-    try:
+    with reading(connection):
         return tables_from(
             list_tenants(connection),
             all_users(connection),
@@ -47,8 +46,6 @@ def load_tables(connection: sqlite3.Connection, hosts: Iterable[str] = ()) -> Ta
             list_countries(connection),
             hosts,
         )
-    finally:
-        connection.execute("COMMIT")
 
 
 def policy_version(connection: sqlite3.Connection) -> int:

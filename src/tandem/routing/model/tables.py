@@ -95,7 +95,7 @@ def tables_from(
     numbers: dict[str, str] = {}
     for user in users:
         if user.tenant in places:
-            _add_user(places[user.tenant], user, numbers)
+            add_user(places[user.tenant], user, numbers)
     return Tables(
         domains={place.tenant.domain: place for place in places.values()},
         tenants=places,
@@ -106,6 +106,26 @@ def tables_from(
         countries={line.prefix: line.code for line in countries},
         hosts=frozenset(host.lower() for host in hosts),
     )
+
+
+def add_user(place: Place, user: User, numbers: dict[str, str]) -> None:
+    """Only while tables are made; the first who has an alias keeps it."""
+    place.users[user.name] = user
+    for alias in aliases_of(place, user):
+        place.aliases.setdefault(alias, user.name)
+        if alias.startswith("+"):
+            numbers.setdefault(alias, user.tenant)
+
+
+def aliases_of(place: Place, user: User) -> list[str]:
+    """Number and aliases, as given and as normalised."""
+    found = []
+    for alias in (user.number, *user.aliases) if user.number else user.aliases:
+        found.append(alias)
+        number = alias if alias.startswith("+") else normalise(alias, place.tenant)
+        if number and number != alias:
+            found.append(number)
+    return found
 
 
 def matching(prefixes: Prefixes, number: str) -> Iterator[tuple[Way, ...]]:
@@ -124,17 +144,6 @@ def country_of(tables: Tables, number: str) -> tuple[str, int]:
             if code:
                 return code, 1 + length
     return "", 0
-
-
-def _add_user(place: Place, user: User, numbers: dict[str, str]) -> None:
-    place.users[user.name] = user
-    for alias in (user.number, *user.aliases) if user.number else user.aliases:
-        number = alias if alias.startswith("+") else normalise(alias, place.tenant)
-        place.aliases.setdefault(alias, user.name)
-        if number:
-            place.aliases.setdefault(number, user.name)
-            if number.startswith("+"):
-                numbers.setdefault(number, user.tenant)
 
 
 def _ways(routes: Iterable[Route], trunks: dict[str, Trunk]) -> dict[str, list[Way]]:
