@@ -418,7 +418,7 @@ class Phone:
         body: str = "",
         extra: list[tuple[str, str]] | None = None,
     ) -> Message:
-        contact = self.contact if request.method in ("INVITE", "UPDATE") and status < 300 else ""
+        contact = (self.contact if request.method in ("INVITE", "UPDATE") and 100 < status < 300 else "")
         message = reply(request, status, reason, tag or "none", contact, body, extra)
         key = (request.branch, request.method)
         if request.method == "INVITE" or (self.transport == UDP and not self.habits.forgets):
@@ -445,6 +445,7 @@ class Phone:
             invite,
             invite.all("Record-Route"),
         )
+        self.answer(invite, 100, "Trying", "")
         self.talks[call_id] = talk
         habits = self.habits
         self.clock.after(habits.ring_after * SECOND, lambda: self.ringing(talk, invite))
