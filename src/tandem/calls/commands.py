@@ -1,5 +1,7 @@
 """The words of effects: what stands in a row's transactions, as commands to the core. It changes nothing."""
 
+from msgspec.structs import replace
+
 from tandem.boundary import Ack, Ask, Command, Forget, Receive, Respond, Stop, Taken
 from tandem.calls.model.call import LINGER, Call, Client, Effect, Server
 
@@ -79,8 +81,13 @@ def rearm(call: Call, now: int, unsaid: set[tuple[str, int, str]]) -> list[Comma
             commands.append(Receive(call.shard, server.txn, server.method, call.id))
     for client in call.clients:
         age = max(1, now - client.at)
-        if not client.ended_at and ("ask", client.n, "") not in unsaid:
+        if ("ask", client.n, "") in unsaid:
+            pass
+        elif not client.ended_at:
             commands.append(ask(call, client, age))
+        elif client.method == "INVITE" and not client.acks and now - client.ended_at < LINGER:
+            refused = replace(client, quiet=True, proceeding=True)  # its ACK may not have gone out
+            commands.append(ask(call, refused, max(1, now - client.ended_at)))
         for ack in client.acks:
             if now - client.ended_at < LINGER and ("ack", client.n, ack.to_tag) not in unsaid:
                 remembered = Ack(call.shard, call.id, client.n, ack.branch, ack.to_tag, ack.flow, ack.message, age, send=False)

@@ -118,7 +118,8 @@ impl Clients {
         let reliable = asked.flow.transport.is_reliable();
         let deadline = now.saturating_sub(asked.age) + t.life();
         let state = if asked.proceeding { State::Proceeding } else { State::Asked };
-        let over = deadline <= now && !(asked.proceeding && asked.invite);
+        let unbounded = asked.proceeding && asked.invite && !asked.quiet; // a quiet INVITE only acknowledges a refusal that a dead owner saw
+        let over = deadline <= now && !unbounded;
         if over {
             if !asked.quiet {
                 sink.timed_out(&asked.call, u64::from(asked.n), false);
@@ -131,7 +132,7 @@ impl Clients {
             answers: Vec::new(), cancelled: false, alias: asked.cancel,
         };
         if asked.proceeding {
-            (row.interval, row.deadline) = if asked.invite { (0, 0) } else { (t.t2, deadline) };
+            (row.interval, row.deadline) = if unbounded { (0, 0) } else { (if asked.invite { 0 } else { t.t2 }, deadline) };
         } else {
             sink.send(&asked.flow, asked.shard, key, asked.message);
         }

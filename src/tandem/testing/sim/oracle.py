@@ -4,6 +4,7 @@ from collections import Counter
 
 from tandem.records.model import CDR_STREAM, read_cdr
 from tandem.testing.sim.clock import SECOND
+from tandem.testing.sim.phone import Talk
 from tandem.testing.sim.world import World
 
 CDR_ERROR = 1.0  # seconds between what phones believe and what is billed
@@ -44,14 +45,24 @@ def bills_wrong(world: World) -> list[str]:
             if cdr is None:
                 found.append(f"{talk.call_id} has no CDR")
             elif talk.answered_at:
-                seconds = (talk.ended_at - talk.answered_at) / SECOND
-                if abs(seconds - cdr.seconds) > CDR_ERROR + world.faults.delay_most * 4 + slack(
-                    world
-                ):
-                    found.append(
-                        f"{talk.call_id} talked {seconds:.1f} s and is billed {cdr.seconds:.1f} s"
-                    )
+                found += seconds_wrong(world, talk, cdr.seconds)
     return found
+
+
+def seconds_wrong(world: World, talk: Talk, billed: float) -> list[str]:
+    """The bill lies between what the two ends believe, give or take a second."""
+    ends = [talk] + [
+        other
+        for phone in world.phones.values()
+        for other in phone.talks.values()
+        if not other.caller and other.answered_at and other.ended_at
+    ]
+    starts, stops = [end.answered_at for end in ends], [end.ended_at for end in ends]
+    least, most = (min(stops) - max(starts)) / SECOND, (max(stops) - min(starts)) / SECOND
+    error = CDR_ERROR + world.faults.delay_most * 4 + slack(world)
+    if least - error <= billed <= most + error:
+        return []
+    return [f"{talk.call_id} talked {least:.1f} to {most:.1f} s and is billed {billed:.1f} s"]
 
 
 def slack(world: World) -> float:
