@@ -1,6 +1,6 @@
 //! One address of From, To, Contact and their like: name-addr or addr-spec with header parameters (RFC 3261 20.10). The URI is not looked into.
 
-use crate::scan::{is_lws, quoted, trim, trim_start, Params, Span, Values};
+use crate::scan::{is_lws, near, quoted, trim, trim_start, Params, Span, Values};
 
 /// An address with its header parameters.
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +70,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Address<'_>, Option<&[u8]>, &[u8]), 
 /// The URI up to `>`, and what follows.
 #[inline]
 fn bracketed(bytes: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
-    let at = memchr::memchr(b'>', bytes).ok_or("< without >")?;
+    let at = near(bytes, b'>').ok_or("< without >")?;
     let (uri, rest) = bytes.split_at_checked(at).ok_or("< without >")?;
-    if uri.iter().any(|&byte| is_lws(byte) || byte == b'<') {
-        return Err("white space or < inside <>"); // RFC 4475 3.1.2.14
+    if uri.iter().fold(false, |bad, &byte| bad | (byte <= b' ') | (byte == b'<')) {
+        return Err("white space, control or < inside <>"); // RFC 4475 3.1.2.14
     }
     Ok((uri, rest.get(1..).unwrap_or_default()))
 }

@@ -121,7 +121,7 @@ impl<'b> Message<'b> {
             }
         }
         index.via_at = index.span(Name::Via)?;
-        (index.via, _) = via::Spans::read(index.via_at.of(buf)).ok()?;
+        index.via = via::Spans::salvage(index.via_at.of(buf))?;
         index.call_id = index.span(Name::CallId).unwrap_or_default();
         index.cseq = 0;
         index.to_tag = index.span(Name::To).and_then(|to| {

@@ -49,11 +49,14 @@ impl Name {
         if bytes.len() == 1 {
             return compact(first);
         }
-        let slot = SLOTS[slot_of(first, last, bytes.len()) as usize] as usize;
-        match (ALL.get(slot), LONG.get(slot)) {
-            (Some(&name), Some(long)) if bytes.eq_ignore_ascii_case(long.as_bytes()) => name,
-            _ => Name::Other,
+        let entry = &TABLE[slot_of(first, last, bytes.len()) as usize];
+        if entry.len as usize != bytes.len() {
+            return Name::Other;
         }
+        let (head, tail) = ends(bytes);
+        // 0x20 laid over the letters of the known name: `-` must be itself.
+        let same = (head | entry.head_case == entry.head) & (tail | entry.tail_case == entry.tail);
+        if same && (bytes.len() <= 16 || bytes.eq_ignore_ascii_case(entry.name.long().as_bytes())) { entry.name } else { Name::Other }
     }
 
     /// The long name in lower case; empty for `Other`.
@@ -90,6 +93,21 @@ fn compact(letter: u8) -> Name {
     }
 }
 
+/// The first and the last eight bytes (of short names: four, two), which may overlap: all of a name of up to 16.
+#[inline]
+fn ends(bytes: &[u8]) -> (u64, u64) {
+    if let (Some(head), Some(tail)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
+    }
+    if let (Some(head), Some(tail)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into());
+    }
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(head), Some(tail)) => (u16::from_le_bytes(*head).into(), u16::from_le_bytes(*tail).into()),
+        _ => (0, 0),
+    }
+}
+
 /// A slot of its own for each known name: the table below does not compile if two names share one.
 #[inline]
 const fn slot_of(first: u8, last: u8, len: usize) -> u8 {
@@ -97,19 +115,46 @@ const fn slot_of(first: u8, last: u8, len: usize) -> u8 {
     (first | 0x20).wrapping_add(last).wrapping_add((len as u8).wrapping_mul(20))
 }
 
-static SLOTS: [u8; 256] = slots();
+#[derive(Clone, Copy)]
+struct Entry {
+    head: u64,
+    tail: u64,
+    head_case: u64,
+    tail_case: u64,
+    len: u8,
+    name: Name,
+}
 
-const fn slots() -> [u8; 256] {
-    let mut slots = [u8::MAX; 256];
+static TABLE: [Entry; 256] = table();
+
+const fn table() -> [Entry; 256] {
+    let mut table = [Entry { head: 0, tail: 0, head_case: 0, tail_case: 0, len: 0, name: Name::Other }; 256];
     let mut i = 0;
     while i < LONG.len() {
         let text = LONG[i].as_bytes();
         let slot = slot_of(text[0], text[text.len() - 1], text.len()) as usize;
-        assert!(slots[slot] == u8::MAX, "two names share a slot: change the factors of slot_of");
-        slots[slot] = i as u8;
+        assert!(table[slot].len == 0, "two names share a slot: change the factors of slot_of");
+        let width = if text.len() >= 8 { 8 } else if text.len() >= 4 { 4 } else { 2 };
+        let (head, tail) = (word(text, 0, width), word(text, text.len() - width, width));
+        table[slot] = Entry { head, tail, head_case: letters(head), tail_case: letters(tail), len: text.len() as u8, name: ALL[i] };
         i += 1;
     }
-    slots
+    table
+}
+
+const fn word(text: &[u8], from: usize, width: usize) -> u64 {
+    let mut word = 0;
+    let mut i = 0;
+    while i < width {
+        word |= (text[from + i] as u64) << (8 * i);
+        i += 1;
+    }
+    word
+}
+
+/// 0x20 wherever `word` has a letter: bit 0x40 tells letters from `-`.
+const fn letters(word: u64) -> u64 {
+    (word >> 1) & 0x2020_2020_2020_2020
 }
 
 #[cfg(test)]
@@ -127,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_strange_name_is_other() {
-        for bytes in [&b""[..], b"z", b"vib", b"C%6Fntact", b"to\0", b"\xff", &[b'a'; 300]] {
+        for bytes in [&b""[..], b"z", b"vib", b"C%6Fntact", b"to\0", b"t\x4f\x0d", b"call\rid", b"Max\rForwards", b"\xff", &[b'a'; 300]] {
             assert_eq!(Name::Other, Name::parse(bytes));
         }
     }

@@ -57,8 +57,24 @@ impl Spans {
     /// Reads the first value of a Via header; what is left begins with the comma, or is empty.
     #[inline]
     pub(crate) fn read(bytes: &[u8]) -> Result<(Spans, &[u8]), &'static str> {
+        let (spans, rest) = Spans::after(bytes, protocol(bytes).ok_or("not SIP/2.0/transport")?)?;
+        match rest.first() {
+            None | Some(b',') => Ok((spans, rest)),
+            Some(_) => Err("bad parameter"),
+        }
+    }
+
+    /// As much of a bad value as an answer to a refused request needs: any version, parameters up to the first fault.
+    pub(crate) fn salvage(bytes: &[u8]) -> Option<Spans> {
+        let version = bytes.iter().position(|&byte| byte == b'/')? + 1;
+        let transport = version + bytes.get(version..)?.iter().position(|&byte| byte == b'/')? + 1;
+        Some(Spans::after(bytes, protocol(bytes).or(bytes.get(transport..))?).ok()?.0)
+    }
+
+    /// Reads what follows the protocol's name and version.
+    #[inline]
+    fn after<'a>(bytes: &'a [u8], rest: &'a [u8]) -> Result<(Spans, &'a [u8]), &'static str> {
         let mut spans = Spans::default();
-        let rest = protocol(bytes).ok_or("not SIP/2.0/transport")?;
         let (transport, rest) = split_at(rest, |byte| !is_token(byte));
         if transport.is_empty() || !rest.first().is_some_and(|&byte| is_lws(byte)) {
             return Err("no transport");
@@ -88,14 +104,8 @@ impl Spans {
                 spans.flags |= if value.is_some() { BRANCH } else { 0 };
             }
         }
-        let rest = trim_start(params.rest());
-        match rest.first() {
-            None | Some(b',') => {
-                spans.params = Span::new(start, Span::within(bytes, params.rest()).start as usize);
-                Ok((spans, rest))
-            }
-            Some(_) => Err("bad parameter"),
-        }
+        spans.params = Span::new(start, Span::within(bytes, params.rest()).start as usize);
+        Ok((spans, trim_start(params.rest())))
     }
 
     #[inline]
