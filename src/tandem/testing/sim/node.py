@@ -80,7 +80,7 @@ class SimNode:
         store: SimStore,
         directory: Directory,
         faults: Faults,
-        points: Callable[[], bool],
+        points: Callable[["SimNode"], bool],
     ) -> None:
         self.number, self.clock, self.store, self.directory = number, clock, store, directory
         self.faults, self.points = faults, points
@@ -92,7 +92,7 @@ class SimNode:
 
     def point(self) -> None:
         """A place where it may die."""
-        if not self.alive or self.points():
+        if not self.alive or self.points(self):
             self.alive = False
             raise Killed
 

@@ -418,7 +418,9 @@ class Phone:
         body: str = "",
         extra: list[tuple[str, str]] | None = None,
     ) -> Message:
-        contact = (self.contact if request.method in ("INVITE", "UPDATE") and 100 < status < 300 else "")
+        contact = (
+            self.contact if request.method in ("INVITE", "UPDATE") and 100 < status < 300 else ""
+        )
         message = reply(request, status, reason, tag or "none", contact, body, extra)
         key = (request.branch, request.method)
         if request.method == "INVITE" or (self.transport == UDP and not self.habits.forgets):

@@ -67,11 +67,11 @@ class World:
             self.died(node)
         return node
 
-    def at_point(self) -> bool:
+    def at_point(self, node: SimNode) -> bool:
         """Counts the places where an owner may die; true at the ones that the faults name."""
         self.points += 1
         if self.points in self.faults.kill_at:
-            self.clock.after(0, lambda: self.died(self.nodes[-1]))
+            self.clock.after(0, lambda: self.died(node))
             return True
         return False
 
@@ -104,6 +104,8 @@ class World:
 
     def died(self, node: SimNode, dark: float = 0) -> None:
         self.mark(f"node {node.number} dies")
+        if node is not self.nodes[-1]:
+            return
         for edge in self.edges:
             edge.link(None)
         self.clock.after((dark or self.faults.takeover_after) * SECOND, self.take_over)
