@@ -48,6 +48,8 @@ pub struct Config {
     pub policy_json: Vec<u8>,
     /// Transaction intervals.
     pub intervals: Intervals,
+    /// Times of the registrar.
+    pub registrar: crate::registrar::Config,
     /// Limit of the inbox.
     pub inbox_events: usize,
 }
@@ -68,6 +70,8 @@ struct Text {
     t2_ms: Option<u64>,
     #[serde(default)]
     t4_ms: Option<u64>,
+    #[serde(default)]
+    registrar: crate::registrar::Config,
     #[serde(default)]
     inbox_events: Option<usize>,
 }
@@ -115,6 +119,7 @@ impl Config {
             keys_json: text.keys.to_string().into_bytes(),
             policy_json: text.policy.map(|policy| policy.to_string().into_bytes()).unwrap_or_default(),
             intervals: Intervals { t1: ms("t1_ms", text.t1_ms, t.t1)?, t2: ms("t2_ms", text.t2_ms, t.t2)?, t4: ms("t4_ms", text.t4_ms, t.t4)? },
+            registrar: text.registrar,
             inbox_events: text.inbox_events.unwrap_or(INBOX_EVENTS).clamp(1, INBOX_EVENTS),
         })
     }

@@ -40,8 +40,10 @@ counters! {
     stray_cancels,
     /// Requests refused because the inbox was full.
     overloaded,
-    /// Credentials that were wrong.
-    unauthenticated,
+    /// Requests challenged, or left without an answer, for want of a proof.
+    challenged,
+    /// Challenges after a wrong password or an unknown user.
+    guessed,
     /// Events given to Python.
     events,
     /// Commands from Python.

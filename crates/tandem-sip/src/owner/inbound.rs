@@ -124,7 +124,8 @@ impl Owner {
         let asking = Asking { edge, sip, message, method, uri, to_tag, cseq, flow, handle, call };
         match method {
             b"ACK" => return self.ack(&asking, now),
-            _ if !self.servers.receive(handle, method == b"INVITE", call, sip.shard, &flow, now, &mut self.out) => {
+            _ if self.servers.knows(handle) => {
+                self.servers.receive(handle, method == b"INVITE", call, sip.shard, &flow, now, &mut self.out);
                 self.out.counters.repeats += 1;
                 return false;
             }
@@ -149,6 +150,11 @@ impl Owner {
         } else {
             Vec::new()
         };
+        if method == b"REGISTER" && to_tag.is_empty() {
+            self.register(&asking, &trust, now);
+            return false;
+        }
+        self.servers.take_up(handle, method == b"INVITE", call, sip.shard, &flow, now);
         let vias = vias_of(message, &flow);
         let is = RequestIs { call: call_text(&call), txn: handle, flow: &flow, trust: &trust, method, uri, cseq, vias: &vias };
         self.out.event(|out| events::request(out, sip, message, &is));
@@ -175,17 +181,6 @@ impl Owner {
         self.out.event(|out| events::acked(out, sip, edge, message, &call, to_tag, cseq));
         self.in_hand.insert((edge, sip.seq), 0);
         true
-    }
-
-    /// Who asks; `None` when the request has been refused.
-    fn trust(&mut self, asking: &Asking<'_, '_>, now: u64) -> Option<Vec<u8>> {
-        let source = asking.flow.remote.ip();
-        let trunk = self.policy.as_ref().and_then(|policy| policy.trunk_at(source)).map(|trunk| format!("trunk:{}", trunk.id).into_bytes());
-        if trunk.is_none() {
-            self.out.counters.unauthenticated += 1;
-            self.refuse(asking, 403, "Forbidden", b"", now);
-        }
-        trunk
     }
 
     /// Answers a request finally, and remembers that for its repeats.

@@ -9,6 +9,7 @@ mod glance;
 mod inbound;
 mod msgpack;
 mod outbox;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -17,11 +18,15 @@ pub use config::{BadConfig, Config, INBOX_EVENTS};
 pub use counters::Counters;
 pub use msgpack::BadCommands;
 pub use outbox::{Edge, Listening, OUTPUT_BYTES};
+pub use trust::{Saved, EDGE_PREFIX, ROW_PREFIX};
 
 use crate::frame::{push_claim, push_close, push_down_hello, push_keys, push_policy, read_up, Up};
 use crate::ids::Keys;
+use crate::nonces::Nonces;
 use crate::policy::{BadPolicy, Policy};
+use crate::registrar::Registrar;
 use crate::txn::{Clients, Servers};
+use crate::users::Users;
 use msgpack as mp;
 use outbox::Outbox;
 use std::collections::{BTreeMap, HashMap};
@@ -48,6 +53,11 @@ pub struct Owner {
     clock_offset: i64,
     /// Commands given before any edge said HELLO.
     early: Vec<Vec<u8>>,
+    users: Users,
+    nonces: Nonces,
+    registrar: Registrar,
+    saves: Vec<Saved>,
+    sweep_at: u64,
 }
 
 impl Owner {
@@ -59,9 +69,11 @@ impl Owner {
         }
         let json = std::mem::take(&mut config.policy_json);
         let intervals = config.intervals;
+        let registrar = Registrar::new(config.registrar, config.keys.hash);
         let mut owner = Owner {
             config, policy: None, servers: Servers::new(intervals), clients: Clients::new(intervals), out,
             in_hand: HashMap::new(), edge_stats: BTreeMap::new(), clock_offset: 0, early: Vec::new(),
+            users: Users::default(), nonces: Nonces::default(), registrar, saves: Vec::new(), sweep_at: 0,
         };
         if !json.is_empty() {
             owner.set_policy(&json)?;
@@ -138,6 +150,7 @@ impl Owner {
         match read_up(frame) {
             Ok(Up::Sip(sip)) => self.sip(edge, &sip, now),
             Ok(Up::Hello(hello)) => {
+                self.edge_began(edge, hello.incarnation);
                 self.out.hello(edge, &hello);
                 self.edge_up(edge);
                 for batch in std::mem::take(&mut self.early) {
@@ -154,6 +167,7 @@ impl Owner {
                 }
             }
             Ok(Up::Closed { flow }) => {
+                self.registrar.flow_closed(edge, flow);
                 let at = self.out.at;
                 self.out.event(|out| {
                     mp::array(out, 4);
@@ -175,11 +189,12 @@ impl Owner {
         self.tell(now);
         self.servers.advance(now, &mut self.out);
         self.clients.advance(now, &mut self.out);
+        self.sweep();
     }
 
     /// When `advance` may next have something to do; 0: never.
     pub fn wake_at(&self) -> u64 {
-        crate::txn::earlier(self.servers.wake_at(), self.clients.wake_at())
+        crate::txn::earlier(crate::txn::earlier(self.servers.wake_at(), self.clients.wake_at()), self.sweep_due())
     }
 
     /// All waiting events as one msgpack array.
@@ -220,6 +235,9 @@ impl Owner {
             ("client_transactions", self.clients.len() as u64),
             ("events_waiting", self.out.waiting() as u64),
             ("frames_in_hand", self.in_hand.len() as u64),
+            ("registrations", self.registrar.len() as u64),
+            ("registrar_bytes", self.registrar.memory() as u64),
+            ("users", self.users.len() as u64),
             ("edges_up", self.out.edges.values().filter(|edge| edge.up).count() as u64),
         ]);
         list

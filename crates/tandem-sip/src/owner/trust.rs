@@ -1,0 +1,199 @@
+//! Who sends a request, and who is where: digest's answer and the registrar's, as replies. The rules are in `auth` and `registrar`.
+
+use super::inbound::Asking;
+use super::Owner;
+use crate::auth::{check, Check};
+use crate::challenge::Challenger;
+use crate::digest::Ha1;
+use crate::gate::Source;
+use crate::question::Question;
+use crate::registrar::contact::read_expires;
+use crate::registrar::{row, Contacts, Dirty, Flow, Wish, GRACE_SECONDS};
+use crate::txn::Sink;
+
+/// How often rows that changed lazily are stored and ended bindings removed, in microseconds.
+const SWEEP: u64 = 1_000_000;
+/// Addresses looked at in one sweep.
+const SWEEP_ROWS: usize = 10_000;
+/// What a binding's key in the store begins with.
+pub const ROW_PREFIX: &[u8] = b"reg/";
+/// What the key of an edge's incarnation begins with.
+pub const EDGE_PREFIX: &[u8] = b"edge/";
+
+/// A registrar row to store before the replies made with it leave: key, row (`None` deletes), microseconds since 1970 at which it is gone.
+pub type Saved = (Vec<u8>, Option<Vec<u8>>, u64);
+
+impl Owner {
+    /// Who asks, as trust; `None` when the request has been answered.
+    pub(super) fn trust(&mut self, asking: &Asking<'_, '_>, now: u64) -> Option<Vec<u8>> {
+        let Some(policy) = &self.policy else {
+            self.refuse(asking, 503, "Service Unavailable", b"Retry-After: 2\r\n", now);
+            return None;
+        };
+        let question = question(asking);
+        let by = Challenger { keys: &self.config.keys, nonce_keys: &self.config.nonce, policy };
+        let source = Source { address: asking.flow.remote.into(), transport: asking.flow.transport as u8, tls_names: &[] };
+        let mut answer = Vec::new();
+        match check(&by, &self.users, &mut self.nonces, &question, &source, self.out.at, &mut answer) {
+            Check::User(aor) => Some([b"user:", &aor[..]].concat()),
+            Check::Trunk(id) => Some(format!("trunk:{id}").into_bytes()),
+            Check::Challenge { guessed } => {
+                self.out.counters.challenged += 1;
+                self.out.counters.guessed += u64::from(guessed);
+                self.out.send(&asking.flow, asking.sip.shard, 0, &answer);
+                None
+            }
+            Check::Silence => {
+                self.out.counters.challenged += 1;
+                None
+            }
+        }
+    }
+
+    /// Answers a REGISTER of a proven user (RFC 3261 10.3). The row to store comes out of `saves` before the answer comes out of `output`.
+    pub(super) fn register(&mut self, asking: &Asking<'_, '_>, trust: &[u8], now: u64) {
+        self.out.counters.registers += 1;
+        let at = self.out.at;
+        let message = asking.message;
+        let aor = self.policy.as_ref().and_then(|policy| question(asking).aor(message.value(b"to").unwrap_or_default(), policy));
+        let Some(aor) = aor.filter(|aor| trust.strip_prefix(b"user:") == Some(&aor[..])) else {
+            return self.refuse(asking, 403, "Forbidden", b"", now); // RFC 3261 10.3, 4: one user registers for itself only
+        };
+        let path = join(message, b"path");
+        let wish = Contacts::parse(message.all(b"contact").map(|line| line.value)).map(|contacts| Wish {
+            aor: &aor,
+            call_id: message.value(b"call-id").unwrap_or_default(),
+            cseq: asking.cseq,
+            expires: message.value(b"expires").map(read_expires),
+            contacts,
+            path: &path,
+            outbound: message.all(b"supported").any(|line| line.value.split(|c| *c == b',').any(|tag| tag.trim_ascii().eq_ignore_ascii_case(b"outbound"))),
+        });
+        let wish = match wish {
+            Ok(wish) => wish,
+            Err(why) => return self.refuse(asking, 400, &format!("Bad Request ({why})"), b"", now),
+        };
+        let from = asking.flow;
+        let flow = Flow { edge: from.edge, connection: from.connection, transport: from.transport as u8, local: from.local, remote: from.remote.into() };
+        let mut headers = Vec::new();
+        let outcome = self.registrar.register(&wish, &flow, at, &mut headers);
+        if outcome.dirty == Dirty::Now {
+            let saved = saved(&aor, self.registrar.row(&aor));
+            self.saves.push(saved);
+        }
+        let reason = match outcome.status {
+            200 => "OK",
+            423 => "Interval Too Brief",
+            400 => "Bad Request",
+            _ => "Server Internal Error",
+        };
+        self.refuse(asking, outcome.status, reason, &headers, now);
+    }
+
+    /// Stores what changed lazily and removes what ended, once a second.
+    pub(super) fn sweep(&mut self) {
+        let at = self.out.at;
+        if self.registrar.is_empty() && self.saves.is_empty() || at < self.sweep_at {
+            return;
+        }
+        self.sweep_at = at + SWEEP;
+        self.registrar.expire(SWEEP_ROWS, at);
+        let saves = &mut self.saves;
+        self.registrar.drain_dirty(|aor, row| saves.push(saved(aor, row)));
+    }
+
+    /// When `sweep` is next due, on the clock of `now`; 0: never.
+    pub(super) fn sweep_due(&self) -> u64 {
+        if self.registrar.is_empty() { 0 } else { self.sweep_at.max(1).saturating_add_signed(-self.clock_offset) }
+    }
+
+    /// Rows to store before anything of `output` may leave.
+    pub fn saves(&mut self) -> Vec<Saved> {
+        std::mem::take(&mut self.saves)
+    }
+
+    /// An edge said HELLO. Connection numbers are those of one incarnation: a number that was stored in another one names a stranger.
+    pub(super) fn edge_began(&mut self, edge: u16, incarnation: u64) {
+        let known = self.out.edges.get(&edge).map_or(0, |edge| edge.incarnation);
+        if known != incarnation {
+            self.registrar.edge_lost(edge);
+            self.saves.push(([EDGE_PREFIX, &edge.to_le_bytes()].concat(), Some(incarnation.to_le_bytes().to_vec()), 0));
+        }
+    }
+
+    /// Takes a stored row at start; `key` and `row` as `saves` gave them. False: it is damaged and was left out.
+    pub fn load(&mut self, key: &[u8], row: &[u8]) -> bool {
+        if let Some(number) = key.strip_prefix(EDGE_PREFIX) {
+            let (Ok(number), Ok(incarnation)) = (number.try_into(), row.try_into()) else { return false };
+            self.out.edges.entry(u16::from_le_bytes(number)).or_default().incarnation = u64::from_le_bytes(incarnation);
+            return true;
+        }
+        key.strip_prefix(ROW_PREFIX).is_some_and(|aor| self.registrar.load(aor, row))
+    }
+
+    /// The bindings of an address of record, best first.
+    pub fn lookup(&self, aor: &[u8]) -> crate::registrar::List<'_> {
+        self.registrar.lookup(aor, self.out.at)
+    }
+
+    /// Addresses of record with their bindings, in no order.
+    pub fn registrations(&self) -> impl Iterator<Item = (&[u8], row::Bindings<'_>)> {
+        self.registrar.iter()
+    }
+
+    /// How many addresses of record have bindings.
+    pub fn registered(&self) -> usize {
+        self.registrar.len()
+    }
+
+    /// Removes all bindings of an address of record; true if there were any.
+    pub fn unregister(&mut self, aor: &[u8]) -> bool {
+        let had = self.registrar.remove(aor);
+        if had {
+            self.saves.push(saved(aor, None));
+        }
+        had
+    }
+
+    /// Adds or replaces a user; false: the address is too long.
+    pub fn set_user(&mut self, aor: &[u8], ha1: Ha1) -> bool {
+        self.users.set_user(aor, ha1)
+    }
+
+    /// Removes a user and its bindings; true if there was one.
+    pub fn drop_user(&mut self, aor: &[u8]) -> bool {
+        self.unregister(aor);
+        self.users.drop_user(aor)
+    }
+}
+
+fn question<'a>(asking: &Asking<'_, 'a>) -> Question<'a> {
+    let message = asking.message;
+    let value = |name: &[u8]| message.value(name).unwrap_or_default();
+    let credentials = message.lines.iter().filter(|line| {
+        line.name.eq_ignore_ascii_case(b"authorization") || line.name.eq_ignore_ascii_case(b"proxy-authorization")
+    });
+    Question {
+        length: asking.sip.message.len(),
+        method: asking.method,
+        uri: asking.uri,
+        vias: message.all(b"via").map(|line| line.value).collect(),
+        branch: super::glance::param(value(b"via"), b"branch"),
+        from: value(b"from"),
+        to: value(b"to"),
+        to_tag: asking.to_tag,
+        call_id: value(b"call-id"),
+        cseq: value(b"cseq"),
+        credentials: credentials.map(|line| line.value).collect(),
+    }
+}
+
+fn join(message: &super::glance::Glance<'_>, name: &[u8]) -> Vec<u8> {
+    message.all(name).map(|line| line.value).collect::<Vec<_>>().join(&b", "[..])
+}
+
+fn saved(aor: &[u8], bytes: Option<&[u8]>) -> Saved {
+    let ends = bytes.and_then(row::open).and_then(|(_, bindings)| bindings.map(|binding| binding.expires_at).max()).unwrap_or(0);
+    let expires_at = if ends == 0 { 0 } else { (u64::from(ends) + u64::from(GRACE_SECONDS)) * 1_000_000 };
+    ([ROW_PREFIX, aor].concat(), bytes.map(<[u8]>::to_vec), expires_at)
+}
