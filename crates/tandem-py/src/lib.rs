@@ -1,7 +1,9 @@
 //! The only crate that knows Python: it builds `tandem._core`.
 
 mod edge;
+mod node;
 mod owner;
+mod registrar;
 mod store;
 
 use pyo3::prelude::*;
@@ -10,6 +12,8 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(edge::run_edge, module)?)?;
+    module.add_function(wrap_pyfunction!(node::read_trace, module)?)?;
+    module.add_class::<node::Node>()?;
     module.add_class::<owner::Owner>()?;
     module.add_class::<owner::Keeper>()?;
     module.add_class::<store::Store>()

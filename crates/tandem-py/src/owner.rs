@@ -1,5 +1,6 @@
 //! `tandem._core.Owner` and `Keeper`: the pure halves of the link as Python sees them, for tests and the simulation.
 
+use crate::registrar::{self, bytes, text, Found, UserArgs};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -72,6 +73,42 @@ impl Owner {
 
     fn set_policy(&mut self, json: &[u8]) -> PyResult<()> {
         set_policy(&mut self.0, json)
+    }
+
+    /// Registrar rows to store before anything of `output` may leave: (key, row or None, microseconds since 1970).
+    fn saves<'py>(&mut self, py: Python<'py>) -> Vec<(String, Option<Bound<'py, PyBytes>>, u64)> {
+        self.0.saves().into_iter().map(|(key, row, at)| (text(&key), row.map(|row| PyBytes::new(py, &row)), at)).collect()
+    }
+
+    fn load(&mut self, key: &str, row: &[u8]) -> PyResult<bool> {
+        Ok(self.0.load(&bytes("key", key)?, row))
+    }
+
+    fn lookup(&self, aor: &str) -> PyResult<Vec<Found>> {
+        Ok(registrar::lookup(&self.0, &bytes("aor", aor)?))
+    }
+
+    fn bindings_count(&self) -> usize {
+        self.0.registered()
+    }
+
+    fn registrations(&self, offset: usize, limit: usize) -> Vec<(String, Vec<Found>)> {
+        registrar::registrations(&self.0, offset, limit)
+    }
+
+    fn set_users(&mut self, users: Vec<UserArgs>) -> PyResult<()> {
+        for (aor, ha1) in registrar::users(users)? {
+            self.0.set_user(&aor, ha1);
+        }
+        Ok(())
+    }
+
+    fn drop_user(&mut self, aor: &str) -> PyResult<bool> {
+        Ok(self.0.drop_user(&bytes("aor", aor)?))
+    }
+
+    fn unregister(&mut self, aor: &str) -> PyResult<bool> {
+        Ok(self.0.unregister(&bytes("aor", aor)?))
     }
 }
 

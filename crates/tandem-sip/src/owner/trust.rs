@@ -117,15 +117,16 @@ impl Owner {
         let known = self.out.edges.get(&edge).map_or(0, |edge| edge.incarnation);
         if known != incarnation {
             self.registrar.edge_lost(edge);
-            self.saves.push(([EDGE_PREFIX, &edge.to_le_bytes()].concat(), Some(incarnation.to_le_bytes().to_vec()), 0));
+            self.saves.push(([EDGE_PREFIX, edge.to_string().as_bytes()].concat(), Some(incarnation.to_le_bytes().to_vec()), 0));
         }
     }
 
     /// Takes a stored row at start; `key` and `row` as `saves` gave them. False: it is damaged and was left out.
     pub fn load(&mut self, key: &[u8], row: &[u8]) -> bool {
         if let Some(number) = key.strip_prefix(EDGE_PREFIX) {
-            let (Ok(number), Ok(incarnation)) = (number.try_into(), row.try_into()) else { return false };
-            self.out.edges.entry(u16::from_le_bytes(number)).or_default().incarnation = u64::from_le_bytes(incarnation);
+            let number = std::str::from_utf8(number).ok().and_then(|number| number.parse::<u16>().ok());
+            let (Some(number), Ok(incarnation)) = (number, row.try_into()) else { return false };
+            self.out.edges.entry(number).or_default().incarnation = u64::from_le_bytes(incarnation);
             return true;
         }
         key.strip_prefix(ROW_PREFIX).is_some_and(|aor| self.registrar.load(aor, row))
