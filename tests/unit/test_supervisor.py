@@ -43,7 +43,8 @@ class Machine:
 
     def until(self, fact: Callable[[State], bool]) -> State:
         deadline = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.supervisors[-1].returncode is None:
+            self.supervisors[-1].poll()
             state = read_state(load(self.file, {}).run)
             if state is not None and fact(state):
                 return state

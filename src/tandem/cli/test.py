@@ -105,7 +105,17 @@ def _rust_coverage(home: Path, tested: Done) -> tuple[float | None, list[str]]:
     listing = home / COVERAGE_DIRECTORY / "profiles.txt"
     listing.write_text("\n".join(map(str, profiles)))
     merge = Step(
-        "llvm-profdata", (str(tools[0]), "merge", "-sparse", "-f", str(listing), "-o", str(merged))
+        "llvm-profdata",
+        (
+            str(tools[0]),
+            "merge",
+            "-sparse",
+            "-failure-mode=all",
+            "-f",
+            str(listing),
+            "-o",
+            str(merged),
+        ),
     )
     objects = [part for binary in binaries for part in ("--object", str(home / binary))][1:]
     ignored = r"--ignore-filename-regex=(/registry/|/rustc/|/tests/|\.cargo)"
