@@ -3,6 +3,7 @@
 To add a command: a function (or, for a noun with verbs, a `cyclopts.App` named `app`) in a file of its own, and a line here.
 """
 
+import io
 import sys
 
 from cyclopts import App
@@ -36,6 +37,10 @@ def main() -> None:
     """The entry point of the wheel and of `./tandem`."""
     from tandem.config import BadConfig
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            line_buffering=True
+        )  # progress in pipes and logs, in order with stderr
     try:
         result = build()(sys.argv[1:])
     except BadConfig as error:

@@ -303,6 +303,7 @@ class Supervisor:
             listen.append(one)
         files = (config.sip.ca, config.sip.client_ca)
         roots, trust = (str(config.path(text)) if text else "" for text in files)
+        has_tls = any(at.transport == "tls" for at in config.listens)
         limits = msgspec.to_builtins(config.limits)
         del limits["calls"]  # the node's
         return {
@@ -313,8 +314,8 @@ class Supervisor:
             "ban_log": str(config.log_dir / "bans.log"),
             "listen": listen,
             "tls": {
-                "certificate": str(config.certificate),
-                "key": str(config.key),
+                "certificate": str(config.certificate) if has_tls else "",
+                "key": str(config.key) if has_tls else "",
                 "roots": roots,
                 "trust": trust,
                 "verify": config.sip.verify,
