@@ -360,6 +360,15 @@ def test_a_number_that_nobody_has_goes_to_the_default_or_is_404() -> None:
     assert "bob@demo.example" == plan.stages[0][0].aor
 
 
+def test_the_default_of_a_shared_trunk_names_its_domain() -> None:
+    shared = Trunk("one", "192.0.2.1", default_to="bob@demo.example")
+
+    plan = inbound(tables(trunks=[shared], users=[BOB]), "+49999")
+
+    assert isinstance(plan, Plan)
+    assert ("demo", "bob@demo.example") == (plan.tenant, plan.stages[0][0].aor)
+
+
 def test_a_carriers_call_never_leaves_by_a_carrier_at_the_callers_wish() -> None:
     known = tables(Route("r", "one"), trunks=[Trunk("one", "192.0.2.1", "demo")], users=[BOB])
 

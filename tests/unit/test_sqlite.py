@@ -211,6 +211,30 @@ def test_an_import_is_all_or_nothing(db) -> None:
     assert 50 == accounts.import_users(db, rows) == accounts.count_users(db, "demo")
 
 
+def test_a_large_import_notes_the_same_as_many_small_ones(db) -> None:
+    schema = "SELECT name, sql FROM sqlite_master ORDER BY name"
+    before = db.execute(schema).fetchall()
+    rows = [
+        (User("demo", f"u{n}", aliases=(str(10000 + n),)), SECRET)
+        for n in range(accounts.QUIET_ROWS)
+    ]
+    seen = generations(db)["accounts"]
+
+    accounts.import_users(db, rows)
+
+    assert before == db.execute(schema).fetchall()
+    assert accounts.QUIET_ROWS == len(accounts.changed_credentials(db, seen))
+    seen = generations(db)["accounts"]
+    accounts.put_user(db, User("demo", "u7", enabled=False))
+    assert [("u7@demo.example", None)] == accounts.changed_credentials(db, seen)
+
+    with pytest.raises(Taken):
+        accounts.import_users(
+            db, [(User("demo", f"v{n}", aliases=("10000",)), SECRET) for n in range(6000)]
+        )
+    assert before == db.execute(schema).fetchall()
+
+
 def test_a_node_is_told_of_exactly_the_users_who_changed(db) -> None:
     for name in ("alice", "bob", "carol"):
         accounts.put_user(db, User("demo", name), SECRET)

@@ -80,6 +80,8 @@ def _from_trunk(tables: Tables, asked: Asked, id: str, hash: int, now: int) -> P
     if trunk.format == "digits" and dialled.isdigit() and len(dialled) > reader.short_digits:
         number = "+" + dialled
     place = tables.tenants.get(trunk.tenant or tables.numbers.get(number, ""))
+    if place is None and not trunk.tenant:
+        place = tables.domains.get(trunk.default_to.partition("@")[2])
     if place is None:
         why = f"nobody has the number {number or dialled}"
         return Refusal(404, "Not Found", why, trunk.tenant, by, number or dialled)

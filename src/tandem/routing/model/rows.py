@@ -33,7 +33,9 @@ class Trunk(Struct, frozen=True):
     from_user: str = ""
     from_host: str = ""
     diversion: str = "history-info"
-    default_to: str = ""  # who gets calls to numbers that nobody has: name or number in its tenant
+    default_to: str = (
+        ""  # who gets calls to numbers that nobody has; of a shared trunk: name@domain
+    )
     ring_seconds: int = 120
 
 
