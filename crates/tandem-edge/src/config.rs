@@ -138,8 +138,8 @@ impl Config {
             if listen.bound.is_none() && listen.fd.is_none() {
                 return Err(format!("`listen[{at}]` needs `fd` or `bound`"));
             }
-            if listen.advertised.as_ref().is_some_and(|text| text.is_empty() || text.len() > ADVERTISED_BYTES) {
-                return Err(format!("`listen[{at}].advertised` must have 1 to {ADVERTISED_BYTES} bytes"));
+            if listen.advertised.as_ref().is_some_and(|text| text.len() > ADVERTISED_BYTES) {
+                return Err(format!("`listen[{at}].advertised` has more than {ADVERTISED_BYTES} bytes"));
             }
         }
         let (certificate, key) = (named(&self.tls.certificate), named(&self.tls.key));

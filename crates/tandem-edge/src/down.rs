@@ -52,7 +52,7 @@ impl Edge {
         }
     }
 
-    fn lose_link(&mut self, why: &'static str) {
+    pub(crate) fn lose_link(&mut self, why: &'static str) {
         self.link.drop_stream(self.now);
         self.log.say(self.at, "link lost", &[("why", &why), ("kept_frames", &self.keeper.frames())]);
     }

@@ -70,6 +70,9 @@ pub struct Edge {
     started: Instant,
     stopper: Stopper,
     next_tick: u64,
+    next_second: u64,
+    /// A listening socket is not watched until the next tick.
+    pub(crate) listeners_rest: bool,
 }
 
 impl Edge {
@@ -107,6 +110,8 @@ impl Edge {
             started: Instant::now(),
             stopper: Stopper::open().map_err(system)?,
             next_tick: 0,
+            next_second: 0,
+            listeners_rest: false,
             config,
         };
         edge.listen()?;
@@ -186,7 +191,24 @@ impl Edge {
         for (flow, end) in self.connections.overdue(&self.judge.policy.limits, self.now) {
             self.end(flow, end);
         }
-        self.stats();
+        if std::mem::take(&mut self.listeners_rest) {
+            (0..self.sockets.len()).for_each(|at| self.rest_listener(at, false));
+        }
+        if self.now >= self.next_second {
+            self.next_second = self.now + TICK_US;
+            self.learn_addresses();
+            self.stats();
+        }
+    }
+
+    // A floating address came to this host: it gets its number, so that answers leave from it.
+    fn learn_addresses(&mut self) {
+        if self.locals.learn(&self.config.listen, &socket::host_addresses()) {
+            self.log.say(self.at, "address learned", &[("addresses", &self.locals.iter().count())]);
+            if self.link.up() {
+                self.lose_link("addresses");
+            }
+        }
     }
 
     fn reload_tls(&mut self, anyway: bool) {

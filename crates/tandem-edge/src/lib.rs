@@ -30,6 +30,8 @@ pub use edge::Edge;
 /// tandem_edge::run(json).unwrap();
 /// ```
 pub fn run(json: &[u8]) -> Result<(), EdgeError> {
+    // The limit on connections is the policy's; a limit of the system that cannot be raised shows as refused connections.
+    let _ = sys::socket::raise_descriptor_limit();
     let signals = sys::signal::Signals::open().map_err(|why| EdgeError::Socket { what: "signals".into(), why })?;
     Edge::open(Config::read(json)?)?.run(Some(signals))
 }

@@ -1,10 +1,12 @@
 //! The edge's end of the link: one Unix stream socket to the owner, batched both ways. What is kept and what may pass is the keeper's.
 
+use crate::sys::socket;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use tandem_sip::frame::{self, BadFrame};
+use tandem_sip::keeper::KEPT_BYTES;
 
 /// First wait before the owner is tried again, in microseconds.
 pub const RETRY_FIRST_US: u64 = 20_000;
@@ -12,8 +14,10 @@ pub const RETRY_FIRST_US: u64 = 20_000;
 pub const RETRY_MOST_US: u64 = 200_000;
 /// Bytes read from the link in one go.
 pub const READ_BYTES: usize = 256 * 1024;
-/// Bytes waiting for the owner beyond which sockets are not read.
-pub const OUT_BYTES: usize = 4 << 20;
+/// Bytes waiting for the owner beyond which sockets are not read: what the keeper may hold, and room for what is not kept.
+pub const OUT_BYTES: usize = KEPT_BYTES + (16 << 20);
+/// Buffer that an idle link keeps.
+const IDLE_BYTES: usize = 4 << 20;
 
 /// A connection to the owner, or the wait for one.
 pub struct Link {
@@ -60,8 +64,7 @@ impl Link {
         if self.stream.is_some() || now < self.retry_at {
             return None;
         }
-        let stream = UnixStream::connect(&self.path).and_then(|stream| stream.set_nonblocking(true).map(|()| stream));
-        match stream {
+        match socket::connect_unix(&self.path).map(UnixStream::from) {
             Ok(stream) => {
                 let fd = stream.as_raw_fd();
                 self.stream = Some(stream);
@@ -137,7 +140,7 @@ impl Link {
         }
         self.output.clear();
         self.sent = 0;
-        if self.output.capacity() > OUT_BYTES {
+        if self.output.capacity() > IDLE_BYTES {
             self.output = Vec::new();
         }
         true

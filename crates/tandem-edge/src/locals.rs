@@ -31,19 +31,25 @@ impl Locals {
     /// source, then one number for each of `host` so that an answer leaves from the address that was asked.
     pub fn add(&mut self, socket: usize, listen: &Listen, bound: SocketAddr, host: &[IpAddr]) {
         let transport = listen.transport;
-        let say = |ip: IpAddr| listen.advertised.clone().unwrap_or_else(|| SocketAddr::new(ip, bound.port()).to_string());
-        if !bound.ip().is_unspecified() {
-            return self.push(Address { socket, transport, bound, advertised: say(bound.ip()) });
-        }
         let fits = |ip: &&IpAddr| ip.is_ipv4() == bound.is_ipv4();
-        let first = host.iter().find(fits).copied().unwrap_or(bound.ip());
-        self.push(Address { socket, transport, bound, advertised: say(first) });
-        for &ip in host.iter().filter(fits) {
-            let at = SocketAddr::new(ip, bound.port());
-            // Who asks the loopback address reaches it, and may not reach a public one.
-            let advertised = if ip.is_loopback() { at.to_string() } else { say(ip) };
-            self.push(Address { socket, transport, bound: at, advertised });
+        let wildcard = bound.ip().is_unspecified();
+        let first = if wildcard { host.iter().find(fits).copied().unwrap_or(bound.ip()) } else { bound.ip() };
+        self.push(Address { socket, transport, bound, advertised: advertised(listen, first, bound.port()) });
+        if wildcard {
+            host.iter().filter(fits).for_each(|&ip| self.push(under_wildcard(socket, listen, ip, bound.port())));
         }
+    }
+
+    /// Gives a number to each of the `host`'s addresses that has none under a wildcard; true if there was one. Numbers never change.
+    pub fn learn(&mut self, listens: &[Listen], host: &[IpAddr]) -> bool {
+        let before = self.all.len();
+        let wildcards: Vec<Address> = self.all.iter().filter(|at| at.bound.ip().is_unspecified()).cloned().collect();
+        for (wildcard, &ip) in wildcards.iter().flat_map(|at| host.iter().map(move |ip| (at, ip))) {
+            let known = self.all.iter().any(|at| at.socket == wildcard.socket && at.bound.ip() == ip);
+            let Some(listen) = listens.get(wildcard.socket).filter(|_| !known && ip.is_ipv4() == wildcard.bound.is_ipv4()) else { continue };
+            self.push(under_wildcard(wildcard.socket, listen, ip, wildcard.bound.port()));
+        }
+        self.all.len() > before
     }
 
     fn push(&mut self, address: Address) {
@@ -91,6 +97,17 @@ impl Locals {
     }
 }
 
+fn under_wildcard(socket: usize, listen: &Listen, ip: IpAddr, port: u16) -> Address {
+    let bound = SocketAddr::new(ip, port);
+    // Who asks the loopback address reaches it, and may not reach a public one.
+    let advertised = if ip.is_loopback() { bound.to_string() } else { advertised(listen, ip, port) };
+    Address { socket, transport: listen.transport, bound, advertised }
+}
+
+fn advertised(listen: &Listen, ip: IpAddr, port: u16) -> String {
+    listen.advertised.clone().filter(|text| !text.is_empty()).unwrap_or_else(|| SocketAddr::new(ip, port).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +129,16 @@ mod tests {
         assert_eq!(3, locals.asked(1, None));
         let remote = "[2001:db8::9]:5060".parse().unwrap();
         assert_eq!(1, locals.leaving(0, Transport::Udp, remote).unwrap().socket);
+    }
+
+    #[test]
+    fn an_address_that_comes_later_gets_the_next_number() {
+        let mut host: Vec<IpAddr> = vec!["192.0.2.1".parse().unwrap()];
+        let mut locals = Locals::default();
+        locals.add(0, &listen(), "0.0.0.0:5060".parse().unwrap(), &host);
+        assert!(!locals.learn(&[listen()], &host));
+        host.insert(0, "192.0.2.99".parse().unwrap());
+        assert!(locals.learn(&[listen()], &host));
+        assert_eq!((2, 1), (locals.asked(0, Some(host[0])), locals.asked(0, Some(host[1]))));
     }
 }

@@ -6,6 +6,7 @@ use crate::judge::{Source, Verdict};
 use crate::sys::datagram::BATCH;
 use crate::sys::epoll::{Interest, Ready};
 use crate::sys::socket;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -54,7 +55,18 @@ impl Edge {
 
     fn accept(&mut self, at: usize, fd: i32, transport: Transport) {
         for _ in 0..ACCEPTS {
-            let Ok((fd, remote)) = socket::accept(fd) else { return };
+            let (fd, remote) = match socket::accept(fd) {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) => {
+                    // What waits would be told for ever: look again at the next tick.
+                    self.counters.connections_refused += 1;
+                    self.log.say(self.at, "connection not accepted", &[("why", &error)]);
+                    return self.rest_listener(at, true);
+                }
+                // Of a peer that has gone already.
+                Err(_) => continue,
+            };
             let (policy, source) = (&self.judge.policy, remote.ip());
             let exempt = policy.exempts(source);
             let barred = policy.denies(source) || self.judge.abuse.banned(source, self.at);
@@ -73,6 +85,14 @@ impl Edge {
             self.watch(Connection::new(flow, fd, transport, remote, local, false, session, self.judge.limits(), self.now));
             self.counters.accepted += 1;
         }
+    }
+
+    /// Stops or starts accepting on a listening socket.
+    pub(crate) fn rest_listener(&mut self, at: usize, rests: bool) {
+        if let Some(Socket::Stream(fd, _)) = self.sockets.get(at) {
+            let _ = self.epoll.modify(fd.as_raw_fd(), SOCKETS + at as u64, Interest { read: !rests, write: false });
+        }
+        self.listeners_rest |= rests;
     }
 
     /// Adds a connection to the table and to epoll.

@@ -183,6 +183,30 @@ fn a_call_out_verifies_whom_it_reaches() {
 }
 
 #[test]
+fn a_call_to_a_trunk_verifies_the_trunks_name() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let authority = Authority::new();
+    let policy = open_policy("").replace(r#""cidrs": []"#, r#""cidrs": ["127.0.0.1"]"#);
+    let _edge = Running::start(&place, &policy, &["tls"], &authority.config(&place, ""));
+    let mut link = owner.accept(1);
+    link.next();
+    let (listener, config) = carrier(&authority, &["carrier.example"]);
+    link.send(1, 1, 0, Transport::Tls, listener.local_addr().unwrap(), b"hello");
+    let (stream, _) = listener.accept().unwrap();
+    let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+    let mut room = [0; 5];
+    stream.read_exact(&mut room).unwrap();
+    assert_eq!((&b"hello"[..], Some("carrier.example")), (&room[..], stream.conn.server_name()));
+    let (listener, config) = carrier(&authority, &["127.0.0.1"]);
+    link.send(1, 2, 0, Transport::Tls, listener.local_addr().unwrap(), b"hello");
+    let (stream, _) = listener.accept().unwrap();
+    let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+    assert!(stream.read_exact(&mut room).is_err());
+    assert_eq!(Got::Failed(2, Why::Tls), link.next());
+}
+
+#[test]
 fn a_call_out_that_nobody_answers_times_out() {
     let place = Place::new();
     let owner = Owner::listen(&place);
