@@ -272,3 +272,30 @@ def test_an_emergency_call_passes_every_limit_and_list(dialled: str) -> None:
     assert 0 == plan.max_seconds
     assert ["on", "off"] == [stage[0].trunk for stage in plan.stages]
     assert "sip:112@192.0.2.9;user=phone" == plan.stages[0][0].uri
+
+
+def test_who_may_call_nobody_outside_may_call_the_next_room() -> None:
+    lists = [
+        ListEntry("demo", "deny", "prefix", "", owner=owner, direction=direction)
+        for owner in ("", "alice", "bob")
+        for direction in ("in", "out")
+    ]
+
+    assert isinstance(route(tables(BOB, lists=lists), ask("bob")), Plan)
+
+
+@pytest.mark.parametrize("value", ["alice@demo.example", "+4930100", "bob@demo.example"])
+def test_a_forwarded_call_is_refused_by_who_refuses_the_caller_or_the_forwarder(value: str) -> None:
+    bob = User("demo", "bob", forward_always="carol")
+    lists = [ListEntry("demo", "deny", "number", value, owner="carol", direction="in")]
+
+    assert 403 == refused(route(tables(bob, User("demo", "carol"), lists=lists), ask("bob"))).status
+
+
+def test_a_forwarded_call_from_a_carrier_is_refused_by_who_refuses_the_number() -> None:
+    bob = User("demo", "bob", number="+49305550101", forward_always="carol")
+    lists = [ListEntry("demo", "deny", "prefix", "+44", owner="carol", direction="in")]
+    known = tables(bob, User("demo", "carol"), trunks=[Trunk("t", "192.0.2.1")], lists=lists)
+    asked = Asked("trunk:t", "sip:+49305550101@192.0.2.9", "<sip:+4420555@c.example>", "")
+
+    assert 403 == refused(route(known, asked)).status

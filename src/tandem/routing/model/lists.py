@@ -45,3 +45,8 @@ def allows(rules: Rules | None, number: str, country: str, country_length: int) 
         if verdict is not None and length <= len(number):
             return verdict
     return by_country is not False
+
+
+def denied(rules: Rules | None, *names: str) -> bool:
+    """Whether a line names one of these, whole, and denies it."""
+    return rules is not None and any(rules.exact.get(name) is False for name in names)

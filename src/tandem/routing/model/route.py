@@ -3,7 +3,7 @@
 from tandem.accounts.model.account import User
 from tandem.routing.model.carriers import Carried, emergency_stages, trunk_stages
 from tandem.routing.model.identity import Identity, trunk_identity, user_identity
-from tandem.routing.model.lists import allows
+from tandem.routing.model.lists import allows, denied
 from tandem.routing.model.numbers import normalise
 from tandem.routing.model.plan import Asked, Diversion, Limit, Plan, Refusal, Target
 from tandem.routing.model.tables import Place, Tables, country_of
@@ -46,7 +46,7 @@ def _from_user(tables: Tables, asked: Asked, aor: str, hash: int, now: int) -> P
             return Plan(
                 tenant.id, aor, shown.number, shown.name, number, stages, emergency=True, why=why
             )
-    journey = _Journey(tables, place, shown, hash, now)
+    journey = _Journey(tables, place, shown, aor, hash, now)
     callee = dialled if host in ("", domain) else f"{dialled}@{host}"
     if not caller.enabled:
         return journey.refusal(403, "Forbidden", f"{aor} is switched off", aor, callee)
@@ -86,7 +86,7 @@ def _from_trunk(tables: Tables, asked: Asked, id: str, hash: int, now: int) -> P
         why = f"nobody has the number {number or dialled}"
         return Refusal(404, "Not Found", why, trunk.tenant, by, number or dialled)
     shown = trunk_identity(trunk, reader, asked)
-    journey = _Journey(tables, place, shown, hash, now)
+    journey = _Journey(tables, place, shown, "", hash, now)
     user = _find(place, dialled) or _find(place, number)
     wanted = user.name if user else trunk.default_to
     if not wanted:
@@ -114,10 +114,13 @@ def _from_trunk(tables: Tables, asked: Asked, id: str, hash: int, now: int) -> P
 class _Journey:
     """One search: collects the stages while it follows forwards."""
 
-    __slots__ = ("callee", "hash", "now", "place", "shown", "stages", "tables", "why")
+    __slots__ = ("callee", "hash", "now", "origin", "place", "shown", "stages", "tables", "why")
 
-    def __init__(self, tables: Tables, place: Place, shown: Identity, hash: int, now: int) -> None:
+    def __init__(
+        self, tables: Tables, place: Place, shown: Identity, origin: str, hash: int, now: int
+    ) -> None:
         self.tables, self.place, self.shown = tables, place, shown
+        self.origin = origin  # the calling user's address of record; "" when a carrier calls
         self.hash, self.now = hash, now
         self.stages: Stages = []
         self.callee = self.why = ""
@@ -225,17 +228,18 @@ class _Journey:
     def _inward(self, user: User, aor: str, payer: User | None) -> str:
         """Why the lists keep this call from a user; "" if they do not."""
         lists = self.place.lists
-        if payer is None:
-            caller = normalise(self.shown.number, self.place.tenant) or self.shown.number
-            country, length = country_of(self.tables, caller)
+        number = normalise(self.shown.number, self.place.tenant) or self.shown.number
+        if not self.origin:
+            country, length = country_of(self.tables, number)
             for owner in ("", user.name):
-                if not allows(lists.get((owner, "in")), caller, country, length):
-                    return f"calls from {caller} are not let in by {owner or 'the tenant'}"
-            return ""
-        by = f"{payer.name}@{self.place.tenant.domain}"
-        if not allows(lists.get((user.name, "in")), by, "", 0):
-            return f"{user.name} takes no calls from {by}"
-        if not allows(lists.get((payer.name, "out")), aor, "", 0):
+                if not allows(lists.get((owner, "in")), number, country, length):
+                    return f"calls from {number} are not let in by {owner or 'the tenant'}"
+        # between users only whole names and numbers count: who may not call abroad may call the next room
+        payers = (self.origin, f"{payer.name}@{self.place.tenant.domain}" if payer else "")
+        for by in payers:
+            if by and denied(lists.get((user.name, "in")), by, number if by == self.origin else ""):
+                return f"{user.name} takes no calls from {by}"
+        if payer and denied(lists.get((payer.name, "out")), aor):
             return f"{payer.name} may not call {aor}"
         return ""
 
