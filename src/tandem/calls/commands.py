@@ -90,6 +90,16 @@ def rearm(call: Call, now: int, unsaid: set[tuple[str, int, str]]) -> list[Comma
             commands.append(ask(call, refused, max(1, now - client.ended_at)))
         for ack in client.acks:
             if now - client.ended_at < LINGER and ("ack", client.n, ack.to_tag) not in unsaid:
-                remembered = Ack(call.shard, call.id, client.n, ack.branch, ack.to_tag, ack.flow, ack.message, age, send=False)
+                remembered = Ack(
+                    call.shard,
+                    call.id,
+                    client.n,
+                    ack.branch,
+                    ack.to_tag,
+                    ack.flow,
+                    ack.message,
+                    age,
+                    send=False,
+                )
                 commands.append(remembered)
     return commands

@@ -71,6 +71,7 @@ class Shell:
         self.loose_taken: list[tuple[int, int]] = []
         self.dues: dict[str, int] = {}
         self.timers: list[tuple[int, str]] = []  # may hold times that are no longer wanted
+        self.active: set[str] = set()  # calls that have not ended
         self.usage: dict[str, set[str]] = {}  # calls by limit name
         self.setups: dict[
             tuple[str, str, int, str], str
@@ -282,9 +283,12 @@ class Shell:
         if call.state != SETUP and self.setups:
             self.forget_setup(call)
         if call.state == ENDED:
+            self.active.discard(key)
             for name in call.limits:
                 if name in self.usage:
                     self.usage[name].discard(key)
+        else:
+            self.active.add(key)
         if len(self.live) > DECODED_ROWS:
             self.evict()
 
@@ -306,6 +310,7 @@ class Shell:
 
     def drop(self, key: str) -> None:
         self.live.pop(key, None)
+        self.active.discard(key)
         self.dues.pop(key, None)
         self.ready.pop(key, None)
         self.seqs.pop(key, None)

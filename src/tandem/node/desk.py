@@ -23,7 +23,7 @@ class NoSuch(Exception):
 
 
 class Desk:
-    """Handlers for `calls.*`; `scan` gives every row's (key, bytes)."""
+    """Handlers for `calls.*`; `fresh` gives random bits for a new call's id."""
 
     def __init__(
         self,
@@ -33,20 +33,29 @@ class Desk:
         scan: Callable[[], list[tuple[str, bytes]]],
         fresh: Callable[[], int],
     ) -> None:
-        self.service, self.directory, self.scan, self.fresh = service, directory, scan, fresh
+        self.service, self.directory, self.fresh = service, directory, fresh
 
     def list(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
-        tenant, most = asked.get("tenant"), min(int(asked.get("limit") or 100), LIST_MOST)
-        found = []
-        for key, _ in self.scan():
+        """Live calls by id, those after `after`."""
+        tenant, user = str(asked.get("tenant") or ""), str(asked.get("user") or "")
+        after, most = str(asked.get("after") or ""), min(int(asked.get("limit") or 100), LIST_MOST)
+        found: list[dict[str, Any]] = []
+        for key in sorted(self.service.shell.active):
+            if key <= after or len(found) >= most:
+                continue
             live = self.service.shell.find(key)
             if live is None or live.call is None or live.call.state == ENDED:
                 continue
-            if tenant in (None, "", live.call.tenant):
-                found.append(summary(live.call))
-            if len(found) >= most:
-                break
-        return sorted(found, key=lambda call: call["invited_at"])
+            call = live.call
+            if tenant not in ("", call.tenant):
+                continue
+            if (
+                not user
+                or user == call.caller.identity
+                or any(leg.aor == user for leg in call.legs)
+            ):
+                found.append(summary(call))
+        return found
 
     def show(self, asked: dict[str, Any]) -> dict[str, Any]:
         live = self.of(asked)

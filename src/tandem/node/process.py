@@ -1,0 +1,140 @@
+"""The call node as one object: its rooms, what they say to each other, its start and its end. Adapters come from wiring."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from tandem import boundary
+from tandem.boundary import Command, EdgeDown, EdgeUp, Request
+from tandem.boundary import Event as Heard
+from tandem.calls.model.text import display_of, quoted
+from tandem.calls.service import Service
+from tandem.calls.shell import Shell
+from tandem.messages.service import Messages
+from tandem.node.directory import Directory
+from tandem.ports import Store
+from tandem.routing.model.plan import Refusal
+
+log = structlog.get_logger()
+ROWS = "c/"  # calls' keys in the store begin so
+
+
+def now_us() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1_000
+
+
+class Process:
+    """Everything but the control socket. `core` is tandem._core.Node, not yet open to edges."""
+
+    def __init__(self, *, core: Any, store: Store, epoch: int, directory: Directory) -> None:
+        self.core, self.store, self.epoch, self.directory = core, store, epoch, directory
+        self.started_at = now_us()
+        self.draining = False
+        self.edges: dict[int, EdgeUp] = {}
+        self.shell = Shell(epoch=epoch, writer=self.started_at, outside=directory, load=self.load)
+        self.shell.other = self.heard
+        self.service = Service(core=core, rows=self, shell=self.shell, now=now_us)
+        self.messages = Messages(
+            store=store,
+            epoch=epoch,
+            writer=self.started_at,
+            reach=self.addressee,
+            contacts=directory.contacts,
+            say=self.service.say,
+            now=now_us,
+        )
+
+    # -- rows of calls, under their own prefix
+
+    def load(self, key: str) -> tuple[int, int, bytes] | None:
+        found = self.store.load(ROWS + key)
+        return (found[0], found[1], found[3]) if found else None
+
+    def save(
+        self, saves: list[tuple[str, int, int, int, int, bytes | None, list[tuple[str, bytes]]]]
+    ) -> list[bool]:
+        return self.store.save([(ROWS + key, *rest) for key, *rest in saves]) if saves else []  # type: ignore[misc]
+
+    def rows(self) -> list[tuple[str, bytes]]:
+        return [(key[len(ROWS) :], row) for key, row in self.store.scan(ROWS)]
+
+    # -- start
+
+    def adopt(self) -> int:
+        """Settles what the last process left; before any edge is heard. How many calls there were."""
+        commands: list[Command] = []
+        rows = self.rows()
+        for key, _ in rows:
+            if (found := self.load(key)) is not None:
+                commands += self.shell.adopt(key, found, now_us())
+        self.core.run(boundary.write_commands(commands))
+        self.messages.adopt()
+        return len(rows)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        adopted = self.adopt()
+        self.core.open()
+        self.service.start(loop)
+        log.info(
+            "node started",
+            epoch=self.epoch,
+            calls=adopted,
+            milliseconds=(now_us() - self.started_at) // 1000,
+        )
+
+    def reasons(self) -> list[str]:
+        """Why this node is not ready; empty when it is."""
+        found = [] if self.edges else ["no edge is connected"]
+        if self.service.stuck is not None:
+            found.append("the journal refuses writes")
+        if self.draining:
+            found.append("the node is draining")
+        return found
+
+    # -- what belongs to no call
+
+    def heard(self, event: Heard) -> list[Command] | None:
+        match event:
+            case EdgeUp():
+                self.edges[event.edge] = event
+                log.info("edge is up", edge=event.edge)
+                return []
+            case EdgeDown():
+                self.edges.pop(event.edge, None)
+                log.warning("edge is down", edge=event.edge)
+                return []
+            case boundary.FlowClosed() | boundary.Acked():
+                return []
+            case Request(method="SUBSCRIBE"):
+                return [self.shell.stateless(event, 489)]
+        return self.messages.heard(event)
+
+    def addressee(self, request: Request) -> tuple[str, str] | int:
+        """(address of record, From value) of a MESSAGE, by the same tables as calls."""
+        plan, _ = self.directory.place(request)
+        if isinstance(plan, Refusal):
+            return plan.status
+        target = next((t for stage in plan.stages for t in stage if t.kind == "user"), None)
+        if target is None:
+            return 405
+        name = plan.caller_name or display_of(request.from_)
+        who = (
+            plan.caller
+            if "@" in plan.caller
+            else f"{plan.caller_number}@{target.aor.partition('@')[2]}"
+        )
+        return target.aor, f"{quoted(name)} <sip:{who}>".strip()
+
+
+def core_config(
+    *, node: int, epoch: int, keys: dict[str, Any], now: Callable[[], int] = now_us
+) -> bytes:
+    """What tandem._core.Node is made with."""
+    return json.dumps(
+        {"node_id": node, "incarnation": now(), "epoch": epoch, "keys": keys}
+    ).encode()

@@ -1,0 +1,178 @@
+"""Answers to the control socket's questions (docs/concepts/control.md), beyond those about live calls."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tandem import __version__
+from tandem.node.desk import Desk, NoSuch
+from tandem.node.process import Process
+from tandem.records.model import EVENT_STREAM, CallEvent, read_event
+
+PAGE_MOST = 1_000
+TRANSPORTS = {1: "udp", 2: "tcp", 3: "tls", 4: "ws", 5: "wss"}
+Answer = Callable[[dict[str, Any]], Any]
+
+
+def handlers(
+    process: Process,
+    desk: Desk,
+    *,
+    node: int,
+    trace: Callable[[str], list[Any]],
+    events: Callable[[str], list[CallEvent]],
+    reload: Callable[[], None],
+) -> dict[str, Answer]:
+    """By name, for tandem.cluster.control.Server."""
+    questions = Questions(process, node, trace, events, reload)
+    return {
+        "ping": questions.ping,
+        "stats": questions.stats,
+        "calls.list": desk.list,
+        "calls.show": desk.show,
+        "calls.hangup": desk.hangup,
+        "calls.transfer": desk.transfer,
+        "calls.originate": desk.originate,
+        "registrations.list": questions.registrations,
+        "registrations.drop": questions.unregister,
+        "reload": questions.reloaded,
+        "trace": questions.traced,
+        "events": questions.told,
+        "events.tail": questions.tail,
+        "drain": questions.drain,
+    }
+
+
+class Questions:
+    def __init__(
+        self,
+        process: Process,
+        node: int,
+        trace: Callable[[str], list[Any]],
+        events: Callable[[str], list[CallEvent]],
+        reload: Callable[[], None],
+    ) -> None:
+        self.process, self.node, self.trace, self.events, self.reload = (
+            process,
+            node,
+            trace,
+            events,
+            reload,
+        )
+
+    def ping(self, asked: dict[str, Any]) -> dict[str, Any]:
+        reasons = self.process.reasons()
+        return {
+            "node": self.node,
+            "epoch": self.process.epoch,
+            "started_at": self.process.started_at,
+            "ready": not reasons,
+            "reasons": reasons,
+            "version": __version__,
+        }
+
+    def stats(self, asked: dict[str, Any]) -> dict[str, Any]:
+        process = self.process
+        return {
+            "node": process.core.counters(),
+            "edges": {str(edge): json.loads(text) for edge, text in process.core.edge_stats()},
+            "gauges": {
+                "calls": len(process.shell.active),
+                "rows": len(process.shell.live),
+                "registrations": process.core.bindings_count(),
+                "links": len(process.edges),
+                "messages_kept": len(process.messages.kept),
+            },
+            "journal": dict(process.store.stats()),
+        }
+
+    def registrations(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        offset, limit = (
+            max(0, int(asked.get("offset") or 0)),
+            min(int(asked.get("limit") or 100), PAGE_MOST),
+        )
+        aor, tenant = str(asked.get("aor") or ""), str(asked.get("tenant") or "")
+        if aor:
+            found = [(aor, self.process.core.lookup(aor))]
+            return [self.registration(aor, bindings) for aor, bindings in found if bindings]
+        places = self.process.directory.tables.tenants
+        domain = places[tenant].tenant.domain if tenant in places else tenant
+        if not tenant:
+            return [
+                self.registration(aor, bindings)
+                for aor, bindings in self.process.core.registrations(offset, limit)
+            ]
+        everyone = self.process.core.registrations(0, self.process.core.bindings_count() or 1)
+        own = [(aor, bindings) for aor, bindings in everyone if aor.rpartition("@")[2] == domain]
+        return [self.registration(aor, bindings) for aor, bindings in own[offset : offset + limit]]
+
+    def registration(self, aor: str, bindings: list[Any]) -> dict[str, Any]:
+        return {
+            "aor": aor,
+            "contacts": [
+                {
+                    "uri": uri,
+                    "q": q,
+                    "transport": TRANSPORTS.get(transport, str(transport)),
+                    "remote": f"{host}:{port}",
+                    "instance": instance,
+                    "expires_at": expires,
+                }
+                for uri, q, _, _, transport, _, host, port, instance, _, expires in bindings
+            ],
+        }
+
+    def unregister(self, asked: dict[str, Any]) -> dict[str, Any]:
+        aor = str(asked.get("aor") or "")
+        if not self.process.core.unregister(aor):
+            raise NoSuch(
+                404, "not registered", f"{aor or 'the empty address'} has no binding here", "aor"
+            )
+        return {}
+
+    def reloaded(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.reload()
+        return {}
+
+    def traced(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        key = str(asked.get("id") or "")
+        return [
+            {
+                "at": at,
+                "inbound": inbound,
+                "transport": transport,
+                "local": local,
+                "remote": remote,
+                "text": bytes(data).decode("latin-1"),
+            }
+            for at, inbound, transport, local, remote, data in self.trace(key)
+        ]
+
+    def told(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        return [plain(event) for event in self.events(str(asked.get("id") or ""))]
+
+    def tail(self, asked: dict[str, Any]) -> dict[str, Any]:
+        after, limit = int(asked.get("after", -1)), min(int(asked.get("limit") or 100), PAGE_MOST)
+        if after < 0:
+            newest = self.process.store.checkpoint(EVENT_STREAM, "records")
+            return {"next": newest, "events": []}
+        found = self.process.store.read_log(EVENT_STREAM, after, limit)
+        return {
+            "next": found[-1][0] if found else after,
+            "events": [plain(read_event(record)) for _, record in found],
+        }
+
+    def drain(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.process.draining = True
+        return {}
+
+
+def plain(event: CallEvent) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "call": event.call,
+        "tenant": event.tenant,
+        "what": event.what,
+        "text": event.text,
+        "node": event.node,
+    }

@@ -1,0 +1,178 @@
+"""The only file that joins rooms to adapters: which store, which database, which core a process gets."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+from typing import Any
+
+import structlog
+
+from tandem import _core
+from tandem.adapters.journal import open_journal
+from tandem.adapters.sqlite import Database
+from tandem.adapters.sqlite_records import events_of, keeper
+from tandem.adapters.sqlite_refresh import Refreshed, load, refresh
+from tandem.adapters.sqlite_routing import all_settings
+from tandem.cluster.control import Server
+from tandem.config import Config
+from tandem.node.desk import Desk
+from tandem.node.directory import Directory
+from tandem.node.process import Process, core_config, now_us
+from tandem.node.questions import handlers
+from tandem.records.model import CallEvent
+from tandem.records.service import Consumer
+from tandem.routing.model.policy import policy
+
+log = structlog.get_logger()
+REFRESH_SECONDS = (
+    2.0  # changes that nobody announced (another process wrote the database) are seen after this
+)
+STOP_SECONDS = 5.0
+
+
+class Node:
+    """The call node of one machine: journal, SQLite, the core, and the control socket."""
+
+    def __init__(self, config: Config, link: int) -> None:
+        self.config = config
+        self.database = Database(config.database)
+        self.store = open_journal(
+            config.data / "journal", "before" if config.journal.sync == "before" else "batch"
+        )
+        epoch = self.store.claim()
+        keys = json.loads(config.keys.read_text())
+        self.trace = config.data / "trace"
+        self.core = _core.Node(
+            core_config(node=config.node.id, epoch=epoch, keys=keys), self.store, listen=link, trace=self.trace if config.trace.calls else None
+        )  # fmt: skip
+        found = self.database.do_now(load, ())
+        self.directory = Directory(tables=found.tables, registrar=self.core, now=now_us)
+        self.seen: dict[str, int] = {}
+        self.users: set[str] = set()
+        self.put(found)
+        self.process = Process(
+            core=self.core, store=self.store, epoch=epoch, directory=self.directory
+        )
+        self.consumer = Consumer(self.store, keeper(self.database, now_us))
+
+    def put(self, found: Refreshed) -> None:
+        """Makes new tables and credentials live."""
+        self.directory.tables, self.seen = found.tables, found.seen
+        self.core.set_users(
+            [
+                (aor, sums.md5, sums.sha256, sums.sha512_256)
+                for aor, sums in found.credentials
+                if sums is not None
+            ]
+        )
+        gone = {aor for aor, sums in found.credentials if sums is None}
+        known = {aor for aor, sums in found.credentials if sums is not None}
+        if found.whole:
+            gone |= self.users - known
+        for aor in gone:
+            self.core.drop_user(aor)
+        self.users = (self.users - gone) | known
+        if found.policy:
+            settings = self.database.do_now(all_settings)
+            own = {
+                "default_domain": self.config.sip.default_domain,
+                "limits": limits(self.config),
+            } | settings
+            self.core.set_policy(
+                json.dumps(policy(found.tables, sum(found.seen.values()), own)).encode()
+            )
+
+    def reload(self) -> None:
+        found = self.database.do_now(refresh, self.directory.tables, self.seen)
+        if found is not None:
+            self.put(found)
+
+    def events(self, call: str) -> list[CallEvent]:
+        return self.database.do_now(events_of, call)
+
+    def read_trace(self, call: str) -> list[Any]:
+        return _core.read_trace(self.trace, call)
+
+    async def run(self) -> None:
+        """Until SIGTERM."""
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        self.process.start(loop)
+        desk = Desk(
+            service=self.process.service,
+            directory=self.directory,
+            fresh=lambda: secrets.randbits(65),
+        )
+        server = Server(
+            handlers(
+                self.process,
+                desk,
+                node=self.config.node.id,
+                trace=self.read_trace,
+                events=self.events,
+                reload=self.reload,
+            )  # fmt: skip
+        )
+        await server.start(self.config.control_socket)
+        tasks = [
+            asyncio.create_task(work)
+            for work in (self.consumer.run(), self.process.messages.run(), self.watch())
+        ]
+        await stopped.wait()
+        log.info("node stops")
+        for task in tasks:
+            task.cancel()
+        self.process.service.stop()
+        await asyncio.wait_for(self.consumer.drain(), STOP_SECONDS)
+        self.core.close()
+        self.store.close()
+        self.database.close()
+
+    async def watch(self) -> None:
+        """Sees changes of the database that nobody announced."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                found = await self.database.do(refresh, self.directory.tables, self.seen)
+                if found is not None:
+                    self.put(found)
+            except (
+                Exception
+            ) as error:  # a broken table must not end calls; the old ones stay in force
+                log.error("tables not read", error=str(error))
+
+
+def limits(config: Config) -> dict[str, int]:
+    """The policy's limits, from the configuration."""
+    own = config.limits
+    return {
+        "source_rate": own.source_rate,
+        "source_burst": own.source_burst,
+        "account_rate": own.account_rate,
+        "account_burst": own.account_burst,
+        "ban_seconds": own.ban_seconds,
+        "malformed_per_minute": own.malformed_per_minute,
+        "connections": own.connections,
+        "connections_per_source": own.connections_per_source,
+        "message_bytes": own.message_bytes,
+        "idle_seconds": own.idle_seconds,
+    }
+
+
+def node(config: Config) -> Node:
+    """A call node on the sockets that the supervisor holds, or on its own."""
+    inherited = json.loads(os.environ.get("TANDEM_FDS") or "{}")
+    if "link" in inherited:
+        return Node(config, int(inherited["link"]))
+    config.run.mkdir(parents=True, exist_ok=True)
+    config.link_socket.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(config.link_socket))
+    listening.listen()
+    listening.setblocking(False)
+    return Node(config, listening.detach())
