@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 
 from tandem import _core
-from tandem.adapters.journal import open_journal
 from tandem.adapters.sqlite import Database
 from tandem.adapters.sqlite_records import events_of, keeper
 from tandem.adapters.sqlite_refresh import Refreshed, load, refresh
@@ -39,8 +38,8 @@ class Node:
     def __init__(self, config: Config, link: int) -> None:
         self.config = config
         self.database = Database(config.database)
-        self.store = open_journal(
-            config.data / "journal", "before" if config.journal.sync == "before" else "batch"
+        self.store = _core.Store(
+            str(config.data / "journal"), "before" if config.journal.sync == "before" else "batch"
         )
         epoch = self.store.claim()
         keys = json.loads(config.keys.read_text())
@@ -116,7 +115,7 @@ class Node:
                 trace=self.read_trace,
                 events=self.events,
                 reload=self.reload,
-            )  # fmt: skip
+            )
         )
         await server.start(self.config.control_socket)
         tasks = [

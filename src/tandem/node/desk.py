@@ -26,12 +26,7 @@ class Desk:
     """Handlers for `calls.*`; `fresh` gives random bits for a new call's id."""
 
     def __init__(
-        self,
-        *,
-        service: Service,
-        directory: Directory,
-        scan: Callable[[], list[tuple[str, bytes]]],
-        fresh: Callable[[], int],
+        self, *, service: Service, directory: Directory, fresh: Callable[[], int]
     ) -> None:
         self.service, self.directory, self.fresh = service, directory, fresh
 
