@@ -1,0 +1,106 @@
+"""Counters of node and edges as Prometheus text. Pure but for this process's own figures."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
+EDGE_GAUGES = frozenset(("connections", "kept_bytes", "kept_frames", "policy_version"))
+# received_udp is one series of tandem_sip_received_total; refused_rate one of tandem_sip_refused_total
+BY_TRANSPORT = frozenset(("received", "sent", "dropped"))
+BY_REASON = frozenset(("refused", "closed"))
+HELP = {
+    "received": "SIP messages received, by edge and transport.",
+    "sent": "SIP messages sent or queued, by edge and transport.",
+    "refused": "Messages that an edge refused, by reason.",
+    "closed": "Connections that ended, by reason.",
+    "calls": "Calls that have not ended.",
+    "registrations": "Addresses of record with a phone.",
+    "rows": "Rows in the store.",
+}
+
+
+def render(ping: Mapping[str, Any] | None, stats: Mapping[str, Any] | None) -> bytes:
+    """ping and stats as the control socket gives them; None: the node does not answer."""
+    registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(namespace="tandem_web", registry=registry)
+    PlatformCollector(registry=registry)
+    registry.register(Stats(ping, stats))
+    return generate_latest(registry)
+
+
+class Stats(Collector):
+    """One moment of node and edges."""
+
+    def __init__(self, ping: Mapping[str, Any] | None, stats: Mapping[str, Any] | None) -> None:
+        self.ping, self.stats = ping, stats
+
+    def collect(self) -> Iterator[Metric]:
+        ping, stats = self.ping or {}, self.stats or {}
+        up = self.ping is not None
+        yield GaugeMetricFamily("tandem_node_up", "Whether the call node answers.", float(up))
+        ready = float(bool(ping.get("ready")))
+        yield GaugeMetricFamily("tandem_node_ready", "Whether it can take calls.", ready)
+        if "epoch" in ping:
+            yield GaugeMetricFamily("tandem_node_epoch", "Owner epoch.", float(ping["epoch"]))
+        yield from edge_families(stats.get("edges", {}))
+        for name, value in sorted(numbers(stats.get("node", {})).items()):
+            yield CounterMetricFamily(f"tandem_node_{name}", help_of(name, "Node"), value)
+        for name, value in sorted(numbers(stats.get("gauges", {})).items()):
+            yield GaugeMetricFamily(f"tandem_{name}", help_of(name, "Node"), value)
+        for name, value in sorted(numbers(stats.get("journal", {})).items()):
+            yield GaugeMetricFamily(f"tandem_journal_{name}", help_of(name, "Journal"), value)
+
+
+def edge_families(edges: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    """One family per name, with a series per edge, and per transport or reason where the name ends in one."""
+    series: dict[tuple[str, str], list[tuple[list[str], float]]] = defaultdict(list)
+    for edge, counters in sorted(edges.items()):
+        for counter, value in sorted(numbers(counters).items()):
+            name, label, text = split(counter)
+            series[name, label].append(([str(edge), text] if label else [str(edge)], value))
+    for (name, label), values in sorted(series.items()):
+        labels = ["edge", label] if label else ["edge"]
+        family: CounterMetricFamily | GaugeMetricFamily = (
+            GaugeMetricFamily(f"tandem_edge_{name}", help_of(name, "Edge"), labels=labels)
+            if name in EDGE_GAUGES
+            else CounterMetricFamily(f"tandem_sip_{name}", help_of(name, "Edge"), labels=labels)
+        )
+        for texts, value in values:
+            family.add_metric(texts, value)
+        yield family
+
+
+def split(counter: str) -> tuple[str, str, str]:
+    """Name, label and label value: received_udp is ("received", "transport", "udp")."""
+    head, _, rest = counter.partition("_")
+    if head in BY_TRANSPORT and rest in TRANSPORTS:
+        return head, "transport", rest
+    if head in BY_REASON and rest:
+        return head, "reason", rest
+    return counter, "", ""
+
+
+def numbers(counters: Any) -> dict[str, float]:
+    """Only what is a number, by a name that Prometheus takes."""
+    if not isinstance(counters, Mapping):
+        return {}
+    return {
+        "".join(c if c.isascii() and c.isalnum() else "_" for c in str(name)): float(value)
+        for name, value in counters.items()
+        if isinstance(value, int | float)
+    }
+
+
+def help_of(name: str, whose: str) -> str:
+    return HELP.get(name, f"{whose}: {name.replace('_', ' ')}.")

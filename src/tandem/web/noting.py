@@ -1,0 +1,11 @@
+"""Audit lines of what is done to live things: calls, registrations, nodes. Changes of tables write their own."""
+
+from typing import Any
+
+from tandem.adapters.sqlite import Database
+from tandem.adapters.sqlite_records import add_audit
+from tandem.web.auth import Who, now
+
+
+async def noted(database: Database, who: Who, what: str, target: str, **detail: Any) -> None:
+    await database.do(add_audit, now(), who.name, what, target, tenant=who.tenant, detail=detail)

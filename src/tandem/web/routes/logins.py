@@ -1,0 +1,311 @@
+"""Login, logout, the own password, console logins and API tokens over HTTP."""
+
+import asyncio
+import secrets
+import sqlite3
+import time
+from typing import Any
+
+from litestar import Request, Response, delete, get, post, put
+from msgspec.structs import replace
+
+from tandem.accounts.model.account import User
+from tandem.accounts.model.fields import BadField, Taken
+from tandem.accounts.model.login import Login, hash_token
+from tandem.accounts.service import make_login_hash, make_token
+from tandem.adapters.sqlite import Database, writing
+from tandem.adapters.sqlite_accounts import (
+    delete_login,
+    delete_token,
+    get_login,
+    get_tenant,
+    get_user,
+    list_logins,
+    list_tokens,
+    put_login,
+    put_token,
+)
+from tandem.adapters.sqlite_records import add_audit
+from tandem.adapters.sqlite_sessions import Session, delete_session, end_sessions, put_session
+from tandem.cluster.control import Problem
+from tandem.web import changes
+from tandem.web.auth import Who, now
+from tandem.web.bodies import (
+    Credentials,
+    Granted,
+    Logins,
+    Me,
+    NewLogin,
+    NewToken,
+    OwnPassword,
+    Password,
+    Tokens,
+    TokenShown,
+)
+from tandem.web.changes import no_such
+from tandem.web.common import ADD, LOGIN, ONE, READ
+from tandem.web.logging_in import Proven, check
+from tandem.web.node import Node
+from tandem.web.permissions import PERMISSIONS, scope
+from tandem.web.problems import TooMany
+from tandem.web.tries import Tries
+
+SESSION_HOURS = 12
+TOKEN_DAYS_MOST = 3650
+TEXT_MOST = 256
+TAGS = ["logins and tokens"]
+
+
+@post("/api/login", name="login", status_code=201, summary="Log in", tags=TAGS, responses=LOGIN)
+async def login(
+    data: Credentials, request: Request[Any, Any, Any], database: Database, tries: Tries
+) -> Granted:
+    """The token is valid for 12 hours. 5 failed tries a minute of one login, 30 of one source; then 429."""
+    source = request.client.host if request.client else ""
+    name = data.login.strip().lower()
+    if wait := tries.take(source, name, time.monotonic()):
+        raise TooMany(wait)
+    proven = await check(database, name, data.password)
+    if proven is None:
+        await database.do(add_audit, now(), name[:TEXT_MOST], "login refused", source)
+        raise Problem(401, "not logged in", "login or password are wrong")
+    tries.give_back(source, name)
+    return await database.do(_open, proven, source, now())
+
+
+@post(
+    "/api/logout",
+    name="logout",
+    status_code=204,
+    summary="Revoke the token that is sent",
+    tags=TAGS,
+    responses=READ,
+)
+async def logout(who: Who, database: Database) -> Response[None]:
+    """Ends the session; an API token is revoked by an admin instead."""
+    await database.do(delete_session, who.hash)
+    return Response(None, status_code=204)
+
+
+@get("/api/me", name="me.show", summary="Who the token belongs to", tags=TAGS, responses=READ)
+async def me(who: Who) -> Me:
+    may = {route: scope(route, who.role, who.tenant) for route in PERMISSIONS}
+    return Me(who.name, who.role, who.tenant, who.user, who.aor, may)  # type: ignore[arg-type]
+
+
+@put(
+    "/api/me/password",
+    name="me.password",
+    status_code=204,
+    summary="Change the own password",
+    tags=TAGS,
+    responses=READ,
+)
+async def own_password(
+    data: OwnPassword,
+    request: Request[Any, Any, Any],
+    who: Who,
+    database: Database,
+    node: Node,
+    tries: Tries,
+) -> Response[None]:
+    """A user's SIP password, or a console login's. All sessions of the login end, this one too."""
+    source = request.client.host if request.client else ""
+    if who.name.startswith("token "):
+        raise Problem(403, "not allowed", "an API token has no password")
+    if wait := tries.take(source, who.name, time.monotonic()):
+        raise TooMany(wait)
+    if await check(database, who.name, data.old) is None:
+        raise BadField("old", "is not the password")
+    tries.give_back(source, who.name)
+    if "@" in who.name:
+        await database.do(changes.set_password, who.by(), who.tenant, who.user, data.password)
+        await node.reload("accounts")
+    else:
+        await _set_login_password(database, who, who.name, data.password)
+    return Response(None, status_code=204)
+
+
+@get("/api/logins", name="logins.list", summary="List console logins", tags=TAGS, responses=READ)
+async def logins(who: Who, database: Database) -> Logins:
+    return Logins(await database.do(list_logins))
+
+
+@post("/api/logins", name="logins.add", summary="Add a console login", tags=TAGS, responses=ADD)
+async def add_login(data: NewLogin, who: Who, database: Database) -> Login:
+    name = data.name.strip().lower()
+    made = Login(name, data.role, data.tenant, data.user, data.enabled, now())
+    hash = await asyncio.to_thread(make_login_hash, name, data.password)
+    return await database.do(_add_login, who.name, made, hash)
+
+
+@put(
+    "/api/logins/{login:str}/password",
+    name="logins.password",
+    status_code=204,
+    summary="Set a console login's password",
+    tags=TAGS,
+    responses=ONE,
+)
+async def login_password(
+    login: str, data: Password, who: Who, database: Database
+) -> Response[None]:
+    """Its sessions end."""
+    await _set_login_password(database, who, login, data.password)
+    return Response(None, status_code=204)
+
+
+@delete(
+    "/api/logins/{login:str}",
+    name="logins.remove",
+    status_code=204,
+    summary="Remove a console login",
+    tags=TAGS,
+    responses=ADD,
+)
+async def remove_login(login: str, who: Who, database: Database) -> Response[None]:
+    """Its sessions end. The last admin of the platform stays."""
+    await database.do(_remove_login, who.name, login, now())
+    return Response(None, status_code=204)
+
+
+@get("/api/tokens", name="tokens.list", summary="List API tokens", tags=TAGS, responses=READ)
+async def tokens(who: Who, database: Database) -> Tokens:
+    return Tokens(
+        [
+            TokenShown(t.id, t.role, t.tenant, t.note, t.created_at, t.expires_at)
+            for t in await database.do(list_tokens)
+        ]
+    )
+
+
+@post("/api/tokens", name="tokens.add", summary="Make an API token", tags=TAGS, responses=ONE)
+async def add_token(data: NewToken, who: Who, database: Database) -> Granted:
+    """For programs: role admin or operator. It is shown once."""
+    if data.role == "user":
+        raise BadField("role", "a token is of role admin or operator: a user logs in")
+    if not 0 <= data.days <= TOKEN_DAYS_MOST:
+        raise BadField("days", f"from 0 (never expires) to {TOKEN_DAYS_MOST}")
+    if len(data.note) > TEXT_MOST:
+        raise BadField("note", f"at most {TEXT_MOST} characters")
+    at = now()
+    expires = at + data.days * 86_400_000_000 if data.days else 0
+    text, token = make_token(data.role, at, tenant=data.tenant, note=data.note, expires_at=expires)
+
+    def keep(connection: sqlite3.Connection) -> None:
+        with writing(connection):
+            if data.tenant and get_tenant(connection, data.tenant) is None:
+                raise no_such("tenant", data.tenant, "tenant")
+            put_token(connection, token)
+            detail = {"role": token.role, "note": token.note, "expires_at": expires}
+            add_audit(
+                connection,
+                at,
+                who.name,
+                "token added",
+                token.id,
+                tenant=token.tenant,
+                detail=detail,
+            )
+
+    await database.do(keep)
+    return Granted(text, expires, token.role, token.tenant, token.id)
+
+
+@delete(
+    "/api/tokens/{token:str}",
+    name="tokens.remove",
+    status_code=204,
+    summary="Revoke an API token",
+    tags=TAGS,
+    responses=ONE,
+)
+async def remove_token(token: str, who: Who, database: Database) -> Response[None]:
+    def revoke(connection: sqlite3.Connection) -> None:
+        with writing(connection):
+            if not delete_token(connection, token):
+                raise no_such("token", token, "token")
+            add_audit(connection, now(), who.name, "token revoked", token)
+
+    await database.do(revoke)
+    return Response(None, status_code=204)
+
+
+def _open(connection: sqlite3.Connection, proven: Proven, source: str, at: int) -> Granted:
+    token = secrets.token_urlsafe(32)  # 256 bits
+    expires = at + SESSION_HOURS * 3_600_000_000
+    with writing(connection):
+        put_session(
+            connection,
+            Session(
+                hash_token(token),
+                proven.login,
+                proven.role,
+                proven.tenant,
+                proven.user,
+                at,
+                expires,
+            ),
+        )
+        add_audit(connection, at, proven.login, "logged in", source, tenant=proven.tenant)
+    return Granted(token, expires, proven.role, proven.tenant)
+
+
+def _add_login(connection: sqlite3.Connection, by: str, made: Login, hash: bytes) -> Login:
+    with writing(connection):
+        if get_login(connection, made.name):
+            raise Taken("name", f"there is a login {made.name} already")
+        if made.tenant and get_tenant(connection, made.tenant) is None:
+            raise no_such("tenant", made.tenant, "tenant")
+        if made.user and get_user(connection, made.tenant, made.user) is None:
+            raise no_such(User.__name__.lower(), made.user, "user")
+        put_login(connection, made, hash)
+        detail = {"role": made.role, "user": made.user, "enabled": made.enabled}
+        add_audit(
+            connection,
+            made.created_at,
+            by,
+            "login added",
+            made.name,
+            tenant=made.tenant,
+            detail=detail,
+        )
+    return made
+
+
+async def _set_login_password(database: Database, who: Who, name: str, password: str) -> None:
+    hash = await asyncio.to_thread(make_login_hash, name, password)
+
+    def put(connection: sqlite3.Connection) -> None:
+        with writing(connection):
+            known = get_login(connection, name)
+            if known is None:
+                raise no_such("login", name, "login")
+            put_login(connection, replace(known[0]), hash)
+            end_sessions(connection, name)
+            add_audit(
+                connection, now(), who.name, "login password set", name, tenant=known[0].tenant
+            )
+
+    await database.do(put)
+
+
+def _remove_login(connection: sqlite3.Connection, by: str, name: str, at: int) -> None:
+    with writing(connection):
+        known = get_login(connection, name)
+        if known is None:
+            raise no_such("login", name, "login")
+        admins = [one for one in list_logins(connection) if one.role == "admin" and not one.tenant]
+        if [one.name for one in admins] == [name]:
+            raise Problem(
+                409, "the last admin", "add another admin before you remove this one", "login"
+            )
+        delete_login(connection, name)
+        end_sessions(connection, name)
+        add_audit(connection, at, by, "login removed", name, tenant=known[0].tenant)
+
+
+ROUTES = [
+    login, logout, me, own_password, logins, add_login, login_password, remove_login,
+    tokens, add_token, remove_token,
+]  # fmt: skip
