@@ -98,7 +98,7 @@ def test_pure_code_does_not_print_or_wait(path: Path) -> None:
 def test_only_wiring_imports_adapters() -> None:
     for path in files():
         name = name_of(path)
-        if name == "wiring.py" or name.startswith(("adapters/", "cli/", "testing/")):
+        if name == "wiring.py" or name.startswith(("adapters/", "cli/", "web/", "testing/")):
             continue
         for imported in imports(path):
             assert not imported.startswith("tandem.adapters"), f"{name} imports {imported}"

@@ -63,8 +63,17 @@ class Recorded:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.ping = {"node": 1, "epoch": 4, "started_at": T0, "ready": True, "reasons": [], "version": "0.1.0"}
-        self.calls = {c["id"]: c for c in (live(LIVE_A, "a", "a.example"), live(LIVE_B, "b", "b.example"))}
+        self.ping = {
+            "node": 1,
+            "epoch": 4,
+            "started_at": T0,
+            "ready": True,
+            "reasons": [],
+            "version": "0.1.0",
+        }
+        self.calls = {
+            c["id"]: c for c in (live(LIVE_A, "a", "a.example"), live(LIVE_B, "b", "b.example"))
+        }
         self.phones = [phone("alice@a.example"), phone("bob@a.example"), phone("alice@b.example")]
         answers = {
             "ping": lambda _: self.ping, "stats": lambda _: STATS, "reload": lambda _: {}, "drain": lambda _: {},
@@ -139,10 +148,18 @@ def fill(database: Database) -> None:
         for n, name in enumerate(("alice", "bob", "carol")):
             credentials = make_credentials(name, domain, PASSWORD)
             database.do_now(put_user, User(tenant, name, number=str(101 + n)), credentials)
-        database.do_now(put_trunk, Trunk(f"line-{tenant}", "127.0.0.9", tenant, username="u", password="trunk-secret"))
+        database.do_now(
+            put_trunk,
+            Trunk(f"line-{tenant}", "127.0.0.9", tenant, username="u", password="trunk-secret"),
+        )
         database.do_now(put_route, Route(f"world-{tenant}", f"line-{tenant}", tenant))
     hash = make_login_hash("root", PASSWORD)
-    for login in (Login("root", "admin"), Login("desk", "operator"), Login("desk-a", "operator", "a"), Login("admin-a", "admin", "a")):
+    for login in (
+        Login("root", "admin"),
+        Login("desk", "operator"),
+        Login("desk-a", "operator", "a"),
+        Login("admin-a", "admin", "a"),
+    ):
         database.do_now(put_login, login, hash)
     cdrs = [cdr(PAST_A, "a", "a.example", T0), cdr(PAST_B, "b", "b.example", T0 + 1)]
     kept = [Kept(n, one, write(one)) for n, one in enumerate(cdrs, start=1)]
@@ -170,7 +187,9 @@ def serving(path: Path, recorded: Recorded) -> Iterator[None]:
 class Console:
     """The API with a client per login."""
 
-    def __init__(self, client: TestClient[Any], recorded: Recorded, database: Database, path: Path) -> None:
+    def __init__(
+        self, client: TestClient[Any], recorded: Recorded, database: Database, path: Path
+    ) -> None:
         self.client, self.recorded, self.database, self.path = client, recorded, database, path
         self.tokens: dict[str, str] = {}
 

@@ -40,7 +40,9 @@ def test_nobody_may_do_what_is_not_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_role_gets_403_where_the_table_says_so_and_nowhere_else(desk: Console, role: str) -> None:
+def test_each_role_gets_403_where_the_table_says_so_and_nowhere_else(
+    desk: Console, role: str
+) -> None:
     for name, method, path in routes():
         if name in OPEN or name == "logout":
             continue
@@ -97,7 +99,9 @@ def test_a_user_sees_his_own_and_no_colleagues(desk: Console) -> None:
         assert 404 == desk.ask(carol, "GET", path).status_code
     assert 404 == desk.ask(carol, "DELETE", f"/api/calls/{LIVE_A}").status_code
     assert 404 == desk.ask(carol, "DELETE", "/api/registrations/alice@a.example").status_code
-    assert 403 == desk.ask(carol, "POST", "/api/calls", json={"from": USER, "to": "102"}).status_code
+    assert (
+        403 == desk.ask(carol, "POST", "/api/calls", json={"from": USER, "to": "102"}).status_code
+    )
     assert [LIVE_A] == [c["id"] for c in desk.ask(USER, "GET", "/api/calls").json()["items"]]
     assert [PAST_A] == [c["id"] for c in desk.ask(USER, "GET", "/api/cdrs").json()["items"]]
     assert [USER] == [r["aor"] for r in desk.ask(USER, "GET", "/api/registrations").json()["items"]]
@@ -115,8 +119,14 @@ def test_sessions_end_by_logout_and_by_a_new_password(tmp_path: Path) -> None:
         assert 204 == said.status_code
         assert ("reload", {"what": "accounts"}) == desk.recorded.asked[-1]
         assert 401 == desk.ask(bob, "GET", "/api/me").status_code
-        assert 201 == desk.client.post("/api/login", json={"login": bob, "password": other}).status_code
-        assert 401 == desk.client.post("/api/login", json={"login": bob, "password": PASSWORD}).status_code
+        assert (
+            201
+            == desk.client.post("/api/login", json={"login": bob, "password": other}).status_code
+        )
+        assert (
+            401
+            == desk.client.post("/api/login", json={"login": bob, "password": PASSWORD}).status_code
+        )
 
 
 def test_a_user_who_is_switched_off_is_logged_out_at_once(tmp_path: Path) -> None:
@@ -128,7 +138,9 @@ def test_a_user_who_is_switched_off_is_logged_out_at_once(tmp_path: Path) -> Non
 
 def test_api_tokens_work_until_they_are_revoked(tmp_path: Path) -> None:
     with console(tmp_path) as desk:
-        made = desk.ask("root", "POST", "/api/tokens", json={"role": "operator", "tenant": "a"}).json()
+        made = desk.ask(
+            "root", "POST", "/api/tokens", json={"role": "operator", "tenant": "a"}
+        ).json()
         headers = {"Authorization": f"Bearer {made['token']}"}
         calls = desk.client.get("/api/calls", headers=headers).json()["items"]
         assert [LIVE_A] == [call["id"] for call in calls]

@@ -53,6 +53,8 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     route = name_of(handler)
     if route in OPEN:
         return
+    if not route:  # litestar's own handlers: no path of ours
+        raise Problem(404, "not found", connection.url.path[:256])
     database: Database = connection.app.state.database
     who = await database.do(identify, connection.headers.get("authorization", ""), now())
     reach = scope(route, who.role, who.tenant)

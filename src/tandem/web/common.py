@@ -5,26 +5,43 @@ from typing import Annotated, Any, TypeVar
 
 from litestar import Response
 from litestar.datastructures import ResponseHeader
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
+from tandem.adapters.sqlite import Database
+from tandem.web.auth import Who
+from tandem.web.node import Node
 from tandem.web.problems import AWAY, BAD, CLOSED, GONE, SLOW, TAKEN
+from tandem.web.tries import Tries
 
 PAGE_MOST = 1000  # rows of one answer
 PAGE = 100
 TEXT_MOST = 256  # characters of a parameter
 
 Limit = Annotated[
-    int, Parameter(ge=1, le=PAGE_MOST, description=f"Rows of one answer, at most {PAGE_MOST}.")
+    int, QueryParameter(ge=1, le=PAGE_MOST, description=f"Rows of one answer, at most {PAGE_MOST}.")
 ]
 Cursor = Annotated[
-    str, Parameter(max_length=TEXT_MOST, description="`next` of the page before; empty: the first.")
+    str,
+    QueryParameter(
+        max_length=TEXT_MOST, description="`next` of the page before; empty: the first."
+    ),
 ]
-Text = Annotated[str, Parameter(max_length=TEXT_MOST)]
+Text = Annotated[str, QueryParameter(max_length=TEXT_MOST)]
 TenantWish = Annotated[
     str,
-    Parameter(max_length=TEXT_MOST, description="Only this tenant's; empty: all that you may see."),
+    QueryParameter(
+        max_length=TEXT_MOST, description="Only this tenant's; empty: all that you may see."
+    ),
 ]
+
+# the dependencies of a route
+Asker = NamedDependency[Who]
+Tables = NamedDependency[Database]
+CallNode = NamedDependency[Node]
+Guesses = NamedDependency[Tries]
+InPath = FromPath[str]
 
 READ: dict[int, Any] = {**BAD, **CLOSED}
 ONE: dict[int, Any] = {**READ, **GONE}

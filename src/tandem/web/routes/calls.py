@@ -27,7 +27,18 @@ from tandem.web.bodies import (
     event_shown,
 )
 from tandem.web.changes import no_such
-from tandem.web.common import ACT, LIVE, PAGE, Cursor, Limit, TenantWish
+from tandem.web.common import (
+    ACT,
+    LIVE,
+    PAGE,
+    Asker,
+    CallNode,
+    Cursor,
+    InPath,
+    Limit,
+    Tables,
+    TenantWish,
+)
 from tandem.web.node import Node
 from tandem.web.noting import noted
 
@@ -39,7 +50,7 @@ _DIGEST = re.compile(r'(?im)^((?:proxy-)?authorization\s*:.*?\bresponse\s*=\s*)"
 
 @get("/api/calls", name="calls.list", summary="List live calls", tags=TAGS, responses=LIVE)
 async def calls(
-    who: Who, node: Node, tenant: TenantWish = "", limit: Limit = PAGE, cursor: Cursor = ""
+    who: Asker, node: CallNode, tenant: TenantWish = "", limit: Limit = PAGE, cursor: Cursor = ""
 ) -> LiveCalls:
     asked: dict[str, Any] = {"limit": limit}
     if wanted := who.only(tenant):
@@ -60,7 +71,7 @@ async def calls(
     tags=TAGS,
     responses=LIVE,
 )
-async def call(id: str, who: Who, node: Node) -> dict[str, Any]:
+async def call(id: InPath, who: Asker, node: CallNode) -> dict[str, Any]:
     found: dict[str, Any] = await node.ask("calls.show", id=id)
     if not _sees(who, _call(found)):
         raise no_such("call", id, "id")
@@ -76,7 +87,7 @@ async def call(id: str, who: Who, node: Node) -> dict[str, Any]:
     responses=ACT,
 )
 async def originate(
-    data: Annotated[NewCall, Body(examples=[CALL])], who: Who, node: Node, database: Database
+    data: Annotated[NewCall, Body(examples=[CALL])], who: Asker, node: CallNode, database: Tables
 ) -> dict[str, Any]:
     """Rings the phones of `from`; whoever answers is connected with `to`."""
     caller = data.from_.strip().lower() or who.aor
@@ -103,7 +114,7 @@ async def originate(
     tags=TAGS,
     responses=ACT,
 )
-async def hangup(id: str, who: Who, node: Node, database: Database) -> Response[None]:
+async def hangup(id: InPath, who: Asker, node: CallNode, database: Tables) -> Response[None]:
     await call.fn(id, who, node)
     await node.ask("calls.hangup", id=id, by=who.name)
     await noted(database, who, "call hung up", id)
@@ -119,11 +130,11 @@ async def hangup(id: str, who: Who, node: Node, database: Database) -> Response[
     responses=ACT,
 )
 async def transfer(
-    id: str,
+    id: InPath,
     data: Annotated[Transfer, Body(examples=[MOVE])],
-    who: Who,
-    node: Node,
-    database: Database,
+    who: Asker,
+    node: CallNode,
+    database: Tables,
 ) -> dict[str, Any]:
     await call.fn(id, who, node)
     moved: dict[str, Any] = await node.ask(
@@ -140,7 +151,7 @@ async def transfer(
     tags=TAGS,
     responses=LIVE,
 )
-async def trace(id: str, who: Who, node: Node, database: Database) -> Trace:
+async def trace(id: InPath, who: Asker, node: CallNode, database: Tables) -> Trace:
     """Kept in the node's memory for the newest calls. Digest responses are taken out."""
     await _tenant_of(id, who, node, database)
     rows = msgspec.convert(await node.ask("trace", id=id), list[TraceMessage])
@@ -154,7 +165,7 @@ async def trace(id: str, who: Who, node: Node, database: Database) -> Trace:
     tags=TAGS,
     responses=LIVE,
 )
-async def events(id: str, who: Who, node: Node, database: Database) -> Events:
+async def events(id: InPath, who: Asker, node: CallNode, database: Tables) -> Events:
     _, found = await _known(id, who, node, database)
     return Events([event_shown(event) for event in found])
 
@@ -166,7 +177,7 @@ async def events(id: str, who: Who, node: Node, database: Database) -> Events:
     tags=TAGS,
     responses=LIVE,
 )
-async def why(id: str, who: Who, node: Node, database: Database) -> Why:
+async def why(id: InPath, who: Asker, node: CallNode, database: Tables) -> Why:
     return Why(tell(*await _known(id, who, node, database)))
 
 

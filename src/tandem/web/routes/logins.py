@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from litestar import Request, Response, delete, get, post, put
+from litestar.params import JSONBody
 from msgspec.structs import replace
 
 from tandem.accounts.model.account import User
@@ -43,12 +44,10 @@ from tandem.web.bodies import (
     TokenShown,
 )
 from tandem.web.changes import no_such
-from tandem.web.common import ADD, LOGIN, ONE, READ
+from tandem.web.common import ADD, LOGIN, ONE, READ, Asker, CallNode, Guesses, InPath, Tables
 from tandem.web.logging_in import Proven, check
-from tandem.web.node import Node
 from tandem.web.permissions import PERMISSIONS, scope
 from tandem.web.problems import TooMany
-from tandem.web.tries import Tries
 
 SESSION_HOURS = 12
 TOKEN_DAYS_MOST = 3650
@@ -58,7 +57,7 @@ TAGS = ["logins and tokens"]
 
 @post("/api/login", name="login", status_code=201, summary="Log in", tags=TAGS, responses=LOGIN)
 async def login(
-    data: Credentials, request: Request[Any, Any, Any], database: Database, tries: Tries
+    data: JSONBody[Credentials], request: Request[Any, Any, Any], database: Tables, tries: Guesses
 ) -> Granted:
     """The token is valid for 12 hours. 5 failed tries a minute of one login, 30 of one source; then 429."""
     source = request.client.host if request.client else ""
@@ -81,14 +80,14 @@ async def login(
     tags=TAGS,
     responses=READ,
 )
-async def logout(who: Who, database: Database) -> Response[None]:
+async def logout(who: Asker, database: Tables) -> Response[None]:
     """Ends the session; an API token is revoked by an admin instead."""
     await database.do(delete_session, who.hash)
     return Response(None, status_code=204)
 
 
 @get("/api/me", name="me.show", summary="Who the token belongs to", tags=TAGS, responses=READ)
-async def me(who: Who) -> Me:
+async def me(who: Asker) -> Me:
     may = {route: scope(route, who.role, who.tenant) for route in PERMISSIONS}
     return Me(who.name, who.role, who.tenant, who.user, who.aor, may)  # type: ignore[arg-type]
 
@@ -102,12 +101,12 @@ async def me(who: Who) -> Me:
     responses=READ,
 )
 async def own_password(
-    data: OwnPassword,
+    data: JSONBody[OwnPassword],
     request: Request[Any, Any, Any],
-    who: Who,
-    database: Database,
-    node: Node,
-    tries: Tries,
+    who: Asker,
+    database: Tables,
+    node: CallNode,
+    tries: Guesses,
 ) -> Response[None]:
     """A user's SIP password, or a console login's. All sessions of the login end, this one too."""
     source = request.client.host if request.client else ""
@@ -127,12 +126,12 @@ async def own_password(
 
 
 @get("/api/logins", name="logins.list", summary="List console logins", tags=TAGS, responses=READ)
-async def logins(who: Who, database: Database) -> Logins:
+async def logins(who: Asker, database: Tables) -> Logins:
     return Logins(await database.do(list_logins))
 
 
 @post("/api/logins", name="logins.add", summary="Add a console login", tags=TAGS, responses=ADD)
-async def add_login(data: NewLogin, who: Who, database: Database) -> Login:
+async def add_login(data: JSONBody[NewLogin], who: Asker, database: Tables) -> Login:
     name = data.name.strip().lower()
     made = Login(name, data.role, data.tenant, data.user, data.enabled, now())
     hash = await asyncio.to_thread(make_login_hash, name, data.password)
@@ -148,7 +147,7 @@ async def add_login(data: NewLogin, who: Who, database: Database) -> Login:
     responses=ONE,
 )
 async def login_password(
-    login: str, data: Password, who: Who, database: Database
+    login: InPath, data: JSONBody[Password], who: Asker, database: Tables
 ) -> Response[None]:
     """Its sessions end."""
     await _set_login_password(database, who, login, data.password)
@@ -163,14 +162,14 @@ async def login_password(
     tags=TAGS,
     responses=ADD,
 )
-async def remove_login(login: str, who: Who, database: Database) -> Response[None]:
+async def remove_login(login: InPath, who: Asker, database: Tables) -> Response[None]:
     """Its sessions end. The last admin of the platform stays."""
     await database.do(_remove_login, who.name, login, now())
     return Response(None, status_code=204)
 
 
 @get("/api/tokens", name="tokens.list", summary="List API tokens", tags=TAGS, responses=READ)
-async def tokens(who: Who, database: Database) -> Tokens:
+async def tokens(who: Asker, database: Tables) -> Tokens:
     return Tokens(
         [
             TokenShown(t.id, t.role, t.tenant, t.note, t.created_at, t.expires_at)
@@ -180,7 +179,7 @@ async def tokens(who: Who, database: Database) -> Tokens:
 
 
 @post("/api/tokens", name="tokens.add", summary="Make an API token", tags=TAGS, responses=ONE)
-async def add_token(data: NewToken, who: Who, database: Database) -> Granted:
+async def add_token(data: JSONBody[NewToken], who: Asker, database: Tables) -> Granted:
     """For programs: role admin or operator. It is shown once."""
     if data.role == "user":
         raise BadField("role", "a token is of role admin or operator: a user logs in")
@@ -220,7 +219,7 @@ async def add_token(data: NewToken, who: Who, database: Database) -> Granted:
     tags=TAGS,
     responses=ONE,
 )
-async def remove_token(token: str, who: Who, database: Database) -> Response[None]:
+async def remove_token(token: InPath, who: Asker, database: Tables) -> Response[None]:
     def revoke(connection: sqlite3.Connection) -> None:
         with writing(connection):
             if not delete_token(connection, token):

@@ -3,14 +3,13 @@
 import logging
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
-from tandem.adapters.sqlite import Database, generations
+from tandem.adapters.sqlite import generations
 from tandem.cluster.control import NoNode, Problem
 from tandem.watch.metrics import METRICS_TYPE, render
-from tandem.web.auth import Who
 from tandem.web.bodies import Nodes, NodeShown, Ready
-from tandem.web.common import ACT, LIVE
-from tandem.web.node import Node
+from tandem.web.common import ACT, LIVE, Asker, CallNode, Tables
 from tandem.web.noting import noted
 
 log = logging.getLogger("tandem.web")
@@ -19,7 +18,7 @@ WATCH = ["watching"]
 
 
 @get("/api/nodes", name="nodes.list", summary="List call nodes", tags=TAGS, responses=LIVE)
-async def nodes(who: Who, node: Node) -> Nodes:
+async def nodes(who: Asker, node: CallNode) -> Nodes:
     return Nodes([_node(await node.ask("ping"))])
 
 
@@ -31,7 +30,9 @@ async def nodes(who: Who, node: Node) -> Nodes:
     tags=TAGS,
     responses=ACT,
 )
-async def drain(number: int, who: Who, node: Node, database: Database) -> dict[str, str]:
+async def drain(
+    number: FromPath[int], who: Asker, node: CallNode, database: Tables
+) -> dict[str, str]:
     """Calls go on until they end; new ones get 503. A restart ends it."""
     known = _node(await node.ask("ping"))
     if known.node != number:
@@ -48,7 +49,7 @@ async def healthz() -> dict[str, bool]:
 
 
 @get("/readyz", name="readyz", summary="Whether calls can be made", tags=WATCH, raises=[])
-async def readyz(node: Node, database: Database) -> Response[Ready]:
+async def readyz(node: CallNode, database: Tables) -> Response[Ready]:
     """200, or 503 with the reasons: node or edge are not ready, or the database is not."""
     reasons: list[str] = []
     try:
@@ -73,7 +74,7 @@ async def readyz(node: Node, database: Database) -> Response[Ready]:
     tags=WATCH,
     media_type=METRICS_TYPE,
 )
-async def metrics(node: Node) -> Response[bytes]:
+async def metrics(node: CallNode) -> Response[bytes]:
     """Text format 0.0.4. `tandem_node_up` is 0 while the call node does not answer."""
     stats = ping = None
     try:

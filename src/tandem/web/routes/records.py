@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from tandem.adapters.sqlite import Database
@@ -16,12 +16,25 @@ from tandem.records.query import PAGE_MOST, CdrQuery
 from tandem.web.auth import Who
 from tandem.web.bodies import Audit, AuditLine, Cdrs
 from tandem.web.changes import no_such
-from tandem.web.common import ONE, PAGE, READ, Cursor, Limit, TenantWish, Text
+from tandem.web.common import (
+    ONE,
+    PAGE,
+    READ,
+    Asker,
+    Cursor,
+    InPath,
+    Limit,
+    Tables,
+    TenantWish,
+    Text,
+)
 from tandem.web.routes.calls import sees_cdr
 
 TAGS = ["records"]
-When = Annotated[int, Parameter(ge=0, description="Microseconds since 1970; 0: no limit.")]
-Party = Annotated[str, Parameter(max_length=256, description="Caller, callee or who answered.")]
+When = Annotated[int, QueryParameter(ge=0, description="Microseconds since 1970; 0: no limit.")]
+Party = Annotated[
+    str, QueryParameter(max_length=256, description="Caller, callee or who answered.")
+]
 
 
 @get(
@@ -32,7 +45,7 @@ Party = Annotated[str, Parameter(max_length=256, description="Caller, callee or 
     responses=READ,
 )
 async def cdrs(
-    who: Who, database: Database, tenant: TenantWish = "", party: Party = "", caller: Text = "", callee: Text = "",
+    who: Asker, database: Tables, tenant: TenantWish = "", party: Party = "", caller: Text = "", callee: Text = "",
     trunk: Text = "", why: Text = "", since: When = 0, until: When = 0, limit: Limit = PAGE, cursor: Cursor = "",
 ) -> Cdrs:  # fmt: skip
     query = _query(who, CdrQuery(tenant, party, caller, callee, trunk, since, until, why=why))
@@ -48,7 +61,7 @@ async def cdrs(
     responses=READ,
 )
 async def export(
-    who: Who, database: Database, format: Literal["csv", "jsonl"] = "csv", tenant: TenantWish = "", party: Party = "",
+    who: Asker, database: Tables, format: FromQuery[Literal["csv", "jsonl"]] = "csv", tenant: TenantWish = "", party: Party = "",
     caller: Text = "", callee: Text = "", trunk: Text = "", why: Text = "", since: When = 0, until: When = 0,
 ) -> Stream:  # fmt: skip
     """Read page by page while it is sent: a CDR that is written meanwhile may be missing."""
@@ -61,7 +74,7 @@ async def export(
 
 
 @get("/api/cdrs/{id:str}", name="cdrs.show", summary="Show a past call", tags=TAGS, responses=ONE)
-async def cdr(id: str, who: Who, database: Database) -> Cdr:
+async def cdr(id: InPath, who: Asker, database: Tables) -> Cdr:
     found = await database.do(get_cdr, id)
     if found is None or not sees_cdr(who, found):
         raise no_such("call", id, "id")
@@ -76,7 +89,7 @@ async def cdr(id: str, who: Who, database: Database) -> Cdr:
     responses=READ,
 )
 async def audit(
-    who: Who, database: Database, tenant: TenantWish = "", limit: Limit = PAGE, cursor: Cursor = ""
+    who: Asker, database: Tables, tenant: TenantWish = "", limit: Limit = PAGE, cursor: Cursor = ""
 ) -> Audit:
     before = int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) < 19 else 0
     rows = await database.do(list_audit, who.only(tenant), before, limit)

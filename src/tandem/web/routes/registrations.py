@@ -3,13 +3,10 @@
 import msgspec
 from litestar import Response, delete, get
 
-from tandem.adapters.sqlite import Database
 from tandem.adapters.sqlite_accounts import get_tenant
-from tandem.web.auth import Who
 from tandem.web.bodies import Registration, Registrations
 from tandem.web.changes import no_such
-from tandem.web.common import LIVE, PAGE, Cursor, Limit, TenantWish
-from tandem.web.node import Node
+from tandem.web.common import LIVE, PAGE, Asker, CallNode, Cursor, InPath, Limit, Tables, TenantWish
 from tandem.web.noting import noted
 
 TAGS = ["registrations"]
@@ -23,9 +20,9 @@ TAGS = ["registrations"]
     responses=LIVE,
 )
 async def registrations(
-    who: Who,
-    node: Node,
-    database: Database,
+    who: Asker,
+    node: CallNode,
+    database: Tables,
     tenant: TenantWish = "",
     limit: Limit = PAGE,
     cursor: Cursor = "",
@@ -55,7 +52,7 @@ async def registrations(
     tags=TAGS,
     responses=LIVE,
 )
-async def drop(aor: str, who: Who, node: Node, database: Database) -> Response[None]:
+async def drop(aor: InPath, who: Asker, node: CallNode, database: Tables) -> Response[None]:
     """The phones register again at their next refresh."""
     if who.reach == "own" and aor != who.aor:
         raise no_such("registration", aor, "aor")

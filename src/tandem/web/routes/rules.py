@@ -7,7 +7,6 @@ from litestar import Response, delete, get, put
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
-from tandem.adapters.sqlite import Database
 from tandem.adapters.sqlite_accounts import get_tenant
 from tandem.adapters.sqlite_routing import list_emergency, list_entries
 from tandem.routing.model.rows import Emergency, ListEntry
@@ -16,8 +15,7 @@ from tandem.web.auth import Who
 from tandem.web.auth import now as time_now
 from tandem.web.bodies import EmergencyLines, Lists, NewEmergency, NewListEntry
 from tandem.web.changes import no_such
-from tandem.web.common import ONE, WRITTEN, Text, plain, written
-from tandem.web.node import Node
+from tandem.web.common import ONE, WRITTEN, Asker, CallNode, InPath, Tables, Text, plain, written
 
 TAGS = ["lists and emergency numbers"]
 LINE = Example(value={"do": "deny", "kind": "prefix", "value": "+4990"})
@@ -32,7 +30,7 @@ WHAT = "routing"
     tags=TAGS,
     responses=ONE,
 )
-async def lists(tenant: str, who: Who, database: Database) -> Lists:
+async def lists(tenant: InPath, who: Asker, database: Tables) -> Lists:
     return Lists(await database.do(list_entries, who.only(tenant)))
 
 
@@ -46,11 +44,11 @@ async def lists(tenant: str, who: Who, database: Database) -> Lists:
     response_headers=WRITTEN,
 )
 async def put_entry(
-    tenant: str,
+    tenant: InPath,
     data: Annotated[NewListEntry, Body(examples=[LINE])],
-    who: Who,
-    database: Database,
-    node: Node,
+    who: Asker,
+    database: Tables,
+    node: CallNode,
 ) -> Response[ListEntry]:
     line = msgspec.structs.replace(plain(ListEntry, data), tenant=_path(who, tenant, data.tenant))
     await database.do(changes.put_line, who.by(), line)
@@ -67,7 +65,7 @@ async def put_entry(
     response_headers=WRITTEN,
 )
 async def remove_entry(
-    tenant: str, who: Who, database: Database, node: Node, kind: Text, value: Text, owner: Text = "", direction: Text = "out",
+    tenant: InPath, who: Asker, database: Tables, node: CallNode, kind: Text, value: Text, owner: Text = "", direction: Text = "out",
 ) -> Response[None]:  # fmt: skip
     line = ListEntry(who.only(tenant), "deny", kind, value, owner, direction)
     await database.do(changes.remove_line, who.by(), line)
@@ -81,7 +79,7 @@ async def remove_entry(
     tags=TAGS,
     responses=ONE,
 )
-async def emergency(tenant: str, who: Who, database: Database) -> EmergencyLines:
+async def emergency(tenant: InPath, who: Asker, database: Tables) -> EmergencyLines:
     return EmergencyLines(await database.do(list_emergency, who.only(tenant)))
 
 
@@ -95,11 +93,11 @@ async def emergency(tenant: str, who: Who, database: Database) -> EmergencyLines
     response_headers=WRITTEN,
 )
 async def put_emergency(
-    tenant: str,
+    tenant: InPath,
     data: Annotated[NewEmergency, Body(examples=[RESCUE])],
-    who: Who,
-    database: Database,
-    node: Node,
+    who: Asker,
+    database: Tables,
+    node: CallNode,
 ) -> Response[Emergency]:
     line = msgspec.structs.replace(plain(Emergency, data), tenant=_path(who, tenant, data.tenant))
     await database.do(changes.put_line, who.by(), line)
@@ -116,7 +114,7 @@ async def put_emergency(
     response_headers=WRITTEN,
 )
 async def remove_emergency(
-    tenant: str, who: Who, database: Database, node: Node, number: Text, trunk: Text
+    tenant: InPath, who: Asker, database: Tables, node: CallNode, number: Text, trunk: Text
 ) -> Response[None]:
     line = Emergency(who.only(tenant), number, trunk)
     await database.do(changes.remove_line, who.by(), line)
@@ -130,7 +128,7 @@ async def remove_emergency(
     tags=["trunks and routes"],
     responses=ONE,
 )
-async def plan(who: Who, database: Database, caller: Text, to: Text) -> dict[str, Any]:
+async def plan(who: Asker, database: Tables, caller: Text, to: Text) -> dict[str, Any]:
     """`caller`: address of record, or trunk:id. Nobody is called. Passwords of trunks are left out."""
     if who.tenant:
         own = await database.do(get_tenant, who.tenant)

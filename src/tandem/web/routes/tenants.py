@@ -4,10 +4,9 @@ from typing import Annotated
 
 from litestar import Response, delete, get, patch, post, put
 from litestar.openapi.spec import Example
-from litestar.params import Body
+from litestar.params import Body, JSONBody
 
 from tandem.accounts.model.account import Tenant, User
-from tandem.adapters.sqlite import Database
 from tandem.adapters.sqlite_accounts import list_tenants, list_users
 from tandem.web import changes
 from tandem.web.auth import Who
@@ -28,14 +27,17 @@ from tandem.web.common import (
     PAGE,
     READ,
     WRITTEN,
+    Asker,
+    CallNode,
     Cursor,
+    InPath,
     Limit,
+    Tables,
     Text,
     page,
     plain,
     written,
 )
-from tandem.web.node import Node
 
 TAGS = ["tenants and users"]
 TENANT = Example(
@@ -48,7 +50,7 @@ USER = Example(
 
 @get("/api/tenants", name="tenants.list", summary="List tenants", tags=TAGS, responses=READ)
 async def tenants(
-    who: Who, database: Database, limit: Limit = PAGE, cursor: Cursor = ""
+    who: Asker, database: Tables, limit: Limit = PAGE, cursor: Cursor = ""
 ) -> Tenants:
     rows = [t for t in await database.do(list_tenants) if who.sees(t.id)]
     return Tenants(*page(rows, cursor, limit))
@@ -63,7 +65,10 @@ async def tenants(
     response_headers=WRITTEN,
 )
 async def add_tenant(
-    data: Annotated[NewTenant, Body(examples=[TENANT])], who: Who, database: Database, node: Node
+    data: Annotated[NewTenant, Body(examples=[TENANT])],
+    who: Asker,
+    database: Tables,
+    node: CallNode,
 ) -> Response[Tenant]:
     tenant = await database.do(changes.add, who.by(), TENANTS, plain(Tenant, data))
     return written(tenant, live=await node.reload(TENANTS.reload), status=201)
@@ -76,7 +81,7 @@ async def add_tenant(
     tags=TAGS,
     responses=ONE,
 )
-async def tenant(tenant: str, who: Who, database: Database) -> Tenant:
+async def tenant(tenant: InPath, who: Asker, database: Tables) -> Tenant:
     who.only(tenant)
     return await database.do(changes.show, TENANTS, tenant)
 
@@ -90,11 +95,11 @@ async def tenant(tenant: str, who: Who, database: Database) -> Tenant:
     response_headers=WRITTEN,
 )
 async def change_tenant(
-    tenant: str,
+    tenant: InPath,
     data: Annotated[TenantChanges, Body(examples=[Example(value={"max_calls": 100})])],
-    who: Who,
-    database: Database,
-    node: Node,
+    who: Asker,
+    database: Tables,
+    node: CallNode,
 ) -> Response[Tenant]:
     changed = await database.do(changes.change, who.by(), TENANTS, (tenant,), given(data))
     return written(changed, live=await node.reload(TENANTS.reload))
@@ -109,7 +114,9 @@ async def change_tenant(
     responses=ONE,
     response_headers=WRITTEN,
 )
-async def remove_tenant(tenant: str, who: Who, database: Database, node: Node) -> Response[None]:
+async def remove_tenant(
+    tenant: InPath, who: Asker, database: Tables, node: CallNode
+) -> Response[None]:
     await database.do(changes.remove, who.by(), TENANTS, tenant)
     return written(None, live=await node.reload(TENANTS.reload), status=204)
 
@@ -122,9 +129,9 @@ async def remove_tenant(tenant: str, who: Who, database: Database, node: Node) -
     responses=ONE,
 )
 async def users(
-    tenant: str,
-    who: Who,
-    database: Database,
+    tenant: InPath,
+    who: Asker,
+    database: Tables,
     search: Text = "",
     limit: Limit = PAGE,
     cursor: Cursor = "",
@@ -145,11 +152,11 @@ async def users(
     response_headers=WRITTEN,
 )
 async def add_user(
-    tenant: str,
+    tenant: InPath,
     data: Annotated[NewUser, Body(examples=[USER])],
-    who: Who,
-    database: Database,
-    node: Node,
+    who: Asker,
+    database: Tables,
+    node: CallNode,
 ) -> Response[User]:
     _same(tenant, data.tenant, who)
     user = plain(User, data)
@@ -164,7 +171,7 @@ async def add_user(
     tags=TAGS,
     responses=ONE,
 )
-async def user(tenant: str, user: str, who: Who, database: Database) -> User:
+async def user(tenant: InPath, user: InPath, who: Asker, database: Tables) -> User:
     who.only(tenant)
     return await database.do(changes.show, USERS, tenant, user)
 
@@ -178,12 +185,12 @@ async def user(tenant: str, user: str, who: Who, database: Database) -> User:
     response_headers=WRITTEN,
 )
 async def change_user(
-    tenant: str,
-    user: str,
+    tenant: InPath,
+    user: InPath,
     data: Annotated[UserChanges, Body(examples=[Example(value={"forward_busy": "bob"})])],
-    who: Who,
-    database: Database,
-    node: Node,
+    who: Asker,
+    database: Tables,
+    node: CallNode,
 ) -> Response[User]:
     who.only(tenant)
     changed = await database.do(changes.change, who.by(), USERS, (tenant, user), given(data))
@@ -200,7 +207,12 @@ async def change_user(
     response_headers=WRITTEN,
 )
 async def set_password(
-    tenant: str, user: str, data: Password, who: Who, database: Database, node: Node
+    tenant: InPath,
+    user: InPath,
+    data: JSONBody[Password],
+    who: Asker,
+    database: Tables,
+    node: CallNode,
 ) -> Response[None]:
     """The user's sessions end. Nobody can read the password again."""
     who.only(tenant)
@@ -218,7 +230,7 @@ async def set_password(
     response_headers=WRITTEN,
 )
 async def remove_user(
-    tenant: str, user: str, who: Who, database: Database, node: Node
+    tenant: InPath, user: InPath, who: Asker, database: Tables, node: CallNode
 ) -> Response[None]:
     who.only(tenant)
     await database.do(changes.remove, who.by(), USERS, tenant, user)

@@ -7,7 +7,7 @@ from litestar import Response, delete, get, patch, post
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
-from tandem.adapters.sqlite import Database, writing
+from tandem.adapters.sqlite import writing
 from tandem.adapters.sqlite_routing import list_routes, list_trunks
 from tandem.routing.model.rows import Route, Trunk
 from tandem.web import changes
@@ -31,14 +31,17 @@ from tandem.web.common import (
     PAGE,
     READ,
     WRITTEN,
+    Asker,
+    CallNode,
     Cursor,
+    InPath,
     Limit,
+    Tables,
     TenantWish,
     page,
     plain,
     written,
 )
-from tandem.web.node import Node
 
 TAGS = ["trunks and routes"]
 TRUNK = Example(value={"id": "carrier", "host": "sip.carrier.example", "cidrs": ["192.0.2.0/24"]})
@@ -47,7 +50,7 @@ ROUTE = Example(value={"id": "berlin", "trunk": "carrier", "tenant": "acme", "pr
 
 @get("/api/trunks", name="trunks.list", summary="List trunks", tags=TAGS, responses=READ)
 async def trunks(
-    who: Who, database: Database, tenant: TenantWish = "", limit: Limit = PAGE, cursor: Cursor = ""
+    who: Asker, database: Tables, tenant: TenantWish = "", limit: Limit = PAGE, cursor: Cursor = ""
 ) -> Trunks:
     rows, after = page(await database.do(list_trunks, who.only(tenant) or None), cursor, limit)
     return Trunks([shown(trunk) for trunk in rows], after)
@@ -62,7 +65,7 @@ async def trunks(
     response_headers=WRITTEN,
 )
 async def add_trunk(
-    data: Annotated[NewTrunk, Body(examples=[TRUNK])], who: Who, database: Database, node: Node
+    data: Annotated[NewTrunk, Body(examples=[TRUNK])], who: Asker, database: Tables, node: CallNode
 ) -> Response[TrunkShown]:
     """`tenant` empty: every tenant may use it (only for logins of the whole platform)."""
     _mine(who, data.tenant)
@@ -71,7 +74,7 @@ async def add_trunk(
 
 
 @get("/api/trunks/{id:str}", name="trunks.show", summary="Show a trunk", tags=TAGS, responses=ONE)
-async def trunk(id: str, who: Who, database: Database) -> TrunkShown:
+async def trunk(id: InPath, who: Asker, database: Tables) -> TrunkShown:
     return shown(await database.do(_seen, who, TRUNKS, id))
 
 
@@ -84,11 +87,11 @@ async def trunk(id: str, who: Who, database: Database) -> TrunkShown:
     response_headers=WRITTEN,
 )
 async def change_trunk(
-    id: str,
+    id: InPath,
     data: Annotated[TrunkChanges, Body(examples=[Example(value={"enabled": False})])],
-    who: Who,
-    database: Database,
-    node: Node,
+    who: Asker,
+    database: Tables,
+    node: CallNode,
 ) -> Response[TrunkShown]:
     """Without `password` the old one stays."""
     trunk = await database.do(_change, who, who.by(), TRUNKS, id, given(data))
@@ -104,14 +107,14 @@ async def change_trunk(
     responses=ONE,
     response_headers=WRITTEN,
 )
-async def remove_trunk(id: str, who: Who, database: Database, node: Node) -> Response[None]:
+async def remove_trunk(id: InPath, who: Asker, database: Tables, node: CallNode) -> Response[None]:
     await database.do(_remove, who, who.by(), TRUNKS, id)
     return written(None, live=await node.reload(TRUNKS.reload), status=204)
 
 
 @get("/api/routes", name="routes.list", summary="List routes", tags=TAGS, responses=READ)
 async def routes(
-    who: Who, database: Database, tenant: TenantWish = "", limit: Limit = PAGE, cursor: Cursor = ""
+    who: Asker, database: Tables, tenant: TenantWish = "", limit: Limit = PAGE, cursor: Cursor = ""
 ) -> Routes:
     return Routes(*page(await database.do(list_routes, who.only(tenant) or None), cursor, limit))
 
@@ -125,7 +128,7 @@ async def routes(
     response_headers=WRITTEN,
 )
 async def add_route(
-    data: Annotated[NewRoute, Body(examples=[ROUTE])], who: Who, database: Database, node: Node
+    data: Annotated[NewRoute, Body(examples=[ROUTE])], who: Asker, database: Tables, node: CallNode
 ) -> Response[Route]:
     """`tenant` empty: for tenants without a matching route of their own."""
     _mine(who, data.tenant)
@@ -134,7 +137,7 @@ async def add_route(
 
 
 @get("/api/routes/{id:str}", name="routes.show", summary="Show a route", tags=TAGS, responses=ONE)
-async def route(id: str, who: Who, database: Database) -> Route:
+async def route(id: InPath, who: Asker, database: Tables) -> Route:
     return await database.do(_seen, who, ROUTE_ROWS, id)
 
 
@@ -147,11 +150,11 @@ async def route(id: str, who: Who, database: Database) -> Route:
     response_headers=WRITTEN,
 )
 async def change_route(
-    id: str,
+    id: InPath,
     data: Annotated[RouteChanges, Body(examples=[Example(value={"priority": 20})])],
-    who: Who,
-    database: Database,
-    node: Node,
+    who: Asker,
+    database: Tables,
+    node: CallNode,
 ) -> Response[Route]:
     route = await database.do(_change, who, who.by(), ROUTE_ROWS, id, given(data))
     return written(route, live=await node.reload(ROUTE_ROWS.reload))
@@ -166,7 +169,7 @@ async def change_route(
     responses=ONE,
     response_headers=WRITTEN,
 )
-async def remove_route(id: str, who: Who, database: Database, node: Node) -> Response[None]:
+async def remove_route(id: InPath, who: Asker, database: Tables, node: CallNode) -> Response[None]:
     await database.do(_remove, who, who.by(), ROUTE_ROWS, id)
     return written(None, live=await node.reload(ROUTE_ROWS.reload), status=204)
 
