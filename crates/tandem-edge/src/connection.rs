@@ -114,6 +114,10 @@ pub struct Connection {
     pub proven: bool,
     /// Names of the peer's verified certificate.
     pub names: Vec<String>,
+    /// Whether the names of the peer's certificate were verified.
+    pub verified: bool,
+    /// What was wrong in TLS.
+    pub trouble: Option<String>,
     /// What epoll has been told.
     pub interest: Interest,
     /// Cuts what came into messages.
@@ -163,6 +167,8 @@ impl Connection {
             spoke: false,
             proven: outgoing,
             names: Vec::new(),
+            verified: true,
+            trouble: None,
             interest: Interest::default(),
             framer: Framer::new(limits),
             stream: fd.into(),
@@ -204,13 +210,15 @@ impl Connection {
         if self.stage == Stage::Handshaking && !session.is_handshaking() {
             self.stage = Stage::Open;
             self.held = 0;
-            self.names = session.peer_certificates().and_then(|chain| chain.first()).map(tls::names).unwrap_or_default();
+            let leaf = session.peer_certificates().and_then(|chain| chain.first()).filter(|_| self.verified);
+            self.names = leaf.map(tls::names).unwrap_or_default();
         }
         self.encrypted();
         match result {
             Ok(false) => Ok(true),
             Ok(true) => Err(End::Peer),
-            Err(_) => {
+            Err(error) => {
+                self.trouble = Some(error.to_string());
                 // The alert tells the peer why; nothing else will.
                 let _ = self.flush();
                 Err(End::Tls)

@@ -193,7 +193,10 @@ impl Edge {
         match socket::connect(remote, source) {
             Ok(fd) => {
                 let flow = self.connections.number();
-                self.watch(Connection::new(flow, fd, sip.transport, remote, sip.local, true, session, self.judge.limits(), self.now));
+                let limits = self.judge.limits();
+                let mut connection = Connection::new(flow, fd, sip.transport, remote, sip.local, true, session, limits, self.now);
+                connection.verified = self.tls.verifies();
+                self.watch(connection);
                 self.counters.connected += 1;
                 self.queue(flow, sip.message, sip.cookie);
             }
@@ -227,6 +230,11 @@ impl Edge {
     pub(crate) fn end(&mut self, flow: u64, end: End) {
         let Some(mut connection) = self.connections.remove(flow) else { return };
         connection.close();
+        if let Some(trouble) = &connection.trouble {
+            self.log.say(self.at, "TLS failed", &[("remote", &connection.remote), ("outgoing", &connection.outgoing), ("why", trouble)]);
+        } else if connection.outgoing && connection.stage != Stage::Open {
+            self.log.say(self.at, "connection not opened", &[("remote", &connection.remote), ("why", &end.name())]);
+        }
         *self.counters.closed.entry(end.name()).or_default() += 1;
         // A peer that hangs up in the handshake did not like our certificate, or has no TLS.
         let why = if connection.stage == Stage::Handshaking && end == End::Peer { Why::Tls } else { end.why() };

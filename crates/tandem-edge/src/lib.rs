@@ -18,6 +18,7 @@ mod tls;
 mod trunks;
 mod udp;
 mod up;
+mod verifiers;
 
 pub use config::{Config, EdgeError};
 pub use edge::Edge;

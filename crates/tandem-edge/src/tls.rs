@@ -1,13 +1,14 @@
 //! TLS: certificates that are read again when their files change, peers' verified names, and who is trusted. It moves no bytes.
 
 use crate::config::{named, Config, TlsFiles};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use crate::verifiers::{AnyName, Anyone, EitherUse};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{ring, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{NoClientAuth, ParsedCertificate, ProducesTickets, WebPkiClientVerifier};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, ServerConnection, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +30,6 @@ pub struct BadTls {
 /// What connections are made with.
 pub struct Tls {
     provider: Arc<CryptoProvider>,
-    tickets: Arc<dyn ProducesTickets>,
     files: TlsFiles,
     seen: Vec<Option<SystemTime>>,
     server: Option<Arc<ServerConfig>>,
@@ -40,10 +40,8 @@ pub struct Tls {
 impl Tls {
     /// Reads the files that the configuration names.
     pub fn open(config: &Config) -> Result<Self, BadTls> {
-        let tickets = ring::Ticketer::new().map_err(|error| bad(Path::new("session tickets"), error))?;
         let mut tls = Tls {
             provider: Arc::new(ring::default_provider()),
-            tickets,
             files: config.tls.clone(),
             seen: Vec::new(),
             server: None,
@@ -63,6 +61,11 @@ impl Tls {
         }
         self.seen = now;
         self.load().map(|()| true)
+    }
+
+    /// Whether those that we call have proven their names.
+    pub fn verifies(&self) -> bool {
+        self.files.verify
     }
 
     /// The answering side of a connection; `None` without a certificate.
@@ -93,11 +96,13 @@ impl Tls {
         let chain = certificates(certificate)?;
         let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error))?;
         let verifier = match named(&files.trust).or(named(&files.ca)) {
-            None => Arc::new(NoClientAuth) as Arc<dyn rustls::server::danger::ClientCertVerifier>,
-            Some(trust) => WebPkiClientVerifier::builder_with_provider(roots_of(trust)?, self.provider.clone())
-                .allow_unauthenticated()
-                .build()
-                .map_err(|error| bad(trust, error))?,
+            None => Arc::new(NoClientAuth) as Arc<dyn ClientCertVerifier>,
+            Some(trust) => {
+                let roots = roots_of(trust)?;
+                let strict = WebPkiClientVerifier::builder_with_provider(roots.clone(), self.provider.clone());
+                let strict = strict.allow_unauthenticated().build().map_err(|error| bad(trust, error))?;
+                Arc::new(EitherUse { strict, roots, provider: self.provider.clone() })
+            }
         };
         let mut server = ServerConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()
@@ -105,7 +110,8 @@ impl Tls {
             .with_client_cert_verifier(verifier)
             .with_single_cert(chain.clone(), secret.clone_key())
             .map_err(|error| bad(certificate, error))?;
-        server.ticketer = self.tickets.clone();
+        // New tickets with each certificate or authority: an old one would spare a peer the new check.
+        server.ticketer = ring::Ticketer::new().map_err(|error| bad(certificate, error))?;
         let client = self.client_of(Some((chain, secret))).map_err(|error| bad(certificate, error))?;
         (self.server, self.client, self.roots) = (Some(Arc::new(server)), Some(Arc::new(client)), None);
         Ok(())
@@ -195,98 +201,4 @@ fn roots_of(path: &Path) -> Result<Arc<RootCertStore>, BadTls> {
 
 fn bad(path: &Path, why: impl std::fmt::Display) -> BadTls {
     BadTls { path: path.display().to_string(), why: why.to_string() }
-}
-
-/// Trusts a chain to our roots whose leaf has one of several names: a trunk may have a farm behind one address.
-#[derive(Debug)]
-struct AnyName {
-    roots: Arc<RootCertStore>,
-    names: Vec<ServerName<'static>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let parsed = ParsedCertificate::try_from(leaf)?;
-        let algorithms = self.provider.signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, chain, now, algorithms)?;
-        let mut result = Err(rustls::CertificateError::NotValidForName.into());
-        for name in &self.names {
-            result = verify_server_name(&parsed, name);
-            if result.is_ok() {
-                break;
-            }
-        }
-        result.map(|()| ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Trusts whoever answers, for `tls_verify = false`; the handshake's signatures still hold.
-#[derive(Debug)]
-struct Anyone {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _chain: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

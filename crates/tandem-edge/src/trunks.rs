@@ -3,6 +3,9 @@
 use serde::Deserialize;
 use std::net::IpAddr;
 
+/// First address, and how many bits of it count; IPv4 mapped.
+type Range = (u128, u32);
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Text {
@@ -19,7 +22,7 @@ struct Trunk {
 /// Names by address.
 #[derive(Default)]
 pub struct Trunks {
-    all: Vec<(Vec<(u128, u32)>, Vec<String>)>,
+    all: Vec<(Vec<Range>, Vec<String>)>,
 }
 
 impl Trunks {
@@ -33,12 +36,12 @@ impl Trunks {
     /// The names of the trunk at an address.
     pub fn names(&self, remote: IpAddr) -> &[String] {
         let bits = mapped(remote);
-        let holds = |&(start, length): &(u128, u32)| bits.checked_shr(128 - length).unwrap_or(0) == start.checked_shr(128 - length).unwrap_or(0);
+        let holds = |&(start, length): &Range| bits.checked_shr(128 - length).unwrap_or(0) == start.checked_shr(128 - length).unwrap_or(0);
         self.all.iter().find(|(ranges, _)| ranges.iter().any(holds)).map_or(&[], |(_, names)| names)
     }
 }
 
-fn range(text: &str) -> Option<(u128, u32)> {
+fn range(text: &str) -> Option<Range> {
     let (ip, length) = text.split_once('/').map_or((text, None), |(ip, length)| (ip, Some(length)));
     let ip: IpAddr = ip.parse().ok()?;
     let most = if ip.is_ipv4() { 32 } else { 128 };

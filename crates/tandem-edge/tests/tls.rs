@@ -3,7 +3,7 @@
 mod common;
 
 use common::{open_policy, request, write, Got, Owner, Place, Running, PATIENCE};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -25,9 +25,15 @@ impl Authority {
 
     /// Certificate and key as PEM.
     fn issue(&self, names: &[&str]) -> (String, String) {
+        self.issue_for(names, Vec::new())
+    }
+
+    fn issue_for(&self, names: &[&str], uses: Vec<ExtendedKeyUsagePurpose>) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.extended_key_usages = uses;
+        let certificate = params.signed_by(&key, &self.0).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
 
@@ -101,6 +107,10 @@ fn a_trunk_is_known_by_its_certificate_and_others_are_not() {
     assert_eq!(Transport::Tls, transport);
     link.send(1, 0, flow, Transport::Tls, remote, b"SIP/2.0 100 Trying\r\n\r\n");
     assert_eq!("SIP/2.0 100 Trying\r\n\r\n", text(&mut carrier));
+    let server_only = authority.issue_for(&["carrier.example"], vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    let mut carrier = client(&authority, Some(&server_only), edge.locals[0]);
+    carrier.write_all(&request("INVITE", "TLS", "public")).unwrap();
+    assert!(matches!(link.next(), Got::Sip { .. }));
     for identity in [None, Some(authority.issue(&["other.example"]))] {
         let mut stranger = client(&authority, identity.as_ref(), edge.locals[0]);
         stranger.write_all(&request("INVITE", "TLS", "stranger")).unwrap();

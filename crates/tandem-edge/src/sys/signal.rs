@@ -42,7 +42,7 @@ impl Signals {
             let size = libc::read(self.0.as_raw_fd(), (&raw mut info).cast(), size);
             (info, size)
         };
-        (size > 0).then(|| if info.ssi_signo == libc::SIGHUP as u32 { Asked::Reload } else { Asked::Stop })
+        (size > 0).then_some(if info.ssi_signo == libc::SIGHUP as u32 { Asked::Reload } else { Asked::Stop })
     }
 }
 

@@ -185,12 +185,14 @@ impl Session {
     /// Waits for counters in which `name` is at least `least`.
     pub fn counter(&mut self, name: &str, least: u64) -> serde_json::Value {
         let until = Instant::now() + PATIENCE;
+        let mut last = serde_json::Value::Null;
         loop {
-            assert!(Instant::now() < until, "{name} never reached {least}");
+            assert!(Instant::now() < until, "{name} never reached {least}: {last}");
             if let Got::Stats(stats) = self.frame() {
                 if stats[name].as_u64().unwrap_or(0) >= least {
                     return stats;
                 }
+                last = stats;
             }
         }
     }
