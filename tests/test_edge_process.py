@@ -85,6 +85,31 @@ def test_an_edge_serves_without_an_owner_says_hello_to_one_and_ends_in_a_second(
             process.wait()
 
 
+def test_a_killed_edge_loses_no_datagram(tmp_path: Path) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone,
+    ):
+        sip.bind(("127.0.0.1", 0))
+        phone.bind(("127.0.0.1", 0))
+        phone.settimeout(PATIENCE_SECONDS)
+        for _ in range(3):
+            process = edge(tmp_path, sip)
+            try:
+                phone.sendto(OPTIONS.encode(), sip.getsockname())
+                assert phone.recv(65_535).startswith(b"SIP/2.0 200 ")
+            finally:
+                process.kill()
+                process.wait()
+            phone.sendto(OPTIONS.encode(), sip.getsockname())
+        process = edge(tmp_path, sip)
+        try:
+            assert phone.recv(65_535).startswith(b"SIP/2.0 200 ")
+        finally:
+            process.kill()
+            process.wait()
+
+
 def test_a_wrong_configuration_is_named_and_does_not_start() -> None:
     environ = dict(os.environ, TANDEM_EDGE='{"edge": 1}')
     command = [sys.executable, "-m", "tandem.edge"]

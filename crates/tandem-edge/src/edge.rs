@@ -16,7 +16,7 @@ use crate::sys::socket;
 use crate::tls::Tls;
 use crate::trunks::Trunks;
 use crate::udp::Udp;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tandem_sip::frame::Transport;
@@ -196,19 +196,25 @@ impl Edge {
         }
         if self.now >= self.next_second {
             self.next_second = self.now + TICK_US;
-            self.learn_addresses();
             self.stats();
         }
     }
 
-    // A floating address came to this host: it gets its number, so that answers leave from it.
-    fn learn_addresses(&mut self) {
-        if self.locals.learn(&self.config.listen, &socket::host_addresses()) {
-            self.log.say(self.at, "address learned", &[("addresses", &self.locals.iter().count())]);
+    /// The number of the address that a peer asked. A floating address that came to this host gets one, so that answers leave from it.
+    pub(crate) fn local_of(&mut self, socket: usize, asked: Option<IpAddr>) -> u8 {
+        let Some(ip) = asked else { return self.locals.first(socket) };
+        if let Some(local) = self.locals.asked(socket, ip) {
+            return local;
+        }
+        let learned = self.config.listen.get(socket).and_then(|listen| self.locals.learn(socket, listen, ip));
+        if learned.is_some() {
+            self.log.say(self.at, "address learned", &[("address", &ip)]);
             if self.link.up() {
+                // HELLO has the list: the link begins anew, and what is kept goes again.
                 self.lose_link("addresses");
             }
         }
+        learned.unwrap_or_else(|| self.locals.first(socket))
     }
 
     fn reload_tls(&mut self, anyway: bool) {

@@ -40,16 +40,16 @@ impl Locals {
         }
     }
 
-    /// Gives a number to each of the `host`'s addresses that has none under a wildcard; true if there was one. Numbers never change.
-    pub fn learn(&mut self, listens: &[Listen], host: &[IpAddr]) -> bool {
-        let before = self.all.len();
-        let wildcards: Vec<Address> = self.all.iter().filter(|at| at.bound.ip().is_unspecified()).cloned().collect();
-        for (wildcard, &ip) in wildcards.iter().flat_map(|at| host.iter().map(move |ip| (at, ip))) {
-            let known = self.all.iter().any(|at| at.socket == wildcard.socket && at.bound.ip() == ip);
-            let Some(listen) = listens.get(wildcard.socket).filter(|_| !known && ip.is_ipv4() == wildcard.bound.is_ipv4()) else { continue };
-            self.push(under_wildcard(wildcard.socket, listen, ip, wildcard.bound.port()));
+    /// Gives a number to an address under a wildcard that a peer has asked and that had none: it came to this host later, or its
+    /// network is routed here. Numbers never change; `None` when there are no more.
+    pub fn learn(&mut self, socket: usize, listen: &Listen, ip: IpAddr) -> Option<u8> {
+        let wildcard = self.all.iter().find(|at| at.socket == socket && at.bound.ip().is_unspecified())?;
+        let port = wildcard.bound.port();
+        if self.all.len() >= LOCALS {
+            return None;
         }
-        self.all.len() > before
+        self.push(under_wildcard(socket, listen, ip, port));
+        Some((self.all.len() - 1) as u8)
     }
 
     fn push(&mut self, address: Address) {
@@ -58,16 +58,15 @@ impl Locals {
         }
     }
 
-    /// The number of the address `asked` on a socket; the socket's first when it is not known.
-    pub fn asked(&self, socket: usize, asked: Option<IpAddr>) -> u8 {
-        let mut first = None;
-        for (at, local) in self.all.iter().enumerate().filter(|(_, local)| local.socket == socket) {
-            if asked.is_none_or(|ip| ip == local.bound.ip()) {
-                return at as u8;
-            }
-            first = first.or(Some(at));
-        }
-        first.unwrap_or(0) as u8
+    /// The number of the address that was asked on a socket.
+    pub fn asked(&self, socket: usize, asked: IpAddr) -> Option<u8> {
+        let at = self.all.iter().position(|local| local.socket == socket && local.bound.ip() == asked)?;
+        Some(at as u8)
+    }
+
+    /// The first number of a socket.
+    pub fn first(&self, socket: usize) -> u8 {
+        self.all.iter().position(|local| local.socket == socket).unwrap_or(0) as u8
     }
 
     /// The address of a number.
@@ -124,21 +123,21 @@ mod tests {
         locals.add(1, &listen(), "[::1]:5060".parse().unwrap(), &host);
         let said: Vec<&str> = locals.iter().map(|at| &*at.advertised).collect();
         assert_eq!(vec!["192.0.2.1:5060", "192.0.2.1:5060", "127.0.0.1:5060", "[::1]:5060"], said);
-        assert_eq!(2, locals.asked(0, Some(host[2])));
-        assert_eq!(0, locals.asked(0, Some("198.51.100.1".parse().unwrap())));
-        assert_eq!(3, locals.asked(1, None));
+        assert_eq!(Some(2), locals.asked(0, host[2]));
+        assert_eq!(None, locals.asked(0, "198.51.100.1".parse().unwrap()));
+        assert_eq!(3, locals.first(1));
         let remote = "[2001:db8::9]:5060".parse().unwrap();
         assert_eq!(1, locals.leaving(0, Transport::Udp, remote).unwrap().socket);
     }
 
     #[test]
     fn an_address_that_comes_later_gets_the_next_number() {
-        let mut host: Vec<IpAddr> = vec!["192.0.2.1".parse().unwrap()];
         let mut locals = Locals::default();
-        locals.add(0, &listen(), "0.0.0.0:5060".parse().unwrap(), &host);
-        assert!(!locals.learn(&[listen()], &host));
-        host.insert(0, "192.0.2.99".parse().unwrap());
-        assert!(locals.learn(&[listen()], &host));
-        assert_eq!((2, 1), (locals.asked(0, Some(host[0])), locals.asked(0, Some(host[1]))));
+        locals.add(0, &listen(), "0.0.0.0:5060".parse().unwrap(), &["192.0.2.1".parse().unwrap()]);
+        let later = "192.0.2.99".parse().unwrap();
+        assert_eq!((None, Some(2), Some(2)), (locals.asked(0, later), locals.learn(0, &listen(), later), locals.asked(0, later)));
+        assert_eq!(Some(1), locals.asked(0, "192.0.2.1".parse().unwrap()));
+        let all: Vec<_> = (0..300_u32).map(|n| locals.learn(0, &listen(), std::net::Ipv4Addr::from(n).into())).collect();
+        assert_eq!((Some(Some(254)), Some(None)), (all.get(251).copied(), all.get(252).copied()));
     }
 }

@@ -42,7 +42,7 @@ impl Edge {
             // Errors here are those of earlier datagrams (ICMP): the next read goes on.
             let count = batch.receive(udp.fd()).unwrap_or(0);
             for datagram in (0..count).filter_map(|index| batch.datagram(index)) {
-                let local = self.locals.asked(at, datagram.asked);
+                let local = self.local_of(at, datagram.asked);
                 let source = Source { flow: 0, transport: Transport::Udp, local, remote: datagram.remote, names: &[] };
                 self.guarded(&source, datagram.bytes, None);
             }
@@ -79,7 +79,7 @@ impl Edge {
                 continue;
             }
             let asked = socket::local_address(fd.as_raw_fd()).ok().map(|local| local.ip());
-            let local = self.locals.asked(at, asked);
+            let local = self.local_of(at, asked);
             let flow = self.connections.number();
             let _ = socket::tune_stream(fd.as_raw_fd());
             self.watch(Connection::new(flow, fd, transport, remote, local, false, session, self.judge.limits(), self.now));

@@ -113,3 +113,27 @@ fn a_wildcard_answers_from_the_address_that_was_asked() {
         assert_eq!(at, alice.recv_from(&mut room).unwrap().1);
     }
 }
+
+#[test]
+fn an_address_that_nobody_knew_is_learned_and_answers_leave_from_it() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let edge = Running::start_at(&place, &trunk_policy(""), r#"{"transport": "udp", "bound": "0.0.0.0:0"}"#, "");
+    let mut link = owner.accept(1);
+    link.next();
+    let alice = phone();
+    // The system takes all of 127.0.0.0/8 as its own, and lists 127.0.0.1 only.
+    let at = std::net::SocketAddr::new("127.0.0.99".parse().unwrap(), edge.locals[0].port());
+    alice.send_to(&request("INVITE", "UDP", "floats"), at).unwrap();
+    let mut link = owner.accept(1);
+    let Got::Hello { locals, .. } = link.next() else { panic!("no hello") };
+    let Got::Sip { local, remote, .. } = link.next() else { panic!("no message") };
+    assert_eq!(at.to_string(), locals[usize::from(local)]);
+    let mut out = Vec::new();
+    let sip = tandem_sip::frame::SipDown {
+        shard: 5, epoch: 1, cookie: 0, flow: 0, transport: Transport::Udp, local, remote: remote.into(), message: b"answer",
+    };
+    tandem_sip::frame::push_sip_down(&mut out, &sip);
+    link.write(&out);
+    assert_eq!(at, alice.recv_from(&mut [0; 100]).unwrap().1);
+}
