@@ -1,6 +1,6 @@
-//! Completes messages of ours: Via, Contact and Content-Length, responses of the core itself, and the ACK to a refusal. It sends nothing.
+//! Completes messages of ours: Via, Contact and Content-Length; makes the ACK to a refusal. It sends nothing.
 
-use super::glance::{tag, Glance};
+use super::glance::Glance;
 use crate::frame::Transport;
 use crate::ids::Keys;
 use memchr::memmem;
@@ -69,25 +69,6 @@ fn push_contact(out: &mut Vec<u8>, contact: &ContactOf<'_>, keys: &Keys) {
         keys.push_token(out, contact.shard, dialog, contact.call_id);
     }
     out.extend_from_slice(b">\r\n");
-}
-
-/// Appends a response of the core itself: what RFC 3261 8.2.6.2 asks for, a To tag, and complete header lines.
-pub fn push_response(out: &mut Vec<u8>, request: &Glance<'_>, vias: &[u8], status: u16, reason: &str, to_tag: &[u8], extra: &[u8]) {
-    out.extend_from_slice(format!("SIP/2.0 {status} {reason}\r\n").as_bytes());
-    out.extend_from_slice(vias);
-    for name in [&b"From"[..], b"To", b"Call-ID", b"CSeq"] {
-        let Some(value) = request.value(name) else { continue };
-        out.extend_from_slice(name);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        if name == b"To" && !to_tag.is_empty() && tag(value).is_empty() {
-            out.extend_from_slice(b";tag=");
-            out.extend_from_slice(to_tag);
-        }
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(extra);
-    push_length(out, 0);
 }
 
 /// The ACK to a non-2xx, from the INVITE's bytes and the response's To (RFC 3261 17.1.1.3).

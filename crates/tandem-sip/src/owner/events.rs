@@ -1,26 +1,13 @@
 //! Writes requests, responses and ACKs as Python's events (src/tandem/boundary.py has the order of fields). It decides nothing.
 
-use super::glance::{tag, Glance};
 use super::msgpack as mp;
 use super::outbox::push_flow;
+use crate::extract::{classify, Classified};
 use crate::frame::SipUp;
+use crate::message::Message;
+use crate::name::Name;
 use crate::txn::Flow;
 use smallvec::SmallVec;
-
-/// Headers that call logic looks at; they are in `special` and not in `rest`.
-pub const SPECIAL: [&[u8]; 40] = [
-    b"accept", b"alert-info", b"allow", b"allow-events", b"call-info", b"content-disposition", b"content-encoding", b"diversion",
-    b"event", b"expires", b"history-info", b"in-reply-to", b"join", b"min-expires", b"min-se", b"p-asserted-identity",
-    b"p-preferred-identity", b"path", b"priority", b"privacy", b"proxy-authenticate", b"proxy-require", b"rack", b"reason", b"refer-sub",
-    b"refer-to", b"referred-by", b"remote-party-id", b"replaces", b"require", b"retry-after", b"route", b"rseq", b"server",
-    b"session-expires", b"subscription-state", b"supported", b"unsupported", b"user-agent", b"www-authenticate",
-];
-
-/// Headers with a field of their own, or that end at each hop.
-const OWN: [&[u8]; 15] = [
-    b"via", b"from", b"to", b"call-id", b"cseq", b"contact", b"max-forwards", b"record-route", b"content-type", b"content-length",
-    b"authorization", b"proxy-authorization", b"authentication-info", b"proxy-authentication-info", b"timestamp",
-];
 
 /// What a request's event says beside its message.
 pub struct RequestIs<'a> {
@@ -32,19 +19,13 @@ pub struct RequestIs<'a> {
     pub flow: &'a Flow,
     /// Trust.
     pub trust: &'a [u8],
-    /// Method.
-    pub method: &'a [u8],
-    /// Request-URI.
-    pub uri: &'a [u8],
-    /// CSeq number.
-    pub cseq: u32,
     /// Complete Via lines, `received` and `rport` filled in.
     pub vias: &'a [u8],
 }
 
 /// Appends the event `Request`.
-pub fn request(out: &mut Vec<u8>, sip: &SipUp<'_>, message: &Glance<'_>, is: &RequestIs<'_>) {
-    let (from, to) = (message.value(b"from").unwrap_or_default(), message.value(b"to").unwrap_or_default());
+pub fn request(out: &mut Vec<u8>, sip: &SipUp<'_>, message: &Message<'_>, is: &RequestIs<'_>) {
+    let parts = classify(message);
     mp::array(out, 24);
     mp::int(out, 1);
     mp::int(out, sip.seq);
@@ -52,21 +33,25 @@ pub fn request(out: &mut Vec<u8>, sip: &SipUp<'_>, message: &Glance<'_>, is: &Re
     mp::text(out, is.call);
     mp::int(out, is.txn);
     push_flow(out, is.flow);
-    for value in [is.trust, is.method, is.uri, from, to, tag(from), tag(to), message.value(b"call-id").unwrap_or_default()] {
+    let value = |name| message.first(name).unwrap_or_default();
+    for value in [is.trust, message.method_bytes(), message.uri(), value(Name::From), value(Name::To)] {
         mp::text(out, value);
     }
-    mp::int(out, u64::from(is.cseq));
-    mp::text(out, is.vias);
-    push_lines(out, message, b"record-route");
-    push_values(out, message, b"contact");
-    match message.value(b"max-forwards").and_then(|value| std::str::from_utf8(value).ok()?.parse::<u32>().ok()) {
-        Some(hops) => mp::int(out, u64::from(hops)),
-        None => mp::absent(out),
+    for value in [message.from_tag().unwrap_or_default(), message.to_tag().unwrap_or_default(), message.call_id()] {
+        mp::text(out, value);
     }
-    push_rest(out, message);
-    mp::text(out, message.value(b"content-type").unwrap_or_default());
-    mp::bytes(out, message.body);
-    mp::int(out, sip.message.len() as u64);
+    mp::int(out, u64::from(message.cseq().0));
+    mp::text(out, is.vias);
+    push_pieces(out, parts.record_routes());
+    push_contacts(out, &parts);
+    match u64::try_from(parts.max_forwards()) {
+        Ok(hops) => mp::int(out, hops),
+        Err(_) => mp::absent(out),
+    }
+    push_rest(out, &parts);
+    mp::text(out, parts.content_type());
+    mp::bytes(out, message.body());
+    mp::int(out, message.bytes().len() as u64);
 }
 
 /// What a response's event says beside its message.
@@ -77,10 +62,6 @@ pub struct ResponseIs<'a> {
     pub n: u32,
     /// Where it came from.
     pub flow: &'a Flow,
-    /// Status code.
-    pub status: u16,
-    /// Reason phrase.
-    pub reason: &'a [u8],
     /// CSeq method.
     pub method: &'a [u8],
     /// CSeq number.
@@ -88,8 +69,8 @@ pub struct ResponseIs<'a> {
 }
 
 /// Appends the event `Response`.
-pub fn response(out: &mut Vec<u8>, sip: &SipUp<'_>, message: &Glance<'_>, is: &ResponseIs<'_>) {
-    let (from, to) = (message.value(b"from").unwrap_or_default(), message.value(b"to").unwrap_or_default());
+pub fn response(out: &mut Vec<u8>, sip: &SipUp<'_>, message: &Message<'_>, is: &ResponseIs<'_>) {
+    let parts = classify(message);
     mp::array(out, 19);
     mp::int(out, 2);
     mp::int(out, sip.seq);
@@ -97,20 +78,21 @@ pub fn response(out: &mut Vec<u8>, sip: &SipUp<'_>, message: &Glance<'_>, is: &R
     mp::text(out, is.call);
     mp::int(out, u64::from(is.n));
     push_flow(out, is.flow);
-    mp::int(out, u64::from(is.status));
-    for value in [is.reason, is.method, from, to, tag(to)] {
+    mp::int(out, u64::from(message.status()));
+    let value = |name| message.first(name).unwrap_or_default();
+    for value in [message.reason(), is.method, value(Name::From), value(Name::To), message.to_tag().unwrap_or_default()] {
         mp::text(out, value);
     }
     mp::int(out, u64::from(is.cseq));
-    push_lines(out, message, b"record-route");
-    push_values(out, message, b"contact");
-    push_rest(out, message);
-    mp::text(out, message.value(b"content-type").unwrap_or_default());
-    mp::bytes(out, message.body);
+    push_pieces(out, parts.record_routes());
+    push_contacts(out, &parts);
+    push_rest(out, &parts);
+    mp::text(out, parts.content_type());
+    mp::bytes(out, message.body());
 }
 
 /// Appends the event `Acked`.
-pub fn acked(out: &mut Vec<u8>, sip: &SipUp<'_>, edge: u16, message: &Glance<'_>, call: &[u8], to_tag: &[u8], cseq: u32) {
+pub fn acked(out: &mut Vec<u8>, sip: &SipUp<'_>, edge: u16, message: &Message<'_>, call: &[u8], to_tag: &[u8], cseq: u32) {
     mp::array(out, 9);
     mp::int(out, 3);
     mp::int(out, sip.seq);
@@ -119,45 +101,26 @@ pub fn acked(out: &mut Vec<u8>, sip: &SipUp<'_>, edge: u16, message: &Glance<'_>
     mp::int(out, u64::from(edge));
     mp::text(out, to_tag);
     mp::int(out, u64::from(cseq));
-    mp::text(out, message.value(b"content-type").unwrap_or_default());
-    mp::bytes(out, message.body);
+    mp::text(out, classify(message).content_type());
+    mp::bytes(out, message.body());
 }
 
 /// `special` and `rest`.
-fn push_rest(out: &mut Vec<u8>, message: &Glance<'_>) {
-    let mut special: SmallVec<[(&[u8], SmallVec<[&[u8]; 2]>); 12]> = SmallVec::new();
-    let mut rest: SmallVec<[&[u8]; 16]> = SmallVec::new();
-    for line in &message.lines {
-        if let Some(name) = SPECIAL.iter().find(|name| name.eq_ignore_ascii_case(line.name)) {
-            match special.iter_mut().find(|(known, _)| known == name) {
-                Some((_, values)) => values.push(line.value),
-                None => special.push((name, SmallVec::from_slice(&[line.value]))),
-            }
-        } else if !OWN.iter().any(|name| name.eq_ignore_ascii_case(line.name)) {
-            rest.push(line.whole);
-        }
+fn push_rest(out: &mut Vec<u8>, parts: &Classified<'_>) {
+    mp::map(out, parts.special().count());
+    for (name, values) in parts.special() {
+        mp::text(out, name.as_bytes());
+        mp::array(out, values.clone().count());
+        values.for_each(|value| mp::text(out, value));
     }
-    mp::map(out, special.len());
-    for (name, values) in &special {
-        mp::text(out, name);
-        mp::array(out, values.len());
-        values.iter().for_each(|value| mp::text(out, value));
-    }
-    mp::text_of(out, &rest);
+    push_pieces(out, parts.rest());
 }
 
-fn push_lines(out: &mut Vec<u8>, message: &Glance<'_>, name: &[u8]) {
-    let lines: SmallVec<[&[u8]; 8]> = message.all(name).map(|line| line.whole).collect();
-    mp::text_of(out, &lines);
+fn push_contacts(out: &mut Vec<u8>, parts: &Classified<'_>) {
+    let separated = parts.contacts().enumerate().flat_map(|(at, value)| [if at > 0 { &b", "[..] } else { b"" }, value]);
+    push_pieces(out, separated);
 }
 
-fn push_values(out: &mut Vec<u8>, message: &Glance<'_>, name: &[u8]) {
-    let mut pieces: SmallVec<[&[u8]; 8]> = SmallVec::new();
-    for line in message.all(name) {
-        if !pieces.is_empty() {
-            pieces.push(b", ");
-        }
-        pieces.push(line.value);
-    }
-    mp::text_of(out, &pieces);
+fn push_pieces<'a>(out: &mut Vec<u8>, pieces: impl Iterator<Item = &'a [u8]>) {
+    mp::text_of(out, &pieces.collect::<SmallVec<[&[u8]; 16]>>());
 }

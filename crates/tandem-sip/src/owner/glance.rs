@@ -1,16 +1,14 @@
-//! The header lines of one message as they stand: enough to place it and to cut pieces out of it. It checks no grammar.
+//! The header lines of a message that we made ourselves, to cut pieces out of it. It checks no grammar: a peer's go through `message`.
 
 use memchr::{memchr, memmem};
 use smallvec::SmallVec;
 
-/// A message cut into start line, header lines and body.
+/// A message cut into start line and header lines.
 pub struct Glance<'a> {
     /// The start line without its line end.
     pub start: &'a [u8],
     /// The header lines, folded ones as one.
     pub lines: SmallVec<[Line<'a>; 24]>,
-    /// What follows the empty line.
-    pub body: &'a [u8],
 }
 
 /// One header line.
@@ -28,7 +26,7 @@ impl<'a> Glance<'a> {
     /// Cuts a message; `None` when it has no header lines or no empty line.
     pub fn of(message: &'a [u8]) -> Option<Glance<'a>> {
         let end = memmem::find(message, b"\r\n\r\n")?;
-        let (head, body) = (message.get(..end + 2)?, message.get(end + 4..)?);
+        let head = message.get(..end + 2)?;
         let first = memmem::find(head, b"\r\n")?;
         let (start, mut rest) = (head.get(..first)?, head.get(first + 2..)?);
         let mut lines = SmallVec::new();
@@ -43,7 +41,7 @@ impl<'a> Glance<'a> {
             let name = long(whole.get(..colon)?.trim_ascii());
             lines.push(Line { name, value: whole.get(colon + 1..)?.trim_ascii(), whole });
         }
-        Some(Glance { start, lines, body })
+        Some(Glance { start, lines })
     }
 
     /// The first value of a header, by its long name.

@@ -1,13 +1,16 @@
 //! What becomes of a message from an edge: absorbed, refused, or an event for Python. It knows nothing of calls.
 
-use super::compose::{push_response, refusal_ack};
+use super::compose::refusal_ack;
 use super::events::{self, RequestIs, ResponseIs};
-use super::glance::{param, tag, Glance};
 use super::outbox::call_text;
 use super::Owner;
+use crate::build;
 use crate::frame::SipUp;
 use crate::ids::{call_id, read_tag};
-use crate::txn::{AckIs, CallId, Final, Flow, Responding, NO_CALL};
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::name::Name;
+use crate::txn::{AckIs, CallId, Final, Flow, Responding, Sink, NO_CALL};
 
 /// Seconds that an overloaded owner asks new work to wait, at least; a part of the branch's hash spreads it.
 const RETRY_AFTER_SECONDS: u64 = 2;
@@ -15,10 +18,9 @@ const RETRY_AFTER_SECONDS: u64 = 2;
 /// A request cut into what places it.
 pub(super) struct Asking<'m, 'a> {
     pub edge: u16,
-    pub sip: &'m SipUp<'a>,
-    pub message: &'m Glance<'a>,
+    pub sip: &'m SipUp<'m>,
+    pub message: Message<'a>,
     pub method: &'a [u8],
-    pub uri: &'a [u8],
     pub to_tag: &'a [u8],
     pub cseq: u32,
     pub flow: Flow,
@@ -38,33 +40,31 @@ impl Owner {
             return; // the link came back while Python has it
         }
         let flow = Flow { edge, connection: sip.flow, transport: sip.transport, local: sip.local, remote: sip.remote };
-        let glance = Glance::of(sip.message);
-        let told = match &glance {
-            Some(message) if message.start.starts_with(b"SIP/2.0 ") => self.response(edge, sip, message, flow, now),
-            Some(message) => self.request(edge, sip, message, flow, now),
-            None => {
+        let mut index = std::mem::take(&mut self.index);
+        let told = match Message::parse(sip.message, &Limits::default(), &mut index) {
+            Ok(message) if message.is_request() => self.request(edge, sip, message, flow, now),
+            Ok(message) => self.response(edge, sip, message, flow, now),
+            Err(why) => {
                 self.out.counters.malformed += 1;
+                if let Some(message) = Message::salvage(sip.message, &Limits::default(), &mut index) {
+                    let mut answer = Vec::with_capacity(512);
+                    build::response(&mut answer, &message, Some(sip.remote.into()), why.status(), why.reason(), Some(b"malformed"), b"");
+                    self.out.send(&flow, sip.shard, 0, &answer);
+                }
                 false
             }
         };
+        self.index = index;
         if !told {
             self.out.taken(edge, sip.seq);
         }
     }
 
     /// True: Python was told and will say taken.
-    fn response(&mut self, edge: u16, sip: &SipUp<'_>, message: &Glance<'_>, flow: Flow, now: u64) -> bool {
-        let parts = || {
-            let mut start = message.start.splitn(3, |c| *c == b' ').skip(1);
-            let status = std::str::from_utf8(start.next()?).ok()?.parse::<u16>().ok().filter(|status| (100..=699).contains(status))?;
-            let via = message.value(b"via")?;
-            let to = message.value(b"to")?;
-            Some((status, start.next().unwrap_or_default(), param(via, b"branch"), message.cseq()?, to))
-        };
-        let Some((status, reason, branch, (cseq, method), to)) = parts() else {
-            self.out.counters.malformed += 1;
-            return false;
-        };
+    fn response(&mut self, edge: u16, sip: &SipUp<'_>, message: Message<'_>, flow: Flow, now: u64) -> bool {
+        let branch = message.top_via().branch.unwrap_or_default();
+        let (status, (cseq, method)) = (message.status(), message.cseq());
+        let to = message.first(Name::To).unwrap_or_default();
         let Some((call, branch_n)) = self.config.keys.read_branch(branch) else {
             self.out.counters.stray_responses += 1;
             return false;
@@ -72,7 +72,7 @@ impl Owner {
         let call_id: CallId = call.try_into().unwrap_or(NO_CALL);
         let is_cancel = method == b"CANCEL";
         let hash = if is_cancel { self.cancel_key(call, branch_n) } else { self.client_key(call, branch_n) };
-        let to_tag = self.config.keys.hash(&[b"tag", tag(to)]);
+        let to_tag = self.config.keys.hash(&[b"tag", message.to_tag().unwrap_or_default()]);
         let key = self.clients.key(hash, is_cancel);
         let verdict = match key {
             Some(key) => self.clients.answered(key, status, to_tag, now, &mut self.out, |request| refusal_ack(request, to)),
@@ -94,34 +94,21 @@ impl Owner {
                 return false;
             }
         };
-        let is = ResponseIs { call: call_text(&call_id), n, flow: &flow, status, reason, method, cseq };
-        self.out.event(|out| events::response(out, sip, message, &is));
+        let is = ResponseIs { call: call_text(&call_id), n, flow: &flow, method, cseq };
+        self.out.event(|out| events::response(out, sip, &message, &is));
         true
     }
 
-    fn request<'a>(&mut self, edge: u16, sip: &SipUp<'a>, message: &Glance<'a>, flow: Flow, now: u64) -> bool {
-        let parts = || {
-            let mut start = message.start.split(|c| *c == b' ');
-            let (method, uri, version) = (start.next()?, start.next()?, start.next()?);
-            let (number, of) = message.cseq()?;
-            let (via, to) = (message.value(b"via")?, message.value(b"to")?);
-            let (from, call_id) = (message.value(b"from")?, message.value(b"call-id")?);
-            (start.next().is_none() && version == b"SIP/2.0" && of == method && !uri.is_empty() && !method.is_empty())
-                .then_some((method, uri, number, via, from, to, call_id))
-        };
-        let Some((method, uri, cseq, via, from, to, sip_call_id)) = parts() else {
-            self.out.counters.malformed += 1;
-            return false;
-        };
-        let to_tag = tag(to);
-        let of_invite = self.handle_of(via, if method == b"ACK" || method == b"CANCEL" { b"INVITE" } else { method }, uri, from, sip_call_id, cseq);
-        let handle = if method == b"CANCEL" { self.handle_of(via, method, uri, from, sip_call_id, cseq) } else { of_invite };
+    fn request(&mut self, edge: u16, sip: &SipUp<'_>, message: Message<'_>, flow: Flow, now: u64) -> bool {
+        let (method, cseq, to_tag) = (message.method_bytes(), message.cseq().0, message.to_tag().unwrap_or_default());
+        let of_invite = self.handle_of(&message, if method == b"ACK" || method == b"CANCEL" { b"INVITE" } else { method });
+        let handle = if method == b"CANCEL" { self.handle_of(&message, method) } else { of_invite };
         let call = match (read_tag(to_tag), method) {
             (Some((call, _)), _) => call.try_into().unwrap_or(NO_CALL),
             (None, b"INVITE" | b"CANCEL") if to_tag.is_empty() => call_id(sip.shard, of_invite),
             _ => NO_CALL,
         };
-        let asking = Asking { edge, sip, message, method, uri, to_tag, cseq, flow, handle, call };
+        let asking = Asking { edge, sip, message, method, to_tag, cseq, flow, handle, call };
         match method {
             b"ACK" => return self.ack(&asking, now),
             _ if self.servers.knows(handle) => {
@@ -155,9 +142,10 @@ impl Owner {
             return false;
         }
         self.servers.take_up(handle, method == b"INVITE", call, sip.shard, &flow, now);
-        let vias = vias_of(message, &flow);
-        let is = RequestIs { call: call_text(&call), txn: handle, flow: &flow, trust: &trust, method, uri, cseq, vias: &vias };
-        self.out.event(|out| events::request(out, sip, message, &is));
+        let mut vias = Vec::with_capacity(256);
+        build::push_vias(&mut vias, &message, Some(flow.remote.into()));
+        let is = RequestIs { call: call_text(&call), txn: handle, flow: &flow, trust: &trust, vias: &vias };
+        self.out.event(|out| events::request(out, sip, &message, &is));
         self.in_hand.insert((edge, sip.seq), 0);
         true
     }
@@ -178,7 +166,7 @@ impl Owner {
             self.out.counters.stray_acks += 1;
             return false;
         }
-        self.out.event(|out| events::acked(out, sip, edge, message, &call, to_tag, cseq));
+        self.out.event(|out| events::acked(out, sip, edge, &message, &call, to_tag, cseq));
         self.in_hand.insert((edge, sip.seq), 0);
         true
     }
@@ -188,7 +176,7 @@ impl Owner {
         let mut to_tag = call_id(asking.sip.shard, asking.handle).to_vec();
         to_tag.extend_from_slice(b"a0");
         let mut response = Vec::with_capacity(512);
-        push_response(&mut response, asking.message, &vias_of(asking.message, &asking.flow), status, reason, &to_tag, extra);
+        build::response(&mut response, &asking.message, Some(asking.flow.remote.into()), status, reason, Some(&to_tag), extra);
         let responding = Responding {
             status, invite: asking.method == b"INVITE", flow: asking.flow, shard: asking.sip.shard, call: asking.call, message: &response,
             reliable: false, age: 0, acked: false, ack: 0, silent: true,
@@ -196,14 +184,15 @@ impl Owner {
         self.servers.respond(asking.handle, &responding, now, &mut self.out);
     }
 
-    fn handle_of(&self, via: &[u8], method: &[u8], uri: &[u8], from: &[u8], sip_call_id: &[u8], cseq: u32) -> u64 {
-        let top = first_value(via);
-        let branch = param(top, b"branch");
-        match branch.strip_prefix(crate::ids::COOKIE) {
-            Some(rest) if !rest.is_empty() => self.config.keys.hash(&[b"txn", branch, sent_by(top), method]),
-            // RFC 3261 17.2.3 for RFC 2543 peers; without the To tag, which the ACK has and the INVITE has not
-            _ => self.config.keys.hash(&[b"2543", uri, tag(from), sip_call_id, &cseq.to_le_bytes(), top, method]),
+    fn handle_of(&self, message: &Message<'_>, method: &[u8]) -> u64 {
+        let via = message.top_via();
+        let (branch, port) = (via.branch.unwrap_or_default(), via.port.unwrap_or(0).to_le_bytes());
+        if via.is_rfc3261() {
+            return self.config.keys.hash(&[b"txn", branch, via.host, &port, method]);
         }
+        // RFC 3261 17.2.3 for RFC 2543 peers; without the To tag, which the ACK has and the INVITE has not
+        let from_tag = message.from_tag().unwrap_or_default();
+        self.config.keys.hash(&[b"2543", message.uri(), from_tag, message.call_id(), &message.cseq().0.to_le_bytes(), branch, via.host, &port, method])
     }
 
     pub(super) fn client_key(&self, call: &[u8], n: u32) -> u64 {
@@ -216,63 +205,5 @@ impl Owner {
 
     pub(super) fn ack_key(&self, to_tag: &[u8], cseq: u32) -> u64 {
         self.config.keys.hash(&[b"ack", to_tag, &cseq.to_le_bytes()]).max(1)
-    }
-}
-
-/// The request's Via lines with `received` and `rport` in the first value (RFC 3261 18.2.1, RFC 3581 4).
-fn vias_of(message: &Glance<'_>, flow: &Flow) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    for (at, line) in message.all(b"via").enumerate() {
-        if at > 0 {
-            out.extend_from_slice(line.whole);
-            continue;
-        }
-        let top = first_value(line.value);
-        let rest = line.value.get(top.len()..).unwrap_or_default();
-        out.extend_from_slice(b"Via: ");
-        let mut wants_rport = false;
-        for (at, part) in top.split(|c| *c == b';').enumerate() {
-            let name = part.split(|c| *c == b'=').next().unwrap_or_default().trim_ascii();
-            if name.eq_ignore_ascii_case(b"rport") {
-                wants_rport = true;
-            } else if !name.eq_ignore_ascii_case(b"received") || at == 0 {
-                if at > 0 {
-                    out.push(b';');
-                }
-                out.extend_from_slice(part);
-            }
-        }
-        let ip = flow.remote.ip().to_string();
-        if wants_rport || host_of(sent_by(top)) != ip.as_bytes() {
-            out.extend_from_slice(format!(";received={ip}").as_bytes());
-        }
-        if wants_rport {
-            out.extend_from_slice(format!(";rport={}", flow.remote.port).as_bytes());
-        }
-        out.extend_from_slice(rest);
-        out.extend_from_slice(b"\r\n");
-    }
-    out
-}
-
-/// The first of comma separated values; commas in quotes do not count.
-fn first_value(value: &[u8]) -> &[u8] {
-    let mut quoted = false;
-    let end = value.iter().position(|c| {
-        quoted ^= *c == b'"';
-        *c == b',' && !quoted
-    });
-    value.get(..end.unwrap_or(value.len())).unwrap_or_default().trim_ascii_end()
-}
-
-fn sent_by(via: &[u8]) -> &[u8] {
-    let before = via.split(|c| *c == b';').next().unwrap_or_default().trim_ascii();
-    before.rsplit(|c| c.is_ascii_whitespace()).next().unwrap_or_default()
-}
-
-fn host_of(sent_by: &[u8]) -> &[u8] {
-    match sent_by.strip_prefix(b"[") {
-        Some(v6) => v6.split(|c| *c == b']').next().unwrap_or_default(),
-        None => sent_by.split(|c| *c == b':').next().unwrap_or_default(),
     }
 }

@@ -22,6 +22,7 @@ pub use trust::{Saved, EDGE_PREFIX, ROW_PREFIX};
 
 use crate::frame::{push_claim, push_close, push_down_hello, push_keys, push_policy, read_up, Up};
 use crate::ids::Keys;
+use crate::index::Index;
 use crate::nonces::Nonces;
 use crate::policy::{BadPolicy, Policy};
 use crate::registrar::Registrar;
@@ -58,6 +59,7 @@ pub struct Owner {
     registrar: Registrar,
     saves: Vec<Saved>,
     sweep_at: u64,
+    index: Index,
 }
 
 impl Owner {
@@ -73,7 +75,7 @@ impl Owner {
         let mut owner = Owner {
             config, policy: None, servers: Servers::new(intervals), clients: Clients::new(intervals), out,
             in_hand: HashMap::new(), edge_stats: BTreeMap::new(), clock_offset: 0, early: Vec::new(),
-            users: Users::default(), nonces: Nonces::default(), registrar, saves: Vec::new(), sweep_at: 0,
+            users: Users::default(), nonces: Nonces::default(), registrar, saves: Vec::new(), sweep_at: 0, index: Index::default(),
         };
         if !json.is_empty() {
             owner.set_policy(&json)?;

@@ -6,6 +6,7 @@ use crate::auth::{check, Check};
 use crate::challenge::Challenger;
 use crate::digest::Ha1;
 use crate::gate::Source;
+use crate::name::Name;
 use crate::question::Question;
 use crate::registrar::contact::read_expires;
 use crate::registrar::{row, Contacts, Dirty, Flow, Wish, GRACE_SECONDS};
@@ -30,7 +31,7 @@ impl Owner {
             self.refuse(asking, 503, "Service Unavailable", b"Retry-After: 2\r\n", now);
             return None;
         };
-        let question = question(asking);
+        let question = Question::of(&asking.message);
         let by = Challenger { keys: &self.config.keys, nonce_keys: &self.config.nonce, policy };
         let source = Source { address: asking.flow.remote.into(), transport: asking.flow.transport as u8, tls_names: &[] };
         let mut answer = Vec::new();
@@ -55,19 +56,19 @@ impl Owner {
         self.out.counters.registers += 1;
         let at = self.out.at;
         let message = asking.message;
-        let aor = self.policy.as_ref().and_then(|policy| question(asking).aor(message.value(b"to").unwrap_or_default(), policy));
+        let aor = self.policy.as_ref().and_then(|policy| Question::of(&message).aor(message.first(Name::To).unwrap_or_default(), policy));
         let Some(aor) = aor.filter(|aor| trust.strip_prefix(b"user:") == Some(&aor[..])) else {
             return self.refuse(asking, 403, "Forbidden", b"", now); // RFC 3261 10.3, 4: one user registers for itself only
         };
-        let path = join(message, b"path");
-        let wish = Contacts::parse(message.all(b"contact").map(|line| line.value)).map(|contacts| Wish {
+        let path = message.all(Name::Path).collect::<Vec<_>>().join(&b", "[..]);
+        let wish = Contacts::parse(message.all(Name::Contact)).map(|contacts| Wish {
             aor: &aor,
-            call_id: message.value(b"call-id").unwrap_or_default(),
+            call_id: message.call_id(),
             cseq: asking.cseq,
-            expires: message.value(b"expires").map(read_expires),
+            expires: message.first(Name::Expires).map(read_expires),
             contacts,
             path: &path,
-            outbound: message.all(b"supported").any(|line| line.value.split(|c| *c == b',').any(|tag| tag.trim_ascii().eq_ignore_ascii_case(b"outbound"))),
+            outbound: message.values(Name::Supported).any(|tag| tag.eq_ignore_ascii_case(b"outbound")),
         });
         let wish = match wish {
             Ok(wish) => wish,
@@ -166,31 +167,6 @@ impl Owner {
         self.unregister(aor);
         self.users.drop_user(aor)
     }
-}
-
-fn question<'a>(asking: &Asking<'_, 'a>) -> Question<'a> {
-    let message = asking.message;
-    let value = |name: &[u8]| message.value(name).unwrap_or_default();
-    let credentials = message.lines.iter().filter(|line| {
-        line.name.eq_ignore_ascii_case(b"authorization") || line.name.eq_ignore_ascii_case(b"proxy-authorization")
-    });
-    Question {
-        length: asking.sip.message.len(),
-        method: asking.method,
-        uri: asking.uri,
-        vias: message.all(b"via").map(|line| line.value).collect(),
-        branch: super::glance::param(value(b"via"), b"branch"),
-        from: value(b"from"),
-        to: value(b"to"),
-        to_tag: asking.to_tag,
-        call_id: value(b"call-id"),
-        cseq: value(b"cseq"),
-        credentials: credentials.map(|line| line.value).collect(),
-    }
-}
-
-fn join(message: &super::glance::Glance<'_>, name: &[u8]) -> Vec<u8> {
-    message.all(name).map(|line| line.value).collect::<Vec<_>>().join(&b", "[..])
 }
 
 fn saved(aor: &[u8], bytes: Option<&[u8]>) -> Saved {
