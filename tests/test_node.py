@@ -30,7 +30,9 @@ class Edge:
         self.socket.settimeout(5)
         self.socket.connect(str(path))
         self.data, self.seq = b"", 0
-        hello = struct.pack("<BHHQB", 1, 1, 1, incarnation, 1) + b"\x01" + address("10.0.0.1", 5060) + struct.pack("<H", 13) + b"10.0.0.1:5060"
+        hello = (
+            struct.pack("<BHHQB", 1, 1, 1, incarnation, 1) + b"\x01" + address("10.0.0.1", 5060) + struct.pack("<H", 13) + b"10.0.0.1:5060"
+        )
         self.put(hello + struct.pack("<I", 2))
 
     def put(self, frame: bytes) -> None:

@@ -1,0 +1,154 @@
+//! The promises of the owner that frames alone can show. tests/test_core.py has those that Python sees.
+
+use super::*;
+use crate::frame::{push_sip_up, push_up_hello, Address, Local, SipUp, Transport};
+
+const CONFIG: &str = r#"{"node_id": 1, "incarnation": 1, "epoch": 3, "inbox_events": 2,
+    "keys": {"hash": "00000000000000000000000000000001", "signing": [{"id": "a", "secret": "00000000000000000000000000000002"}],
+             "nonce": [{"id": "a", "secret": "00000000000000000000000000000003"}]},
+    "policy": {"default_domain": "d", "domains": {"d": "t"}, "trunks": [{"id": "x", "tenant": "t", "cidrs": ["::ffff:0:0/96", "0.0.0.0/0"]}]}}"#;
+
+struct World {
+    owner: Owner,
+    seq: u64,
+}
+
+impl World {
+    fn new() -> World {
+        let mut owner = Owner::new(Config::read(CONFIG.as_bytes()).unwrap()).unwrap();
+        owner.link_up(1, 1);
+        let mut hello = Vec::new();
+        push_up_hello(&mut hello, 1, 9, &[Local { transport: Transport::Udp, bound: peer(), advertised: b"10.0.0.1:5060" }], 0);
+        owner.handle(1, &hello[4..], 1);
+        owner.drain();
+        owner.output(1);
+        World { owner, seq: 0 }
+    }
+
+    fn say(&mut self, message: &[u8]) -> Vec<Vec<u8>> {
+        self.seq += 1;
+        let mut frame = Vec::new();
+        let (transport, remote) = (Transport::Udp, peer());
+        push_sip_up(&mut frame, &SipUp { seq: self.seq, shard: 5, epoch: 3, flow: 0, transport, local: 0, remote, received_at: 1, message });
+        self.owner.handle(1, &frame[4..], 1);
+        self.sent()
+    }
+
+    fn sent(&mut self) -> Vec<Vec<u8>> {
+        let bytes = self.owner.output(1);
+        let (mut rest, mut sent) = (&bytes[..], Vec::new());
+        while let Some((frame, used)) = crate::frame::next(rest).unwrap() {
+            if let crate::frame::Down::Sip(sip) = crate::frame::read_down(frame).unwrap() {
+                sent.push(sip.message.to_vec());
+            }
+            rest = &rest[used..];
+        }
+        sent
+    }
+}
+
+fn peer() -> Address {
+    "192.0.2.1:5060".parse::<std::net::SocketAddr>().unwrap().into()
+}
+
+fn request(method: &str, branch: &str, to: &str) -> Vec<u8> {
+    format!(
+        "{method} sip:b@d SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch={branch}\r\nFrom: <sip:a@d>;tag=1\r\nTo: <sip:b@d>{to}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+fn status(message: &[u8]) -> &[u8] {
+    message.get(8..11).unwrap_or_default()
+}
+
+#[test]
+fn a_full_inbox_refuses_new_work_and_remembers_that_it_did() {
+    let mut world = World::new();
+    for branch in ["z9hG4bK1", "z9hG4bK2"] {
+        assert!(world.say(&request("INVITE", branch, "")).is_empty());
+    }
+    let refused = world.say(&request("INVITE", "z9hG4bK3", ""));
+    assert_eq!(b"503", status(&refused[0]));
+    assert!(memchr::memmem::find(&refused[0], b"\r\nRetry-After: ").is_some());
+    world.owner.drain();
+    assert_eq!(refused, world.say(&request("INVITE", "z9hG4bK3", "")), "its repeat is refused too, though there is room now");
+    assert!(world.say(&request("ACK", "z9hG4bK3", ";tag=x")).is_empty());
+    assert_eq!(0, world.owner.waiting());
+}
+
+#[test]
+fn a_full_inbox_still_takes_what_ends_calls() {
+    let mut world = World::new();
+    world.say(&request("INVITE", "z9hG4bK1", ""));
+    world.say(&request("INVITE", "z9hG4bK2", ""));
+    world.say(&request("CANCEL", "z9hG4bK1", ""));
+    world.say(&request("BYE", "z9hG4bK4", ";tag=050000000000000a0"));
+    assert_eq!(4, world.owner.waiting());
+}
+
+#[test]
+fn an_rfc_2543_request_and_its_repeat_are_one_transaction() {
+    let mut world = World::new();
+    world.say(&request("INVITE", "1", ""));
+    world.say(&request("INVITE", "1", ""));
+    assert_eq!(1, world.owner.waiting());
+}
+
+#[test]
+fn a_malformed_request_is_refused_by_name_and_a_malformed_response_in_silence() {
+    let mut world = World::new();
+    let text = String::from_utf8(request("INVITE", "z9hG4bK1", "")).unwrap().replace("CSeq: 1 INVITE", "CSeq: one INVITE");
+    let sent = world.say(text.as_bytes());
+    assert!(sent[0].starts_with(b"SIP/2.0 400 Bad CSeq\r\n"));
+    assert!(world.say(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP x\r\n\r\n").is_empty());
+    assert_eq!((0, 2), (world.owner.waiting(), world.owner.out.counters.malformed));
+}
+
+#[test]
+fn a_frame_that_comes_twice_over_the_link_is_not_taken_before_python_says_so() {
+    let mut world = World::new();
+    world.say(&request("INVITE", "z9hG4bK1", ""));
+    world.seq -= 1;
+    assert!(world.say(&request("INVITE", "z9hG4bK1", "")).is_empty());
+    assert!(world.owner.out.edges[&1].taken.is_empty());
+    assert_eq!(1, world.owner.waiting());
+}
+
+#[test]
+fn an_edge_that_began_anew_takes_its_connections_with_it_and_the_node_that_did_does_not() {
+    let mut world = World::new();
+    let saved = world.owner.saves();
+    assert_eq!(b"edge/1", &saved[0].0[..]);
+    let mut heir = Owner::new(Config::read(CONFIG.as_bytes()).unwrap()).unwrap();
+    assert!(heir.load(&saved[0].0, saved[0].1.as_deref().unwrap()));
+    heir.link_up(1, 1);
+    let mut hello = Vec::new();
+    push_up_hello(&mut hello, 1, 9, &[], 0);
+    heir.handle(1, &hello[4..], 1);
+    assert!(heir.saves().is_empty());
+    hello.clear();
+    push_up_hello(&mut hello, 1, 10, &[], 0);
+    heir.handle(1, &hello[4..], 1);
+    assert_eq!(1, heir.saves().len());
+}
+
+#[test]
+fn no_bytes_panic_the_owner() {
+    let mut world = World::new();
+    let whole = request("INVITE", "z9hG4bK1", ";tag=050000000000000a0");
+    let mut random = 1u64;
+    for round in 0..20_000usize {
+        let mut bytes = whole.clone();
+        for _ in 0..3 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let at = (random >> 33) as usize % bytes.len();
+            bytes[at] = (random >> 16) as u8;
+        }
+        bytes.truncate(bytes.len() - round % 7);
+        world.say(&bytes);
+        world.owner.run(&bytes, 1).err();
+        world.owner.handle(1, &bytes, 1);
+        world.owner.drain();
+    }
+}
