@@ -209,9 +209,7 @@ class Demo:
         self.console.print(ladder(rows, self.marks, caller="alice", callee="bob"), soft_wrap=True)
 
     def show_sound(self, caller: "PhoneCall", callee: "PhoneCall") -> None:
-        table = Table(
-            "side", "speaks", "hears", "of the talking time", "level", "longest gap", "packets lost"
-        )
+        table = Table("side", "speaks", "hears", "of the time", "level", "longest gap", "lost")
         for name, side, other in (("alice", caller, callee), ("bob", callee, caller)):
             windows = [
                 w for at, w in side.heard.windows if any(a <= at <= b for a, b in self.talks)
