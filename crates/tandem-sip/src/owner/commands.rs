@@ -84,7 +84,7 @@ impl Owner {
         if !self.complete(&mut bytes, message, &vias, shard, &contact, &call_id, &flow) {
             return Ok(13);
         }
-        let ack = if invite && (200..300).contains(&status) && !acked { self.ack_expected(message) } else { 0 };
+        let ack = if invite && (200..300).contains(&status) { self.ack_expected(message) } else { 0 };
         let responding = Responding { status, invite, flow, shard, call, message: &bytes, reliable, age, acked, ack, silent: false };
         self.servers.respond(txn, &responding, now, &mut self.out);
         if self.is_cut(&flow) {

@@ -162,7 +162,7 @@ impl Servers {
                 row.state = if response.acked { State::Ended } else if accepted { State::Accepted } else { State::Completed };
                 row.interval = if response.acked || (reliable && !accepted) { 0 } else { t.t1 };
                 row.deadline = started + t.life();
-                if accepted && !response.acked && response.ack != 0 {
+                if accepted && response.ack != 0 {
                     row.ack = response.ack;
                     self.acks.insert(response.ack, handle);
                 }

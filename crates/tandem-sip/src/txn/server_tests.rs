@@ -174,6 +174,7 @@ fn an_heir_sends_nothing_for_what_was_acknowledged_or_is_too_old() {
     let (mut servers, mut wire) = (Servers::new(Intervals::default()), Wire::default());
     servers.respond(9, &Responding { age: 1000 * MS, acked: true, ..response(200, true, Transport::Udp) }, START, &mut wire);
     assert!(!servers.receive(9, true, NO_CALL, 1, &flow(Transport::Udp), START, &mut Wire::default()));
+    assert_eq!(AckIs::Again, servers.accepted_acked(77));
     servers.respond(10, &Responding { age: 2_400_000 * MS, ..response(200, false, Transport::Udp) }, START, &mut wire);
     assert!(wire.sent.is_empty());
     run(&mut servers, &mut wire, START + 31_000 * MS);
