@@ -13,11 +13,11 @@ from tandem.testing.sim.store import SimStore
 class World:
     """`phones` and `calls` are filled by a scenario; `run` lets time pass until all is quiet."""
 
-    def __init__(self, seed: int, faults: Faults) -> None:
+    def __init__(self, seed: int, faults: Faults, directory: Directory | None = None) -> None:
         self.clock = Clock(seed)
         self.faults = faults
         self.store = SimStore(self.clock)
-        self.directory = Directory()
+        self.directory = directory or Directory()
         self.phones: dict[str, Phone] = {}
         self.hosts: dict[str, Phone] = {}
         self.connections: dict[str, tuple[SimEdge, int]] = {}

@@ -1,0 +1,153 @@
+"""A play: phones, trunks and one simulated cluster, told as a trace. It judges with the simulation's own oracle."""
+
+import re
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from tandem.boundary import Request, Response
+from tandem.calls.model import text
+from tandem.calls.model.call import Call, Contact
+from tandem.records.model import CDR_STREAM, Cdr, read_cdr
+from tandem.routing.model.plan import Plan, Refusal, Target
+from tandem.testing.actor import TCP, UDP, Actor, Line
+from tandem.testing.sim.clock import MS, SECOND, START
+from tandem.testing.sim.faults import Faults
+from tandem.testing.sim.node import RING_SECONDS, Directory, flow_of
+from tandem.testing.sim.oracle import bills_wrong, phones_wrong, wire_wrong
+from tandem.testing.sim.world import World
+
+STEP = 5 * MS
+CALM = Faults(delay_most=0.001)
+
+
+class Board(Directory):
+    """Who is where and what is dialled how; `plans` wins over `stages`, `targets` over users."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plans: dict[str, Plan | Refusal] = {}
+        self.targets: dict[str, Target] = {}
+        self.options: dict[str, object] = {}  # of every plan: limits, max_seconds, ...
+
+    def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        caller = text.user_of(text.uri_of(request.from_))
+        return self.plan(text.user_of(request.uri), caller)
+
+    def elsewhere(
+        self, call: Call, cause: Response | Request
+    ) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        named = cause.special.get("refer-to", [""])[0] if isinstance(cause, Request) else cause.contact
+        return self.plan(text.user_of(text.uri_of(named)), call.caller.number)
+
+    def plan(self, name: str, caller: str) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        planned = self.plans.get(name)
+        if isinstance(planned, Refusal):
+            return planned, {}
+        stages = tuple(
+            tuple(self.target(user) for user in stage) for stage in self.stages.get(name, ((name,),))
+        )
+        made = Plan(
+            "sim", f"{caller}@sim", caller, caller.title(), f"{name}@sim", stages, why="the play says so"
+        )
+        plan = planned or replace(made, **self.options)
+        aors = {target.aor for stage in plan.stages for target in stage if target.aor}
+        return plan, {aor: self.contacts_of.get(aor, ()) for aor in aors}
+
+    def target(self, user: str) -> Target:
+        found = self.targets.get(user)
+        return found or Target("user", f"sip:{user}@sim", aor=f"{user}@sim", ring_seconds=RING_SECONDS)
+
+
+class Play:
+    """`phone` and `trunk` make actors; `until` and `wait` let time pass; `ends` lets it all come to rest and judges."""
+
+    def __init__(self, faults: Faults = CALM, seed: int = 1) -> None:
+        self.board = Board()
+        self.world = World(seed, faults, self.board)
+        self.clock = self.world.clock
+        self.actors: dict[str, Actor] = {}
+        self.clock.run(START + SECOND)
+
+    def phone(self, name: str, transport: int = UDP, of: str = "") -> Actor:
+        """A phone; `of` makes it one more contact of that user."""
+        host = f"10.0.0.{len(self.actors) + 1}"
+        actor = Actor(self, name, host, transport)
+        self.actors[name] = actor
+        self.world.phones[name] = self.world.hosts[host] = actor  # type: ignore[assignment]
+        edge, connection = self.world.edges[-1], 0
+        if transport == TCP:
+            connection = edge.connect(actor)  # type: ignore[arg-type]
+            self.world.connections[host] = (edge, connection)
+        flow = flow_of(edge.number, host, transport, connection)
+        uri = f"sip:{name}@{host}:5060" + (";transport=tcp" if transport == TCP else "")
+        aor = f"{of or name}@sim"
+        known = self.board.contacts_of.get(aor, ())
+        self.board.contacts_of[aor] = (*known, Contact(uri, flow, instance=name))
+        return actor
+
+    def trunk(self, name: str, **options: object) -> Actor:
+        """A carrier, dialled where a stage names it."""
+        actor = self.phone(name)
+        self.board.contacts_of.pop(f"{name}@sim")
+        target = Target(
+            "trunk", f"sip:+4930123@{actor.host}", trunk=name, host=actor.host, port=5060, transport=1, ring_seconds=RING_SECONDS
+        )
+        self.board.targets[name] = replace(target, **options)
+        return actor
+
+    def send(self, actor: Actor, data: bytes) -> None:
+        self.world.from_phone(actor, data)  # type: ignore[arg-type]
+
+    def until(self, true: Callable[[], object], why: str, seconds: float = 40) -> None:
+        """Lets time pass until it is true. Raises AssertionError when it does not become so."""
+        last = self.clock.now + int(seconds * SECOND)
+        while not true():
+            if self.clock.now >= last:
+                raise AssertionError(f"waited {seconds} s for {why}")
+            self.clock.run(self.clock.now + STEP)
+
+    def wait(self, seconds: float = 0.5) -> None:
+        self.clock.run(self.clock.now + int(seconds * SECOND))
+
+    def talk(self, caller: Actor, callee: Actor, *extra: tuple[str, str]) -> tuple[Line, Line]:
+        """A plain answered call between two phones: its two lines."""
+        one = caller.invites(callee.name, *extra)
+        two = callee.rings()
+        callee.answers()
+        self.until(lambda: one.state == "talking" and two.got_ack, "the call")
+        self.wait(0.1)
+        return one, two
+
+    def order(self, event: object, key: str = "") -> None:
+        """A desk's order for the only call, or the one named."""
+        node = self.world.nodes[-1]
+
+        def give() -> None:
+            node.shell.queue(key or next(reversed(self.world.store.rows)), event)  # type: ignore[arg-type]
+            node.turn()
+
+        node.do(give)
+
+    @property
+    def cdrs(self) -> list[Cdr]:
+        return [read_cdr(record) for record in self.world.store.stream(CDR_STREAM)]
+
+    @property
+    def cdr(self) -> Cdr:
+        (only,) = self.cdrs
+        return only
+
+    def ends(self, *, bills: bool = True, seconds: float = 80) -> None:
+        """Time passes until nothing can happen any more; then nothing may be wrong."""
+        self.wait(seconds)
+        assert self.wrong(bills=bills) == []
+
+    def wrong(self, *, bills: bool = True) -> list[str]:
+        found = [*phones_wrong(self.world), *wire_wrong(self.world)]
+        return found + (bills_wrong(self.world) if bills else [])
+
+
+def hosts_in(data: str) -> set[str]:
+    """Every IPv4 address in a text."""
+    return set(re.findall(r"\d+\.\d+\.\d+\.\d+", data))
