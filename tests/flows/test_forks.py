@@ -5,7 +5,11 @@ from tandem.testing.flows import Play
 
 
 def test_the_first_phone_to_answer_wins_and_the_others_are_cancelled(play: Play) -> None:
-    alice, desk, soft = play.phone("alice"), play.phone("desk", of="bob"), play.phone("soft", of="bob")
+    alice, desk, soft = (
+        play.phone("alice"),
+        play.phone("desk", of="bob"),
+        play.phone("soft", of="bob"),
+    )
     one = alice.invites("bob")
     desk.rings()
     soft.rings()
@@ -17,7 +21,11 @@ def test_the_first_phone_to_answer_wins_and_the_others_are_cancelled(play: Play)
 
 
 def test_two_answers_at_once_leave_one_call(play: Play) -> None:
-    alice, desk, soft = play.phone("alice"), play.phone("desk", of="bob"), play.phone("soft", of="bob")
+    alice, desk, soft = (
+        play.phone("alice"),
+        play.phone("desk", of="bob"),
+        play.phone("soft", of="bob"),
+    )
     one = alice.invites("bob")
     desk.rings()
     soft.rings()
@@ -32,7 +40,11 @@ def test_two_answers_at_once_leave_one_call(play: Play) -> None:
 
 
 def test_the_best_refusal_is_the_one_the_caller_hears(play: Play) -> None:
-    alice, desk, soft = play.phone("alice"), play.phone("desk", of="bob"), play.phone("soft", of="bob")
+    alice, desk, soft = (
+        play.phone("alice"),
+        play.phone("desk", of="bob"),
+        play.phone("soft", of="bob"),
+    )
     one = alice.invites("bob")
     desk.rings()
     soft.rings()
@@ -45,7 +57,11 @@ def test_the_best_refusal_is_the_one_the_caller_hears(play: Play) -> None:
 
 
 def test_a_6xx_stops_every_phone(play: Play) -> None:
-    alice, desk, soft = play.phone("alice"), play.phone("desk", of="bob"), play.phone("soft", of="bob")
+    alice, desk, soft = (
+        play.phone("alice"),
+        play.phone("desk", of="bob"),
+        play.phone("soft", of="bob"),
+    )
     one = alice.invites("bob")
     desk.rings()
     soft.rings()
@@ -136,7 +152,11 @@ def test_a_second_answer_from_behind_one_contact_is_acknowledged_and_ended(play:
 
 
 def test_the_caller_who_cancels_stops_every_phone(play: Play) -> None:
-    alice, desk, soft = play.phone("alice"), play.phone("desk", of="bob"), play.phone("soft", of="bob")
+    alice, desk, soft = (
+        play.phone("alice"),
+        play.phone("desk", of="bob"),
+        play.phone("soft", of="bob"),
+    )
     alice.invites("bob")
     desk.rings()
     soft.rings()
@@ -149,7 +169,9 @@ def test_a_phone_that_is_gone_does_not_stop_the_other(play: Play) -> None:
     from tandem.calls.model.call import Contact
 
     alice, soft = play.phone("alice"), play.phone("soft", of="bob")
-    gone = Contact("sip:old@10.0.0.77:5060;transport=tcp", Flow(1, 77, 2, 1, "10.0.0.77", 5060), instance="old")
+    gone = Contact(
+        "sip:old@10.0.0.77:5060;transport=tcp", Flow(1, 77, 2, 1, "10.0.0.77", 5060), instance="old"
+    )
     play.board.contacts_of["bob@sim"] = (gone, *play.board.contacts_of["bob@sim"])
     one = alice.invites("bob")
     soft.rings()

@@ -157,7 +157,9 @@ def test_a_merged_request_is_482_while_a_spiral_is_a_second_call(play: Play) -> 
 
 def test_a_refusal_by_routing_is_said_as_it_is(play: Play) -> None:
     alice = play.phone("alice")
-    play.board.plans["900"] = Refusal(403, "Forbidden", "premium numbers are barred", "sim", "alice@sim", "900")
+    play.board.plans["900"] = Refusal(
+        403, "Forbidden", "premium numbers are barred", "sim", "alice@sim", "900"
+    )
     one = alice.invites("900")
     play.ends()
     assert ([403], "premium numbers are barred") == (one.finals, play.cdr.why)

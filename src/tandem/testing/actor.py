@@ -5,11 +5,11 @@ with an owner dying anywhere in it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from tandem.testing.line import Dialog, Line
 from tandem.testing.sim.clock import SECOND, Clock
-from tandem.testing.sim.wire import Message, param, parse, reply, uri_in
+from tandem.testing.sim.wire import Message, parse, reply, uri_in
 
 T1, T2 = SECOND // 2, 4 * SECOND
 UDP, TCP = 1, 2
@@ -31,58 +31,6 @@ class Stage(Protocol):
     def send(self, actor: "Actor", data: bytes) -> None: ...
 
 
-@dataclass
-class Dialog:
-    """One dialog of a line: the peer's tag, where its requests go, and the tag under which we have it."""
-
-    local_tag: str
-    tag: str
-    target: str
-    routes: list[str]
-    remote_cseq: int = 0
-    ack: Message | None = None
-    state: str = "early"  # early, talking, ended
-
-
-@dataclass
-class Line:
-    """One call as a phone sees it."""
-
-    call_id: str
-    caller: bool
-    local: str
-    local_tag: str
-    remote: str
-    target: str
-    invite: Message
-    dialogs: dict[tuple[str, str], Dialog] = field(default_factory=dict)
-    state: str = "calling"  # calling, ringing, talking, ended
-    finals: list[int] = field(default_factory=list)
-    gave_up: bool = False
-    cseq: int = 1
-    got_ack: bool = False
-    answered_at: int = 0
-    ended_at: int = 0
-    media: str = ""  # where the last description that it heard wants its media
-    direction: str = ""
-    heard: list[Message] = field(default_factory=list)
-
-    @property
-    def dialog(self) -> Dialog:
-        """The one that talks, else the newest."""
-        every = list(self.dialogs.values())
-        return next((d for d in every if d.state == "talking"), every[-1])
-
-    def statuses(self, method: str = "INVITE") -> list[int]:
-        return [m.status for m in self.heard if m.status and m.method == method]
-
-    def got(self, method: str) -> list[Message]:
-        return [m for m in self.heard if not m.status and m.method == method]
-
-    def answers(self, method: str) -> list[Message]:
-        return [m for m in self.heard if m.status >= 200 and m.method == method]
-
-
 class Actor:
     """`acks`, `pracks` and `replies` say which of its reflexes work; the rest a test tells it."""
 
@@ -91,8 +39,12 @@ class Actor:
         self.clock = stage.clock
         self.lines: list[Line] = []
         self.served: dict[tuple[str, str], Message] = {}
-        self.tries: dict[tuple[str, str], tuple[Line, bool]] = {}  # client transactions: True when answered
-        self.waits: dict[tuple[str, str], bool] = {}  # responses that are repeated until this turns False
+        self.tries: dict[
+            tuple[str, str], tuple[Line, bool]
+        ] = {}  # client transactions: True when answered
+        self.waits: dict[
+            tuple[str, str], bool
+        ] = {}  # responses that are repeated until this turns False
         self.number = 0
         self.ghosts = 0
         self.said: list[Message] = []
@@ -115,7 +67,9 @@ class Actor:
 
     @property
     def contact(self) -> str:
-        return f"<sip:{self.name}@{self.host}:5060{';transport=tcp' if self.transport == TCP else ''}>"
+        return (
+            f"<sip:{self.name}@{self.host}:5060{';transport=tcp' if self.transport == TCP else ''}>"
+        )
 
     def fresh(self, kind: str) -> str:
         self.number += 1
@@ -124,7 +78,12 @@ class Actor:
     def sdp(self, direction: str = "sendrecv", address: str = "") -> str:
         self.number += 1
         return SDP.format(
-            name=self.name, version=self.number, host=self.host, address=address or self.host, codecs=self.codecs, direction=direction
+            name=self.name,
+            version=self.number,
+            host=self.host,
+            address=address or self.host,
+            codecs=self.codecs,
+            direction=direction,
         )
 
     def say(self, message: Message) -> None:
@@ -132,7 +91,14 @@ class Actor:
         self.stage.send(self, message.bytes())
 
     def request(
-        self, line: Line, dialog: Dialog, method: str, cseq: int, branch: str, body: str = "", extra: Lines | None = None
+        self,
+        line: Line,
+        dialog: Dialog,
+        method: str,
+        cseq: int,
+        branch: str,
+        body: str = "",
+        extra: Lines | None = None,
     ) -> Message:
         transport = "UDP" if self.transport == UDP else "TCP"
         headers = [
@@ -154,7 +120,15 @@ class Actor:
 
     # -- what a caller does
 
-    def invites(self, who: str, *extra: tuple[str, str], offer: bool = True, body: str = "", call_id: str = "", tag: str = "") -> Line:
+    def invites(
+        self,
+        who: str,
+        *extra: tuple[str, str],
+        offer: bool = True,
+        body: str = "",
+        call_id: str = "",
+        tag: str = "",
+    ) -> Line:
         """A new call to `who`: a name, or a whole URI."""
         uri = who if who.startswith("sip:") else f"sip:{who}@sim"
         line = Line(
@@ -163,39 +137,66 @@ class Actor:
         )  # fmt: skip
         dialog = Dialog(line.local_tag, "", uri, [])
         body = body or (self.sdp() if offer else "")
-        line.invite = self.request(line, dialog, "INVITE", 1, "z9hG4bK" + self.fresh("b"), body, list(extra))
+        line.invite = self.request(
+            line, dialog, "INVITE", 1, "z9hG4bK" + self.fresh("b"), body, list(extra)
+        )
         self.lines.append(line)
         self.start(line, line.invite, lambda: self.final(line, 408))
         return line
 
     def cancels(self, line: Line | None = None) -> None:
         line = line or self.line
-        self.stage.until(lambda: self.tries[line.invite.branch, "INVITE"][1], "a provisional before CANCEL (RFC 3261 9.1)")
+        self.stage.until(
+            lambda: self.tries[line.invite.branch, "INVITE"][1],
+            "a provisional before CANCEL (RFC 3261 9.1)",
+        )
         line.gave_up = True
         if line.finals:
             return
         bare = Dialog(line.local_tag, "", line.target, [])
         self.start(line, self.request(line, bare, "CANCEL", 1, line.invite.branch))
 
-    def asks(self, method: str, *extra: tuple[str, str], body: str = "", line: Line | None = None, dialog: Dialog | None = None) -> Message:
+    def asks(
+        self,
+        method: str,
+        *extra: tuple[str, str],
+        body: str = "",
+        line: Line | None = None,
+        dialog: Dialog | None = None,
+    ) -> Message:
         """A request in the dialog; its answers are in `line.heard`."""
         line = line or self.line
         self.stage.until(lambda: line.dialogs, f"a dialog for {method}")
         dialog = dialog or line.dialog
         line.cseq += 1
-        message = self.request(line, dialog, method, line.cseq, "z9hG4bK" + self.fresh("b"), body, list(extra))
+        message = self.request(
+            line, dialog, method, line.cseq, "z9hG4bK" + self.fresh("b"), body, list(extra)
+        )
         self.start(line, message)
         return message
 
-    def reinvites(self, direction: str = "sendrecv", *, address: str = "", line: Line | None = None, offer: bool = True) -> Message:
+    def reinvites(
+        self,
+        direction: str = "sendrecv",
+        *,
+        address: str = "",
+        line: Line | None = None,
+        offer: bool = True,
+    ) -> Message:
         line = line or self.line
-        self.stage.until(lambda: line.state == "talking" and (line.caller or line.got_ack), f"{self.name} to talk")
+        self.stage.until(
+            lambda: line.state == "talking" and (line.caller or line.got_ack),
+            f"{self.name} to talk",
+        )
         return self.asks("INVITE", body=self.sdp(direction, address) if offer else "", line=line)
 
     def hangs_up(self, line: Line | None = None) -> None:
         line = line or self.line
         self.stage.until(
-            lambda: line.state == "ended" or line.state == "talking" and (line.caller or line.got_ack), f"{self.name} to talk"
+            lambda: (
+                line.state == "ended" or (line.state == "talking" and (line.caller or line.got_ack))
+            ),
+            f"{self.name} to talk",
         )
         line.gave_up = True
         if line.state != "ended":
@@ -204,7 +205,10 @@ class Actor:
 
     def refers(self, to: str, *extra: tuple[str, str], line: Line | None = None) -> Message:
         line = line or self.line
-        self.stage.until(lambda: line.state == "talking" and (line.caller or line.got_ack), f"{self.name} to talk")
+        self.stage.until(
+            lambda: line.state == "talking" and (line.caller or line.got_ack),
+            f"{self.name} to talk",
+        )
         return self.asks("REFER", ("Refer-To", to), *extra, line=line)
 
     def replaces(self, line: Line | None = None, early: bool = False) -> str:
@@ -219,7 +223,14 @@ class Actor:
         """The INVITE that rings here now, awaited."""
 
         def ringing() -> Line | None:
-            return next((one for one in self.lines if not one.caller and one.state in ("calling", "ringing")), None)
+            return next(
+                (
+                    one
+                    for one in self.lines
+                    if not one.caller and one.state in ("calling", "ringing")
+                ),
+                None,
+            )
 
         self.stage.until(ringing, f"an INVITE at {self.name}")
         found = ringing()
@@ -227,7 +238,13 @@ class Actor:
         return found
 
     def rings(
-        self, status: int = 180, *extra: tuple[str, str], sdp: bool = False, reliable: int = 0, tag: str = "", line: Line | None = None
+        self,
+        status: int = 180,
+        *extra: tuple[str, str],
+        sdp: bool = False,
+        reliable: int = 0,
+        tag: str = "",
+        line: Line | None = None,
     ) -> Line:
         line = line or self.rung()
         line.state = "ringing"
@@ -241,18 +258,32 @@ class Actor:
             self.repeat(("rel", f"{tag}{reliable}"), message)
         return line
 
-    def answers(self, *extra: tuple[str, str], status: int = 200, tag: str = "", line: Line | None = None, body: str = "") -> Line:
+    def answers(
+        self,
+        *extra: tuple[str, str],
+        status: int = 200,
+        tag: str = "",
+        line: Line | None = None,
+        body: str = "",
+    ) -> Line:
         line = line or self.rung()
         tag = tag or line.local_tag
         dialog = self.early(line, tag)
         dialog.state = line.state = "talking"
         line.answered_at = line.answered_at or self.clock.now
-        lines: Lines = [("Contact", self.contact), ("Allow", ALLOW), ("Supported", self.supported), *extra]
+        lines: Lines = [
+            ("Contact", self.contact),
+            ("Allow", ALLOW),
+            ("Supported", self.supported),
+            *extra,
+        ]
         message = self.answer(line.invite, status, tag, body or self.sdp(), lines)
         self.repeat(("2xx", f"{line.call_id} {tag} {line.invite.cseq[0]}"), message)
         return line
 
-    def declines(self, status: int = 486, *extra: tuple[str, str], line: Line | None = None) -> Line:
+    def declines(
+        self, status: int = 486, *extra: tuple[str, str], line: Line | None = None
+    ) -> Line:
         line = line or self.rung()
         message = self.answer(line.invite, status, line.local_tag, "", list(extra))
         self.end(line)
@@ -264,12 +295,21 @@ class Actor:
         key = (tag, line.invite.from_tag)
         routes = line.invite.all("Record-Route")
         return line.dialogs.setdefault(
-            key, Dialog(tag, line.invite.from_tag, uri_in(line.invite.get("Contact")), routes, line.invite.cseq[0])
+            key,
+            Dialog(
+                tag,
+                line.invite.from_tag,
+                uri_in(line.invite.get("Contact")),
+                routes,
+                line.invite.cseq[0],
+            ),
         )
 
     # -- transactions
 
-    def start(self, line: Line, message: Message, expired: Callable[[], None] | None = None) -> None:
+    def start(
+        self, line: Line, message: Message, expired: Callable[[], None] | None = None
+    ) -> None:
         """A client transaction: repeated on UDP until answered (Timers A and E), given up after 64*T1."""
         key = (message.branch, message.method)
         self.tries[key] = (line, False)
@@ -303,7 +343,14 @@ class Actor:
 
         self.clock.after(T1, lambda: again(T1))
 
-    def answer(self, request: Message, status: int, tag: str = "none", body: str = "", extra: Lines | None = None) -> Message:
+    def answer(
+        self,
+        request: Message,
+        status: int,
+        tag: str = "none",
+        body: str = "",
+        extra: Lines | None = None,
+    ) -> Message:
         message = reply(request, status, "Reason", tag, "", body, extra)
         key = (request.branch, request.method)
         if request.method == "INVITE" or self.transport == UDP:
@@ -362,27 +409,52 @@ class Actor:
         dialog = self.met(line, message)
         if message.status < 200:
             line.state = "ringing" if line.state == "calling" else line.state
-            if "100rel" in message.get("Require") and self.pracks and message.get("RSeq") not in dialog.routes:
+            if (
+                "100rel" in message.get("Require")
+                and self.pracks
+                and message.get("RSeq") not in dialog.routes
+            ):
                 self.prack(line, dialog, message)
             return
         self.connected(line, dialog, message, first=first)
 
     def met(self, line: Line, message: Message) -> Dialog:
         local_tag = line.local_tag if line.caller else message.from_tag
-        dialog = line.dialogs.setdefault((local_tag, message.to_tag), Dialog(local_tag, message.to_tag, "", []))
+        dialog = line.dialogs.setdefault(
+            (local_tag, message.to_tag), Dialog(local_tag, message.to_tag, "", [])
+        )
         if message.get("Contact"):
             dialog.target = uri_in(message.get("Contact"))
         return dialog
 
     def prack(self, line: Line, dialog: Dialog, message: Message) -> None:
-        if any(m.get("RAck").split()[:1] == [message.get("RSeq")] and m.to_tag == dialog.tag for m in self.said if m.method == "PRACK"):
+        if any(
+            m.get("RAck").split()[:1] == [message.get("RSeq")] and m.to_tag == dialog.tag
+            for m in self.said
+            if m.method == "PRACK"
+        ):
             return
-        self.asks("PRACK", ("RAck", f"{message.get('RSeq')} {message.cseq[0]} INVITE"), line=line, dialog=dialog)
+        self.asks(
+            "PRACK",
+            ("RAck", f"{message.get('RSeq')} {message.cseq[0]} INVITE"),
+            line=line,
+            dialog=dialog,
+        )
 
     def ack_of_failure(self, line: Line, message: Message) -> Message:
-        asked = next(m for m in self.said if not m.status and m.branch == message.branch and m.method == "INVITE")
-        ack = Message(f"ACK {asked.uri} SIP/2.0", [("Via", asked.get("Via")), ("Max-Forwards", "70")], "")
-        ack.headers += [("From", asked.get("From")), ("To", message.get("To")), ("Call-ID", line.call_id)]
+        asked = next(
+            m
+            for m in self.said
+            if not m.status and m.branch == message.branch and m.method == "INVITE"
+        )
+        ack = Message(
+            f"ACK {asked.uri} SIP/2.0", [("Via", asked.get("Via")), ("Max-Forwards", "70")], ""
+        )
+        ack.headers += [
+            ("From", asked.get("From")),
+            ("To", message.get("To")),
+            ("Call-ID", line.call_id),
+        ]
         ack.headers.append(("CSeq", f"{message.cseq[0]} ACK"))
         return ack
 
@@ -398,9 +470,15 @@ class Actor:
         dialog.state = "talking"
         if not self.acks:
             return
-        asked = next(m for m in self.said if not m.status and m.branch == message.branch and m.method == "INVITE")
+        asked = next(
+            m
+            for m in self.said
+            if not m.status and m.branch == message.branch and m.method == "INVITE"
+        )
         body = "" if asked.body or not message.body else self.sdp()
-        dialog.ack = self.request(line, dialog, "ACK", message.cseq[0], "z9hG4bK" + self.fresh("b"), body)
+        dialog.ack = self.request(
+            line, dialog, "ACK", message.cseq[0], "z9hG4bK" + self.fresh("b"), body
+        )
         self.say(dialog.ack)
         if line.gave_up and first:  # our CANCEL crossed the answer
             self.end(line)
@@ -493,8 +571,15 @@ class Actor:
 
     def mirror(self, body: str) -> str:
         """The direction of an answer (RFC 3264 6.1)."""
-        return next((b for a, b in (("sendonly", "recvonly"), ("recvonly", "sendonly"), ("inactive", "inactive")) if f"a={a}" in body), "sendrecv")
-
-
-def tag_in(value: str) -> str:
-    return param(value, "tag")
+        return next(
+            (
+                b
+                for a, b in (
+                    ("sendonly", "recvonly"),
+                    ("recvonly", "sendonly"),
+                    ("inactive", "inactive"),
+                )
+                if f"a={a}" in body
+            ),
+            "sendrecv",
+        )

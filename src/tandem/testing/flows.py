@@ -10,7 +10,8 @@ from tandem.calls.model import text
 from tandem.calls.model.call import Call, Contact
 from tandem.records.model import CDR_STREAM, Cdr, read_cdr
 from tandem.routing.model.plan import Plan, Refusal, Target
-from tandem.testing.actor import TCP, UDP, Actor, Line
+from tandem.testing.actor import TCP, UDP, Actor
+from tandem.testing.line import Line
 from tandem.testing.sim.clock import MS, SECOND, START
 from tandem.testing.sim.faults import Faults
 from tandem.testing.sim.node import RING_SECONDS, Directory, flow_of
@@ -37,7 +38,9 @@ class Board(Directory):
     def elsewhere(
         self, call: Call, cause: Response | Request
     ) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
-        named = cause.special.get("refer-to", [""])[0] if isinstance(cause, Request) else cause.contact
+        named = (
+            cause.special.get("refer-to", [""])[0] if isinstance(cause, Request) else cause.contact
+        )
         return self.plan(text.user_of(text.uri_of(named)), call.caller.number)
 
     def plan(self, name: str, caller: str) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
@@ -45,10 +48,17 @@ class Board(Directory):
         if isinstance(planned, Refusal):
             return planned, {}
         stages = tuple(
-            tuple(self.target(user) for user in stage) for stage in self.stages.get(name, ((name,),))
+            tuple(self.target(user) for user in stage)
+            for stage in self.stages.get(name, ((name,),))
         )
         made = Plan(
-            "sim", f"{caller}@sim", caller, caller.title(), f"{name}@sim", stages, why="the play says so"
+            "sim",
+            f"{caller}@sim",
+            caller,
+            caller.title(),
+            f"{name}@sim",
+            stages,
+            why="the play says so",
         )
         plan = planned or replace(made, **self.options)
         aors = {target.aor for stage in plan.stages for target in stage if target.aor}
@@ -56,7 +66,9 @@ class Board(Directory):
 
     def target(self, user: str) -> Target:
         found = self.targets.get(user)
-        return found or Target("user", f"sip:{user}@sim", aor=f"{user}@sim", ring_seconds=RING_SECONDS)
+        return found or Target(
+            "user", f"sip:{user}@sim", aor=f"{user}@sim", ring_seconds=RING_SECONDS
+        )
 
 
 class Play:
@@ -91,7 +103,13 @@ class Play:
         actor = self.phone(name)
         self.board.contacts_of.pop(f"{name}@sim")
         target = Target(
-            "trunk", f"sip:+4930123@{actor.host}", trunk=name, host=actor.host, port=5060, transport=1, ring_seconds=RING_SECONDS
+            "trunk",
+            f"sip:+4930123@{actor.host}",
+            trunk=name,
+            host=actor.host,
+            port=5060,
+            transport=1,
+            ring_seconds=RING_SECONDS,
         )
         self.board.targets[name] = replace(target, **options)
         return actor
@@ -141,7 +159,8 @@ class Play:
     def ends(self, *, bills: bool = True, seconds: float = 80) -> None:
         """Time passes until nothing can happen any more; then nothing may be wrong."""
         self.wait(seconds)
-        assert self.wrong(bills=bills) == []
+        found = self.wrong(bills=bills)
+        assert found == [], found
 
     def wrong(self, *, bills: bool = True) -> list[str]:
         found = [*phones_wrong(self.world), *wire_wrong(self.world)]

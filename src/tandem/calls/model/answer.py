@@ -54,7 +54,7 @@ def win(draft: Draft, attempt: Attempt, leg: Leg, response: Response) -> None:
         state=TALKING, answered_at=response.at, bridge=(caller_leg.name, leg.name), give_up_at=0, tick_at=0, final=response.status,
         end_at=response.at + call.max_seconds * SECOND if call.max_seconds else 0,
         ringing_at=call.ringing_at or response.at, tried=(*call.tried, f"{attempt.target.aor or 'trunk:' + attempt.target.trunk} 200"),
-        caller=replace(call.caller, body=b"", rest="", special={}), contacts={}, stages=(),
+        caller=replace(call.caller, body=b"", rest="", special={}), contacts={}, stages=(), later=(),
     )  # fmt: skip
     lines, interval, refresher = refresh.agree(call.caller.special, response)
     refresh.start(draft, caller_leg.name, interval, ours=refresher == "uas")

@@ -6,7 +6,7 @@ dialog that it makes is a leg b0, b1, ..., and the dialog that the caller sees f
 
 from msgspec import Struct
 
-from tandem.boundary import Flow
+from tandem.boundary import Flow, Response
 from tandem.routing.model.plan import HeaderRule, Target
 
 SCHEMA = 1
@@ -214,6 +214,9 @@ class Call(Struct, frozen=True, array_like=True):
     transfer: Transfer | None = None
     inbound_headers: tuple[HeaderRule, ...] = ()
     pending: tuple[int, ...] = ()  # server transactions that wait for their turn
+    later: tuple[
+        Response, ...
+    ] = ()  # provisionals that wait for the PRACK to the one before (RFC 3262 3)
     stub: str = ""  # the call that holds the other end, after an attended transfer or a pick-up
 
 

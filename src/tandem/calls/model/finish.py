@@ -1,7 +1,7 @@
 """How a call that nobody answered ends: failed attempts, fail-over, the best final response, CANCEL, refusal."""
 
 from tandem.boundary import Request, Response
-from tandem.calls.model import bill
+from tandem.calls.model import bill, identity
 from tandem.calls.model.call import ENDED, GONE, SETUP, TALKING, Attempt
 from tandem.calls.model.draft import Draft
 from tandem.routing.model.stages import next_stage, outcome
@@ -13,6 +13,7 @@ SAY_INSTEAD = {
     503: 500,
     487: 480,
 }  # what a callee's status means to our caller (RFC 3261 16.7)
+TOLD = ("reason", "retry-after", "min-se", "unsupported", "accept", "allow", "content-disposition")
 
 
 def failed(draft: Draft, response: Response) -> None:
@@ -24,10 +25,10 @@ def failed(draft: Draft, response: Response) -> None:
     if attempt.cancelled or draft.call.state != SETUP:
         drop(draft, attempt, response.status)
         return
-    lines = "".join(f"Reason: {value}\r\n" for value in response.special.get("reason", ()))
-    lines += "".join(
-        f"Retry-After: {value}\r\n" for value in response.special.get("retry-after", ())
+    told = "".join(
+        f"{name.title()}: {value}\r\n" for name in TOLD for value in response.special.get(name, ())
     )
+    lines = identity.apply(attempt.target.headers, told + response.rest)
     attempt_failed(draft, attempt, response.status, response.reason, lines)
 
 
@@ -53,8 +54,10 @@ def attempt_failed(draft: Draft, attempt: Attempt, status: int, why: str, lines:
         draft.attempt(attempt.n, cancelled=True)
     draft.set(tried=(*draft.call.tried, f"{who} {status}"))
     draft.note("failed", f"{who} {status} {why}")
-    if is_better(status, draft.call.best):
-        draft.set(best=status, best_rest=lines)
+    if status // 100 != 3 and is_better(status, draft.call.best):
+        draft.set(
+            best=status, best_rest=lines
+        )  # a 3xx is what we followed, no answer to the caller: RFC 3261 16.5
     if status >= 600:
         cancel_attempts(draft, "declined everywhere")
         refuse(draft, status, "declined", extra=lines)
@@ -67,7 +70,7 @@ def attempt_failed(draft: Draft, attempt: Attempt, status: int, why: str, lines:
     )  # they call each other: a stage fails, the next one starts
 
     best = 0
-    for other in mates:
+    for other in (mate for mate in mates if mate.status // 100 != 3):
         best = other.status if is_better(other.status, best) else best
     how = outcome(attempt.target.kind, best, rang=any(other.rang for other in mates))
     start_stage(draft, next_stage(draft.call.stages, draft.call.stage, how))

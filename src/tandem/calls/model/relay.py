@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Request, Response
-from tandem.calls.model import hangup, identity, refresh, sdp, text
+from tandem.calls.model import hangup, identity, refresh, reliable, sdp, text
 from tandem.calls.model.call import CONFIRMED, EARLY, GONE, TRANSACTIONS_PER_CALL, Client, Leg
 from tandem.calls.model.draft import Draft
 
@@ -159,6 +159,7 @@ def prack(draft: Draft, request: Request, leg: Leg) -> None:
         draft.respond(request.txn, 481)
         return
     draft.stop(invite.txn)
+    reliable.say_next(draft)
     client = next(
         (
             c
@@ -241,7 +242,9 @@ def learn(draft: Draft, client: Client, leg: Leg, response: Response) -> None:
             target = text.uri_of(response.contact)
             leg = draft.leg(leg.name, target=target, flow=text.next_hop(target, response.flow))
         refresh.refreshed(draft, leg.name, response)
-        heard(draft, leg, response.body)
+        other = draft.peer(leg)
+        if other is None or not other.held:  # inactive and recvonly answer a hold: RFC 3264 6.1
+            heard(draft, leg, response.body)
     draft.leg(leg.name, seen_at=response.at)
 
 

@@ -5,6 +5,7 @@ from tandem.calls.model import text
 from tandem.calls.model.call import Leg
 from tandem.calls.model.draft import Draft
 
+WAITING_MOST = 8  # provisionals of one call
 MIN_SE = 90  # seconds, RFC 4028 5
 
 
@@ -26,6 +27,32 @@ def is_next(draft: Draft, leg: Leg, response: Response) -> bool:
         return False
     draft.leg(leg.name, rseq=int(number))
     return True
+
+
+def must_wait(draft: Draft, response: Response) -> bool:
+    """One reliable provisional at a time towards the caller (RFC 3262 3): what comes meanwhile is said after its PRACK."""
+    server = draft.servers.get(draft.call.invite)
+    if server is None or not server.reliable:
+        return False
+    mark = (response.n, response.status, response.to_tag, response.special.get("rseq"))
+    later = draft.call.later
+    known = any(mark == (r.n, r.status, r.to_tag, r.special.get("rseq")) for r in later)
+    leg = next((leg for leg in draft.legs.values() if leg.remote_tag == response.to_tag), None)
+    number = response.special.get("rseq", [""])[0].strip()
+    repeated = leg is not None and number.isdigit() and 0 < int(number) <= leg.rseq
+    if not known and not repeated and len(later) < WAITING_MOST:
+        draft.set(later=(*later, response))
+    return True
+
+
+def say_next(draft: Draft) -> None:
+    """The caller has acknowledged: what waited is said, up to the next reliable one."""
+    from tandem.calls.model.setup import provisional
+
+    while draft.call.later and not draft.servers[draft.call.invite].reliable:
+        first, *rest = draft.call.later
+        draft.set(later=tuple(rest))
+        provisional(draft, first)
 
 
 def offer(draft: Draft, caller_leg: Leg, response: Response) -> str:

@@ -195,6 +195,8 @@ def provisional(draft: Draft, response: Response) -> None:
     draft.attempt(response.n, status=response.status, rang=True)
     if response.status == 199 or draft.call.state == ENDED:
         return
+    if reliable.must_wait(draft, response):
+        return
     leg = early_leg(draft, attempt, response)
     if leg is None or not reliable.is_next(draft, leg, response):
         return

@@ -4,7 +4,17 @@ from msgspec.structs import replace
 
 from tandem.boundary import Response
 from tandem.calls.model import hangup, refresh, setup, transfer
-from tandem.calls.model.call import ENDED, GONE, LINGER, SETUP, TALKING, Call, Client, Effect
+from tandem.calls.model.call import (
+    ENDED,
+    GONE,
+    LINGER,
+    SETUP,
+    TALKING,
+    Call,
+    Client,
+    Effect,
+    Server,
+)
 from tandem.calls.model.draft import Draft
 
 FORGET = 2 * LINGER  # an ended call's row is gone this long after its last transaction
@@ -19,12 +29,18 @@ def due(call: Call) -> int:
         times.append(call.tick_at)
     else:
         times += [refresh.due_at(leg.session) for leg in call.legs if leg.state != GONE]
-        ended = [server.ended_at for server in call.servers] + [
-            client.ended_at for client in call.clients
+        ended = [forgotten_at(server) for server in call.servers if server.ended_at] + [
+            client.ended_at + LINGER for client in call.clients if client.ended_at
         ]
-        times.append(max(ended) + LINGER + 1 if any(ended) else 0)
+        times.append(max(ended) + 1 if ended else 0)
     times = [time for time in times if time]
     return min(times) if times else 0
+
+
+def forgotten_at(server: Server) -> int:
+    """An INVITE whose 2xx has no ACK is needed until the core has said so, which is no sooner than 64*T1 (13.3.1.4)."""
+    waits = server.method == "INVITE" and 200 <= server.status < 300 and not server.acked
+    return server.ended_at + (2 * LINGER if waits else LINGER)
 
 
 def expires(call: Call) -> int:
@@ -94,7 +110,7 @@ def prune(draft: Draft) -> None:
         return
     old = draft.now - LINGER
     for server in list(draft.servers.values()):
-        if server.ended_at and server.ended_at < old:
+        if server.ended_at and forgotten_at(server) < draft.now:
             del draft.servers[server.txn]
     for client in list(draft.clients.values()):
         if client.ended_at and client.ended_at < old:

@@ -13,15 +13,15 @@ class Clock:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.now = START
-        self.heap: list[tuple[int, int, Callable[[], None]]] = []
+        self.heap: list[tuple[int, int, Callable[[], object]]] = []
         self.ticket = 0
         self.steps = 0
 
-    def at(self, when: int, do: Callable[[], None]) -> None:
+    def at(self, when: int, do: Callable[[], object]) -> None:
         self.ticket += 1
         heapq.heappush(self.heap, (max(when, self.now), self.ticket, do))
 
-    def after(self, delay: float, do: Callable[[], None]) -> None:
+    def after(self, delay: float, do: Callable[[], object]) -> None:
         self.at(self.now + int(delay), do)
 
     def run(self, until: int) -> None:
