@@ -38,9 +38,14 @@ def frames(link: socket.socket) -> list[bytes]:
     return found
 
 
-def edge(place: Path, sip: socket.socket) -> subprocess.Popen[bytes]:
-    key = [{"id": "a", "secret": SECRET}]
-    (place / "keys.json").write_text(json.dumps({"hash": SECRET, "signing": key, "nonce": key}))
+KEY = [{"id": "a", "secret": SECRET}]
+KEYS: dict[str, object] = {"hash": SECRET, "signing": KEY, "nonce": KEY}
+
+
+def edge(
+    place: Path, sip: socket.socket, keys: dict[str, object] = KEYS
+) -> subprocess.Popen[bytes]:
+    (place / "keys.json").write_text(json.dumps(keys))
     config = {
         "edge": 7,
         "link": str(place / "link.sock"),
