@@ -1,6 +1,6 @@
 //! One address of From, To, Contact and their like: name-addr or addr-spec with header parameters (RFC 3261 20.10). The URI is not looked into.
 
-use crate::scan::{is_lws, near, quoted, trim, trim_start, Params, Span, Values};
+use crate::scan::{among, near, quoted, split_at, trim, trim_start, Params, Span, Values};
 
 /// An address with its header parameters.
 #[derive(Clone, Copy, Debug)]
@@ -78,11 +78,12 @@ fn bracketed(bytes: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     Ok((uri, rest.get(1..).unwrap_or_default()))
 }
 
+static ADDRESS_END: [bool; 256] = among(b"<;,\"?");
+
 /// A display name of tokens before `<`, or an addr-spec: there `;` begins header parameters, `?` and `,` are not allowed (20.10).
 #[inline]
 fn unquoted(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8]), &'static str> {
-    let at = bytes.iter().position(|byte| matches!(byte, b'<' | b';' | b',' | b'"' | b'?')).unwrap_or(bytes.len());
-    let (before, rest) = bytes.split_at_checked(at).ok_or("no URI")?;
+    let (before, rest) = split_at(bytes, |byte| ADDRESS_END[byte as usize]);
     match rest.first() {
         Some(b'<') => {
             let (uri, rest) = bracketed(rest.get(1..).unwrap_or_default())?;
@@ -93,8 +94,8 @@ fn unquoted(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8]), &'static str> {
         _ => {}
     }
     let uri = trim(before);
-    if uri.iter().any(|&byte| is_lws(byte) || byte == b'>') {
-        return Err("white space inside the URI");
+    if uri.iter().fold(false, |bad, &byte| bad | (byte <= b' ') | (byte == b'>')) {
+        return Err("white space, control or > inside the URI");
     }
     Ok((&[], uri, rest))
 }

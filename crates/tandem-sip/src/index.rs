@@ -29,6 +29,7 @@ pub struct Index {
     /// Where the first Via value begins; the spans count from there.
     pub(crate) via_at: Span,
     pub(crate) via: via::Spans,
+    via_lines: u32,
     pub(crate) length: Option<u32>,
     pub(crate) body: Span,
 }
@@ -98,6 +99,7 @@ impl Index {
         self.first = First::default();
         self.start = Start::None;
         self.length = None;
+        self.via_lines = 0;
         self.from_tag = None;
         self.to_tag = None;
     }
@@ -158,6 +160,7 @@ impl Index {
                 return Err(Refusal::Twice { field: line.name.long() });
             }
         }
+        self.via_lines += u32::from(line.name == Name::Via);
         self.lines.push(line);
         Ok(())
     }
@@ -173,8 +176,9 @@ impl Index {
         let need = |name: Name| self.span(name).ok_or(Refusal::Missing { field: name.long() });
         let (via, from, to, call_id) = (need(Name::Via)?, need(Name::From)?, need(Name::To)?, need(Name::CallId)?);
         let bad = |field| move |why| Refusal::Value { field, why };
-        let (spans, _) = via::Spans::read(via.of(buf)).map_err(bad("via"))?;
-        if self.vias(buf) > limits.vias {
+        let (spans, more) = via::Spans::read(via.of(buf)).map_err(bad("via"))?;
+        let one = more.is_empty() && self.via_lines == 1;
+        if if one { 1 } else { self.vias(buf) } > limits.vias {
             return Err(Refusal::Vias { limit: limits.vias });
         }
         (self.via_at, self.via) = (via, spans);

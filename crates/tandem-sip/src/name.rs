@@ -43,7 +43,7 @@ impl Name {
     /// assert_eq!(Name::RecordRoute, Name::parse(b"record-ROUTE"));
     /// assert_eq!(Name::Other, Name::parse(b"X-Mood"));
     /// ```
-    #[inline]
+    #[inline(always)] // measured: a call costs as much as the look-up
     pub fn parse(bytes: &[u8]) -> Name {
         let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return Name::Other };
         if bytes.len() == 1 {

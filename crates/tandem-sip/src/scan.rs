@@ -36,6 +36,19 @@ static TOKEN: [bool; 256] = {
     table
 };
 
+static VALUE_END: [bool; 256] = among(b";,\"<> \t\r\n");
+
+/// A table of the bytes that are among these.
+pub(crate) const fn among(bytes: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut i = 0;
+    while i < bytes.len() {
+        table[bytes[i] as usize] = true;
+        i += 1;
+    }
+    table
+}
+
 /// RFC 3261 25.1 `token`.
 #[inline]
 pub(crate) fn is_token(byte: u8) -> bool {
@@ -174,7 +187,7 @@ impl<'a> Iterator for Params<'a> {
         let (value, rest) = match after.first() {
             Some(b'"') => quoted(after)?,
             // Wider than `token / host`: peers put URIs and IPv6 addresses without brackets here (RFC 5118 4.5).
-            _ => split_at(after, |byte| matches!(byte, b';' | b',' | b'"' | b'<' | b'>') || is_lws(byte)),
+            _ => split_at(after, |byte| VALUE_END[byte as usize]),
         };
         if value.is_empty() {
             return None;

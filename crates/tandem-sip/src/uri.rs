@@ -139,7 +139,7 @@ impl<'a> Uri<'a> {
 }
 
 /// Undoes `%HH` of characters that never need it (RFC 3261 25.1 `unreserved`), so that two spellings of one text are equal.
-/// Others stay, with their digits in upper case.
+/// Others stay, with their digits in upper case; a `%` that begins no escape becomes one.
 pub fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'%', bytes).is_none() {
         return Cow::Borrowed(bytes);
@@ -158,6 +158,7 @@ pub fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
                 }
                 rest = after.get(2..).unwrap_or_default();
             }
+            (b'%', None) => out.extend_from_slice(b"%25"), // or `%%341` would become an escape
             _ => out.push(*byte),
         }
     }
@@ -216,6 +217,7 @@ mod tests {
         assert_eq!(aor(b"sip:null-%00-null@Example.com"), b"null-%00-null@example.com");
         assert_eq!(aor(b"sip:%75se%72@example.com:5060"), aor(b"sips:user:x@EXAMPLE.com;a=b"));
         assert_eq!(aor(b"sip:a%2fb@x"), aor(b"sip:a%2Fb@x"));
+        assert_eq!(aor(b"sip:%%341@x"), b"%2541@x");
         assert_ne!(aor(b"sip:a%40b@x"), aor(b"sip:a@x"));
         assert_ne!(aor(b"sip:Alice@x"), aor(b"sip:alice@x"));
         assert_eq!(&b"a b%4"[..], &*unescape(b"a%20b%4"));
