@@ -150,6 +150,20 @@ def test_api_tokens_work_until_they_are_revoked(tmp_path: Path) -> None:
         assert 401 == desk.client.get("/api/calls", headers=headers).status_code
 
 
+def test_who_belongs_to_a_removed_tenant_does_not_belong_to_its_successor(tmp_path: Path) -> None:
+    with console(tmp_path) as desk:
+        made = desk.ask("root", "POST", "/api/tokens", json={"role": "admin", "tenant": "a"}).json()
+        headers = {"Authorization": f"Bearer {made['token']}"}
+        for login in ("desk-a", USER):
+            assert 200 == desk.ask(login, "GET", "/api/me").status_code
+        assert 204 == desk.ask("root", "DELETE", "/api/tenants/a").status_code
+        again = {"id": "a", "domain": "a.example"}
+        assert 201 == desk.ask("root", "POST", "/api/tenants", json=again).status_code
+        for login in ("desk-a", USER):
+            assert 401 == desk.ask(login, "GET", "/api/me").status_code
+        assert 401 == desk.client.get("/api/me", headers=headers).status_code
+
+
 def test_the_last_admin_stays(tmp_path: Path) -> None:
     with console(tmp_path) as desk:
         assert 409 == desk.ask("root", "DELETE", "/api/logins/root").status_code

@@ -51,6 +51,14 @@ def end_sessions(connection: sqlite3.Connection, login: str) -> int:
     return connection.execute("DELETE FROM sessions WHERE login = ?", (login,)).rowcount
 
 
+def forget_people(connection: sqlite3.Connection, tenant: str, user: str = "") -> None:
+    """Logins, tokens and sessions of a tenant that is removed, or of a user: a later one of the same name is somebody else."""
+    where, args = ("tenant = ? AND user = ?", (tenant, user)) if user else ("tenant = ?", (tenant,))
+    with writing(connection):
+        for table in ("sessions", "logins") if user else ("sessions", "logins", "tokens"):
+            connection.execute(f"DELETE FROM {table} WHERE {where}", args)
+
+
 def stored_ha1(connection: sqlite3.Connection, tenant: str, name: str) -> bytes | None:
     """SHA-256 HA1 of a user who may register now; None: he has no password, or is switched off."""
     sql = (

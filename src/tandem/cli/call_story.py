@@ -14,7 +14,7 @@ from tandem.cli.ask import NoNode, Problem, ask
 from tandem.cli.desk import Json, cell, desk, refusals, terminal
 from tandem.cli.ladder import LadderMessage, Mark, ladder
 from tandem.cli.pcap import pcap
-from tandem.config import load
+from tandem.config import Config, load
 from tandem.records.model import CallEvent
 from tandem.records.why import why as tell
 from tandem.web.changes import no_such
@@ -43,7 +43,8 @@ def trace(
 ) -> None:
     """Show the real SIP messages of one of the newest calls as a ladder."""
     with refusals():
-        socket = load().control_socket
+        config = load()
+        socket = config.control_socket
         messages = msgspec.convert(ask(socket, "trace", id=id), list[LadderMessage])
         if not messages:
             raise no_such("trace", f"{id}: kept for the newest calls only ([trace] in tandem.toml)")
@@ -58,7 +59,7 @@ def trace(
             for message in messages:
                 _print_raw(message)
         else:
-            caller, callee = _parties(socket, id)
+            caller, callee = _parties(config, id)
             picture = ladder(messages, _marks(socket, id), caller=caller, callee=callee)
             terminal().print(picture, soft_wrap=True)
 
@@ -106,12 +107,17 @@ def _marks(socket: Path, id: str) -> list[Mark]:
     ]
 
 
-def _parties(socket: Path, id: str) -> tuple[str, str]:
+def _parties(config: Config, id: str) -> tuple[str, str]:
+    """Who the columns are: from the CDR, or from the node while the call lives."""
+    with desk() as (_, connection):
+        cdr = get_cdr(connection, id)
+    if cdr is not None:
+        return cell("caller", cdr.caller), cell("callee", cdr.answered_by or cdr.callee)
     try:
-        call: dict[str, Any] = ask(socket, "calls.show", id=id)
+        call: dict[str, Any] = ask(config.control_socket, "calls.show", id=id)
     except (NoNode, Problem):
         return "caller", "callee"
-    return str(call["caller"]), str(call["callee"])
+    return cell("caller", call["caller"]), cell("callee", call["callee"])
 
 
 def _event(one: dict[str, Any]) -> CallEvent:

@@ -5,13 +5,13 @@ The blocking client, for the command line, is `tandem.cli.ask`.
 
 import asyncio
 import inspect
-import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from tandem.cluster.sockets import open_unix
@@ -23,7 +23,7 @@ HANDLER_SECONDS = 30.0  # one question, after which the asker gets 504
 ASK_SECONDS = 5.0  # what the client waits
 
 Handler = Callable[[dict[str, Any]], Any | Awaitable[Any]]
-log = logging.getLogger("tandem.control")
+log = structlog.get_logger()
 
 
 class Ask(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,7 +140,7 @@ class Server:
         except Exception as error:
             if isinstance(error, Refusing):
                 return _refusal(ask.id, error)
-            log.exception("control handler failed", extra={"do": ask.do})
+            log.exception("control handler failed", do=ask.do)
             return _refusal(ask.id, Problem(500, "the node failed", f"{ask.do}: see log/node.log"))
         if len(line) > ANSWER_BYTES:
             large = f"more than {ANSWER_BYTES} bytes; ask with a smaller limit"

@@ -140,7 +140,7 @@ class Questions:
             {
                 "at": at,
                 "inbound": inbound,
-                "transport": transport,
+                "transport": TRANSPORTS.get(transport, str(transport)),
                 "local": local,
                 "remote": remote,
                 "text": bytes(data).decode("latin-1"),

@@ -16,6 +16,10 @@ from prometheus_client.registry import Collector
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 EDGE_GAUGES = frozenset(("connections", "kept_bytes", "kept_frames", "policy_version"))
+NODE_GAUGES = frozenset(
+    ("server_transactions", "client_transactions", "events_waiting", "frames_in_hand", "registrations", "registrar_bytes",
+     "users", "edges_up", "bytes_unsent")
+)  # fmt: skip
 # received_udp is one series of tandem_sip_received_total; refused_rate one of tandem_sip_refused_total
 BY_TRANSPORT = frozenset(("received", "sent", "dropped"))
 BY_REASON = frozenset(("refused", "closed"))
@@ -55,7 +59,8 @@ class Stats(Collector):
             yield GaugeMetricFamily("tandem_node_epoch", "Owner epoch.", float(ping["epoch"]))
         yield from edge_families(stats.get("edges", {}))
         for name, value in sorted(numbers(stats.get("node", {})).items()):
-            yield CounterMetricFamily(f"tandem_node_{name}", help_of(name, "Node"), value)
+            family = GaugeMetricFamily if name in NODE_GAUGES else CounterMetricFamily
+            yield family(f"tandem_node_{name}", help_of(name, "Node"), value)
         for name, value in sorted(numbers(stats.get("gauges", {})).items()):
             yield GaugeMetricFamily(f"tandem_{name}", help_of(name, "Node"), value)
         for name, value in sorted(numbers(stats.get("journal", {})).items()):

@@ -4,10 +4,12 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
 
+import structlog
 import uvicorn
 
 from tandem.adapters.sqlite import BadDatabase, Database
@@ -19,16 +21,18 @@ from tandem.web.node import Node
 STOP_SECONDS = 8  # for requests in hand; the supervisor kills after 10
 KEEP_ALIVE_SECONDS = 30
 REQUESTS_MOST = 500  # at a time; more get 503
+log = structlog.get_logger()
 
 
 def main() -> int:
     try:
         config = load()
-        logging.basicConfig(
-            level=config.log.level.upper(), stream=sys.stderr,
-            format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        )  # fmt: skip
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        level = logging.getLevelNamesMapping()[config.log.level.upper()]
+        structlog.configure(
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            wrapper_class=structlog.make_filtering_bound_logger(level),
+        )
+        logging.basicConfig(level=logging.WARNING, stream=sys.stderr)  # uvicorn's
         with asyncio.Runner(loop_factory=_loop()) as runner:
             return runner.run(serve(config))
     except (BadConfig, BadDatabase) as error:
@@ -49,6 +53,10 @@ async def serve(config: Config) -> int:
             timeout_graceful_shutdown=STOP_SECONDS, limit_concurrency=REQUESTS_MOST,
         )
     )  # fmt: skip
+    # uvicorn stops cleanly on a signal and then raises it again, which would end us before the database is closed
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    log.info("web starts", listen=listening.getsockname())
     try:
         await server.serve(sockets=[listening])
     finally:

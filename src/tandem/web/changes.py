@@ -14,7 +14,7 @@ from tandem.accounts.model.fields import BadField, Taken
 from tandem.adapters import sqlite_accounts, sqlite_routing
 from tandem.adapters.sqlite import writing
 from tandem.adapters.sqlite_records import add_audit
-from tandem.adapters.sqlite_sessions import end_sessions
+from tandem.adapters.sqlite_sessions import end_sessions, forget_people
 from tandem.cluster.control import Problem
 from tandem.routing.model.rows import Emergency, ListEntry, Route, Trunk
 
@@ -112,7 +112,9 @@ def remove(connection: sqlite3.Connection, by: By, kind: Kind[T], *key: str) -> 
     with writing(connection):
         old = show(connection, kind, *key)
         if isinstance(old, User):
-            end_sessions(connection, aor_of(connection, old.tenant, old.name))
+            forget_people(connection, old.tenant, old.name)
+        if isinstance(old, Tenant):
+            forget_people(connection, old.id)
         kind.drop(connection, *key)
         note(connection, by, f"{kind.noun} removed", old, kind, before=values(old))
     return old

@@ -1,14 +1,15 @@
 """The call node as the HTTP API sees it: questions by the control socket, and `reload` after a change. It keeps nothing."""
 
-import logging
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from tandem.cluster.control import Client, NoNode, Problem
 
 ASKERS = 8  # connections to the node; more questions at once wait for one
 PROBE_SECONDS = 1.0
-log = logging.getLogger("tandem.web")
+log = structlog.get_logger()
 
 
 class Node:
@@ -30,7 +31,7 @@ class Node:
         try:
             await self.ask("reload", what=what)
         except (NoNode, Problem) as error:
-            log.warning("the node did not reload", extra={"why": str(error)})
+            log.warning("the node did not reload", why=str(error))
             return False
         return True
 

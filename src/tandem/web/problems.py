@@ -1,10 +1,10 @@
 """Refusals as RFC 9457 problem details. It turns exceptions into answers; it raises none of its own."""
 
-import logging
 import sqlite3
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import ResponseSpec
@@ -16,7 +16,7 @@ from tandem.cluster.control import NoNode, Problem
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
-log = logging.getLogger("tandem.web")
+log = structlog.get_logger()
 
 
 class ProblemDetails(Struct, frozen=True, omit_defaults=True):
@@ -59,7 +59,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     """What the app says instead of an exception."""
     problem, headers = details(error), {}
     if problem.status >= 500 and not isinstance(error, NoNode | Problem):
-        log.error("request failed", exc_info=error, extra={"path": request.url.path})
+        log.error("request failed", exc_info=error, path=request.url.path)
     match problem.status:
         case 401:
             headers["WWW-Authenticate"] = 'Bearer realm="tandem"'

@@ -1,7 +1,6 @@
 """Nodes, health and metrics over HTTP."""
 
-import logging
-
+import structlog
 from litestar import Response, get, post
 from litestar.params import FromPath
 
@@ -12,7 +11,7 @@ from tandem.web.bodies import Nodes, NodeShown, Ready
 from tandem.web.common import ACT, LIVE, Asker, CallNode, Tables
 from tandem.web.noting import noted
 
-log = logging.getLogger("tandem.web")
+log = structlog.get_logger()
 TAGS = ["nodes"]
 WATCH = ["watching"]
 
@@ -80,7 +79,7 @@ async def metrics(node: CallNode) -> Response[bytes]:
     try:
         ping, stats = await node.probe("ping"), await node.probe("stats")
     except (NoNode, Problem) as error:
-        log.info("no metrics of the node", extra={"why": str(error)})
+        log.warning("no metrics of the node", why=str(error))
     return Response(render(ping, stats), media_type=METRICS_TYPE)
 
 
