@@ -75,9 +75,9 @@ def rearm(call: Call, now: int, unsaid: set[tuple[str, int, str]]) -> list[Comma
             continue
         if ("respond", server.txn, "") in unsaid:
             continue
-        if server.status:
+        if server.status and server.message:
             commands.append(respond(call, server, max(1, now - server.at)))
-        else:
+        elif not server.status:
             commands.append(Receive(call.shard, server.txn, server.method, call.id))
     for client in call.clients:
         age = max(1, now - client.at)

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Acked, Response
-from tandem.calls.model import refresh, sdp, text
+from tandem.calls.model import evidence, refresh, sdp, text
 from tandem.calls.model.call import ANSWERED, CONFIRMED, EARLY, GONE, SETUP, TALKING, Attempt, Leg
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.hangup import hang_up_leg
@@ -84,7 +84,7 @@ def acked(draft: Draft, event: Acked) -> None:
                 server, acked=True, ended_at=server.ended_at or draft.now
             )
             pass_late_answer(draft, server.txn, event)
-    if leg is None:
+    if leg is None or evidence.of_answer(draft, leg):
         return
     leg = draft.leg(leg.name, state=CONFIRMED, seen_at=event.at)
     if event.body:

@@ -212,6 +212,14 @@ class Draft:
         if client is not None and not client.ended_at:
             self.clients[n] = replace(client, ended_at=self.now)
 
+    def closed_by_evidence(self) -> None:
+        """The caller's INVITE was answered by an owner whose write is lost: nothing more is said in it."""
+        server = self.servers.get(self.call.invite)
+        if server is not None:
+            self.servers[server.txn] = replace(
+                server, status=200, acked=True, ended_at=self.now, message=b""
+            )
+
     def stop(self, txn: int) -> None:
         """Ends the repetition of a reliable provisional."""
         self.servers[txn] = replace(self.servers[txn], reliable=False)

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Request, Response
-from tandem.calls.model import hangup, identity, refresh, reliable, sdp, text
+from tandem.calls.model import evidence, hangup, identity, refresh, reliable, sdp, text
 from tandem.calls.model.call import CONFIRMED, EARLY, GONE, TRANSACTIONS_PER_CALL, Client, Leg
 from tandem.calls.model.draft import Draft
 
@@ -41,6 +41,8 @@ def inside(draft: Draft, request: Request) -> None:
         draft.respond(request.txn, 500)  # RFC 3261 12.2.2
         return
     leg = draft.leg(leg.name, remote_cseq=request.cseq, seen_at=request.at)
+    if proves_an_answer(request, leg) and evidence.of_answer(draft, leg):
+        leg = draft.legs[leg.name]
     if request.method == "BYE":
         hangup.bye(draft, request, leg)
         return
@@ -61,6 +63,13 @@ def inside(draft: Draft, request: Request) -> None:
             relay(draft, request, leg)
         case _:
             draft.respond(request.txn, 405, extra=f"Allow: {text.ALLOW}\r\n")
+
+
+def proves_an_answer(request: Request, leg: Leg) -> bool:
+    """Requests that a phone sends only in a dialog that it holds to be answered; the caller may BYE an early one (15.1.1)."""
+    if request.method in ("PRACK", "UPDATE", "OPTIONS"):
+        return False
+    return leg.name[0] == "b" or request.method != "BYE"
 
 
 def leg_of(draft: Draft, request: Request) -> Leg | None:

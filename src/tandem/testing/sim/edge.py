@@ -43,7 +43,7 @@ class SimEdge:
         self.owner: Callable[[bytes], None] | None = None  # the link up, while it stands
         self.connections: dict[int, Phone] = {}
         self.by_host: dict[str, int] = {}
-        self.next_connection = 1
+        self.next_connection = clock.now  # never a number of an earlier incarnation
         self.said: list[
             tuple[int, int, int, str, bytes]
         ] = []  # time, shard, epoch, host, bytes: what went out

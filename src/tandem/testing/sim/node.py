@@ -129,7 +129,7 @@ class SimNode:
 
     def detach(self, edge: SimEdge) -> None:
         if self.edges.pop(edge.number, None) is not None and self.alive:
-            self.soon(lambda: self.core.link_down(edge.number, self.clock.now))
+            self.core.link_down(edge.number, self.clock.now)
 
     def soon(self, do: Callable[[], None]) -> None:
         self.clock.after(100, lambda: self.do(do))

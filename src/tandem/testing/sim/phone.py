@@ -44,6 +44,7 @@ class Talk:
     remote_cseq: int = 0
     state: str = "calling"  # calling, ringing, talking, ended
     finals: list[int] = field(default_factory=list)
+    timed_out: bool = False
     gave_up: bool = False  # cancelled or hung up by its own person
     answered_at: int = 0
     ended_at: int = 0
@@ -189,7 +190,7 @@ class Phone:
             "z9hG4bK" + self.fresh("b"),
             "" if self.habits.late_offer else self.sdp(),
         )
-        self.start(talk, talk.invite, lambda: self.final(talk, 408))
+        self.start(talk, talk.invite, lambda: self.final(talk, 0))
         if self.habits.cancel_after:
             self.clock.after(self.habits.cancel_after * SECOND, lambda: self.cancel(talk))
         return talk
@@ -206,7 +207,7 @@ class Phone:
         message.start = f"CANCEL {talk.invite.uri} SIP/2.0"
         self.repeat_plain(talk, message, "cancel")
         self.clock.after(
-            64 * T1, lambda: self.final(talk, 408) if talk.state != "talking" else None
+            64 * T1, lambda: self.final(talk, 0) if talk.state != "talking" else None
         )
 
     def repeat_plain(self, talk: Talk, message: Message, key: str) -> None:
@@ -358,8 +359,10 @@ class Phone:
             self.clock.after(habits.info_after * SECOND, lambda: self.ask(talk, "INFO"))
 
     def final(self, talk: Talk, status: int) -> None:
-        if talk.finals and status == 408:
-            return
+        if talk.timed_out or (talk.finals and status == 0):
+            return  # RFC 3261 17.1.1.2: the transaction is gone, what comes later is nobody's
+        if status == 0:
+            talk.timed_out, status = True, 408
         talk.finals.append(status)
         if status >= 300:
             self.end(talk)
