@@ -25,6 +25,11 @@ pub struct Connections {
 }
 
 impl Connections {
+    /// Numbers begin above `last`: those of an earlier incarnation of this edge may still stand in dialogs, and must lead nowhere.
+    pub fn after(last: u64) -> Connections {
+        Connections { last, ..Connections::default() }
+    }
+
     /// Whether one more of `source` may be accepted.
     pub fn has_room(&self, source: IpAddr, limits: &Limits, exempt: bool) -> bool {
         let of_source = self.per_source.get(&source).copied().unwrap_or(0);

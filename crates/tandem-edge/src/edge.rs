@@ -88,7 +88,7 @@ impl Edge {
             epoll: Epoll::new().map_err(system)?,
             sockets: Vec::new(),
             locals: Locals::default(),
-            connections: Connections::default(),
+            connections: Connections::after(at),
             link: Link::new(&config.link),
             link_writes: false,
             // Above all numbers of earlier incarnations, as the keeper asks.

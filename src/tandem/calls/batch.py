@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from tandem.boundary import Command, Request, Response
+from tandem.boundary import Command, Flow, Request, Response
 from tandem.calls.model.call import Call, Contact, Effect
 from tandem.calls.model.step import Event
 from tandem.routing.model.plan import Plan, Refusal
@@ -35,7 +35,17 @@ class Outside(Protocol):
 class Live:
     """A call that this node owns, between two saves."""
 
-    __slots__ = ("call", "done", "due", "heard", "in_flight", "outbox", "version", "waiting")
+    __slots__ = (
+        "call",
+        "done",
+        "due",
+        "flows",
+        "heard",
+        "in_flight",
+        "outbox",
+        "version",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -52,6 +62,7 @@ class Live:
         self.in_flight = False
         self.waiting: list[Event] = []
         self.due = 0
+        self.flows: set[tuple[int, int]] = set()  # connections on which something is open
 
 
 class Batch(Struct):
@@ -62,3 +73,8 @@ class Batch(Struct):
     effects: list[tuple[Effect, ...]]
     taken: list[list[tuple[int, int]]]
     loose: list[Command]  # commands of events that changed no row
+
+
+def on(flow: Flow, connection: tuple[int, int]) -> bool:
+    """Whether a flow is this (edge, connection)."""
+    return (flow.edge, flow.connection) == connection

@@ -23,7 +23,7 @@ from tandem.boundary import (
     TimedOut,
 )
 from tandem.boundary import Event as Heard
-from tandem.calls.batch import Batch, Live, Outside, Save
+from tandem.calls.batch import Batch, Live, Outside, Save, on
 from tandem.calls.commands import command, rearm, taken_of
 from tandem.calls.model import timers
 from tandem.calls.model.call import (
@@ -34,7 +34,7 @@ from tandem.calls.model.call import (
     Effect,
     Row,
 )
-from tandem.calls.model.events import FlowLost, Lapsed, Placed, Rerouted, Ticked
+from tandem.calls.model.events import CallerGone, FlowLost, Lapsed, Placed, Rerouted, Ticked
 from tandem.calls.model.step import Event, step
 from tandem.calls.model.text import response as sip_response
 from tandem.records import model as records
@@ -71,6 +71,9 @@ class Shell:
         self.loose_taken: list[tuple[int, int]] = []
         self.dues: dict[str, int] = {}
         self.timers: list[tuple[int, str]] = []  # may hold times that are no longer wanted
+        self.flows: dict[
+            tuple[int, int], set[str]
+        ] = {}  # calls by the connections on which something is open
         self.active: set[str] = set()  # calls that have not ended
         self.usage: dict[str, set[str]] = {}  # calls by limit name
         self.setups: dict[
@@ -92,8 +95,45 @@ class Shell:
                         self.queue(event.call, event)
                     else:
                         self.elsewhere(event)
-                case EdgeUp() | EdgeDown() | FlowClosed():
+                case FlowClosed():
+                    self.flow_gone(event.at, event.edge, event.connection)
+                case EdgeUp() | EdgeDown():
+                    if isinstance(event, EdgeUp):
+                        self.dead_flows(event)
                     self.elsewhere(event)
+
+    def dead_flows(self, edge: EdgeUp) -> None:
+        """Connections of an edge's earlier lives: their numbers are below its incarnation."""
+        for number, connection in [flow for flow in self.flows if flow[0] == edge.edge]:
+            if connection < edge.incarnation:
+                self.flow_gone(edge.at, number, connection)
+
+    def flow_gone(self, at: int, edge: int, connection: int) -> None:
+        """A connection is gone: who waited on it ends, what was asked on it is asked anew."""
+        flow = (edge, connection)
+        for key in list(self.flows.pop(flow, ())):
+            self.cut(key, at, flow)
+
+    def cut(self, key: str, at: int, flow: tuple[int, int]) -> None:
+        live = self.find(key)
+        call = live.call if live is not None else None
+        if call is None:
+            return
+        server = next((s for s in call.servers if s.txn == call.invite), None)
+        if call.state == SETUP and server is not None and on(server.flow, flow):
+            self.queue(key, CallerGone(at))
+        for client in call.clients:
+            if not client.ended_at and on(client.flow, flow):
+                self.failure(Failed(at, key, client.n, False, "flow"))
+
+    def look_for_phones(self, key: str, now: int) -> None:
+        """Asks the registrar again for phones whose connection is gone."""
+        live = self.find(key)
+        call = live.call if live is not None else None
+        if call is not None and call.look_at and call.look_at <= now:
+            for client in call.clients:
+                if client.cut and not client.ended_at:
+                    self.failure(Failed(now, key, client.n, False, "flow"))
 
     def elsewhere(self, event: Heard) -> bool:
         """Gives what belongs to no call to the other rooms; false when none of them knows it."""
@@ -162,6 +202,7 @@ class Shell:
             due, key = heappop(self.timers)
             if self.dues.get(key) == due:
                 del self.dues[key]
+                self.look_for_phones(key, now)
                 self.queue(key, Ticked())
 
     def wake_at(self) -> int:
@@ -282,6 +323,12 @@ class Shell:
             self.dues.pop(key, None)
         if call.state != SETUP and self.setups:
             self.forget_setup(call)
+        if (
+            any(client.flow.connection for client in call.clients)
+            or live.flows
+            or call.state == SETUP
+        ):
+            self.watch_flows(key, live, call)
         if call.state == ENDED:
             self.active.discard(key)
             for name in call.limits:
@@ -291,6 +338,25 @@ class Shell:
             self.active.add(key)
         if len(self.live) > DECODED_ROWS:
             self.evict()
+
+    def watch_flows(self, key: str, live: Live, call: Call) -> None:
+        """Knows which calls wait for something on which connection."""
+        now = {
+            (client.flow.edge, client.flow.connection)
+            for client in call.clients
+            if client.flow.connection and not client.ended_at
+        }
+        server = next((s for s in call.servers if s.txn == call.invite), None)
+        if call.state == SETUP and server is not None and server.flow.connection:
+            now.add((server.flow.edge, server.flow.connection))
+        for flow in live.flows - now:
+            if flow in self.flows:
+                self.flows[flow].discard(key)
+                if not self.flows[flow]:
+                    del self.flows[flow]
+        for flow in now - live.flows:
+            self.flows.setdefault(flow, set()).add(key)
+        live.flows = now
 
     def forget_setup(self, call: Call) -> None:
         caller = call.caller

@@ -141,6 +141,7 @@ class Client(Struct, frozen=True, array_like=True):
     ended_at: int = 0
     acks: tuple[Remembered, ...] = ()
     logins: int = 0
+    cut: int = 0  # since when its connection is gone and its phone is waited for
 
 
 class Caller(Struct, frozen=True, array_like=True):
@@ -200,6 +201,7 @@ class Call(Struct, frozen=True, array_like=True):
     answered_at: int = 0
     ended_at: int = 0
     end_at: int = 0  # maximum duration
+    look_at: int = 0  # when to look again for phones whose connection is gone
     tick_at: int = 0  # the next 1xx towards the caller, so that no proxy gives up (13.3.1.1)
     final: int = 0  # the final status that the caller got
     limits: tuple[str, ...] = ()

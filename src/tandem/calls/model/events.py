@@ -57,3 +57,9 @@ class Move(Struct, frozen=True, array_like=True, tag=107):
     to: str
     plan: Plan | Refusal
     contacts: dict[str, tuple[Contact, ...]]
+
+
+class CallerGone(Struct, frozen=True, array_like=True, tag=109):
+    """The connection over which the caller waits for its answer is gone: nothing that is said there arrives."""
+
+    at: int

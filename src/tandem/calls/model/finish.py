@@ -129,11 +129,11 @@ def cancel_attempts(draft: Draft, why: str) -> None:
             draft.note("cancelled", why)
 
 
-def hung_up_early(draft: Draft, by: str) -> None:
-    """BYE of the caller in an early dialog, or a desk's order, before anybody answered."""
+def hung_up_early(draft: Draft, by: str, why: str = "cancelled") -> None:
+    """The caller leaves before anybody answered: BYE in an early dialog, a lost connection, a desk's order."""
     if draft.call.state in (TALKING, ENDED):
         return
     cancel_attempts(draft, f"by {by}")
     draft.respond(draft.call.invite, 487)
     draft.set(final=487)
-    bill.end(draft, ended_by=by, why="cancelled")
+    bill.end(draft, ended_by=by, why=why)

@@ -4,9 +4,12 @@ from msgspec.structs import replace
 
 from tandem.boundary import Failed
 from tandem.calls.model import finish, hangup
-from tandem.calls.model.call import GONE, LINGER, SETUP, Contact, Effect
+from tandem.calls.model.call import GONE, LINGER, SETUP, Client, Contact, Effect, Leg
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Lapsed
+
+COMES_BACK = 10_000_000  # microseconds: how long a phone may take to connect again (DESIGN 1)
+AGAIN = 500_000  # how often it is looked for
 
 
 def timed_out(draft: Draft, n: int) -> None:
@@ -45,23 +48,21 @@ def unanswered(draft: Draft, n: int, status: int, why: str) -> None:
 
 
 def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
-    """The edge could not send. The same phone on a new connection gets it again; otherwise as RFC 3261 8.1.3.1 says: 503."""
+    """The edge could not send. A phone's new connection gets it again; a trunk's failure is a 503 (RFC 3261 8.1.3.1)."""
+    draft.set(look_at=0)
     if event.server:
         return  # the answer waits in its transaction; the caller's next message brings a flow
     client = draft.clients.get(event.txn)
     if client is None or client.ended_at:
         return
     leg = draft.legs.get(client.leg)
-    fresh = next(
-        (
-            c
-            for c in contacts
-            if leg and c.flow != client.flow and (not leg.instance or c.instance == leg.instance)
-        ),
-        None,
-    )
-    if leg is not None and fresh is not None:
+    if leg is not None and (fresh := new_contact(client, leg, contacts)) is not None:
         resend(draft, client.n, fresh)
+        return
+    since = client.cut or draft.now
+    if leg is not None and leg.aor and draft.now - since < COMES_BACK:
+        draft.clients[client.n] = replace(client, cut=since)
+        draft.set(look_at=draft.now + AGAIN)
         return
     draft.close(client.n)
     if client.why == "invite" and client.n in draft.attempts:
@@ -71,13 +72,23 @@ def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
         draft.respond(client.serves, 480)
 
 
+def new_contact(client: Client, leg: Leg, contacts: tuple[Contact, ...]) -> Contact | None:
+    """Where the same phone is now, if that is not where the request went."""
+    for contact in contacts:
+        if contact.flow != client.flow and (not leg.instance or contact.instance == leg.instance):
+            return contact
+    return None
+
+
 def resend(draft: Draft, n: int, contact: Contact) -> None:
     """The same request as a new transaction on the phone's new flow."""
     client = draft.clients[n]
     leg = draft.leg(client.leg, flow=contact.flow)
     own = draft.next_n()
     draft.clients[n] = replace(client, ended_at=draft.now)
-    draft.clients[own] = replace(client, n=own, flow=leg.flow, at=draft.now, proceeding=False)
+    draft.clients[own] = replace(
+        client, n=own, flow=leg.flow, at=draft.now, proceeding=False, cut=0
+    )
     if n in draft.attempts:
         draft.attempts[own] = replace(draft.attempts.pop(n), n=own)
     draft.effects.append(Effect("forget", n))

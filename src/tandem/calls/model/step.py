@@ -24,7 +24,16 @@ from tandem.calls.model import (
 )
 from tandem.calls.model.call import ENDED, Call, Client, Effect
 from tandem.calls.model.draft import Draft
-from tandem.calls.model.events import FlowLost, HangUp, Lapsed, Move, Placed, Rerouted, Ticked
+from tandem.calls.model.events import (
+    CallerGone,
+    FlowLost,
+    HangUp,
+    Lapsed,
+    Move,
+    Placed,
+    Rerouted,
+    Ticked,
+)
 from tandem.records.model import CallEvent, Cdr
 
 Event = (
@@ -37,6 +46,7 @@ Event = (
     | FlowLost
     | Rerouted
     | Ticked
+    | CallerGone
     | HangUp
     | Move
     | Lapsed
@@ -86,6 +96,8 @@ def step(call: Call | None, event: Event, now: int) -> Stepped:
             redirect.rerouted(draft, event)
         case Ticked():
             timers.tick(draft)
+        case CallerGone():
+            finish.hung_up_early(draft, "caller", why="the caller's connection is gone")
         case HangUp():
             hangup.desk(draft, event.by)
         case Move():

@@ -23,8 +23,8 @@ FORGET = 2 * LINGER  # an ended call's row is gone this long after its last tran
 def due(call: Call) -> int:
     """The next time at which the call wants a tick; 0: none."""
     if call.state == ENDED:
-        return 0
-    times = [call.give_up_at, call.end_at]
+        return call.look_at
+    times = [call.give_up_at, call.end_at, call.look_at]
     if call.state == SETUP:
         times.append(call.tick_at)
     else:

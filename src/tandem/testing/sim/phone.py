@@ -206,9 +206,7 @@ class Phone:
         message.headers = [(k, v) if k != "To" else ("To", talk.remote) for k, v in message.headers]
         message.start = f"CANCEL {talk.invite.uri} SIP/2.0"
         self.repeat_plain(talk, message, "cancel")
-        self.clock.after(
-            64 * T1, lambda: self.final(talk, 0) if talk.state != "talking" else None
-        )
+        self.clock.after(64 * T1, lambda: self.final(talk, 0) if talk.state != "talking" else None)
 
     def repeat_plain(self, talk: Talk, message: Message, key: str) -> None:
         """A non-INVITE client transaction whose branch is another one's."""
@@ -240,6 +238,21 @@ class Phone:
             self.start(
                 talk, self.request(talk, method, talk.cseq, "z9hG4bK" + self.fresh("b"), body)
             )
+
+    def cut_off(self) -> None:
+        """Its connection is gone: a call that nobody has answered yet is over for it (as for JsSIP)."""
+        for talk in self.talks.values():
+            if talk.caller and talk.state in ("calling", "ringing"):
+                talk.gave_up = talk.timed_out = True
+                talk.finals.append(503)
+                self.end(talk)
+        ringing = [
+            key
+            for key, talk in self.talks.items()
+            if not talk.caller and talk.state in ("calling", "ringing")
+        ]
+        for key in ringing:
+            self.end(self.talks.pop(key))
 
     # -- receiving
 

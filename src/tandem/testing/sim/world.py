@@ -136,6 +136,7 @@ class World:
         for host, (old, _) in list(self.connections.items()):
             if old is edge:
                 phone = self.hosts[host]
+                phone.cut_off()
                 self.clock.after(
                     (0.2 + self.clock.random.random()) * SECOND,
                     lambda phone=phone: self.register(phone),
