@@ -24,8 +24,8 @@ impl<'a> Address<'a> {
     /// # Errors
     /// What is wrong, in a few words.
     pub fn parse(bytes: &'a [u8]) -> Result<Address<'a>, &'static str> {
-        let (address, _, rest) = read(bytes)?;
-        if rest.is_empty() { Ok(address) } else { Err("more than one value") }
+        let first = read(bytes)?;
+        if first.rest.is_empty() { Ok(first.address) } else { Err("more than one value") }
     }
 
     /// The `tag` parameter.
@@ -45,9 +45,20 @@ pub fn addresses(bytes: &[u8]) -> impl Iterator<Item = Result<Address<'_>, &'sta
     })
 }
 
-/// Reads the first address; gives it, its tag, and what is left, which begins with a comma or is empty.
+/// The first address of a header.
+pub(crate) struct First<'a> {
+    pub(crate) address: Address<'a>,
+    pub(crate) tag: Option<&'a [u8]>,
+    /// What is left: begins with a comma or is empty.
+    pub(crate) rest: &'a [u8],
+}
+
+/// Display name, URI, and what follows.
+type Parts<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+/// Reads the first address.
 #[inline]
-pub(crate) fn read(bytes: &[u8]) -> Result<(Address<'_>, Option<&[u8]>, &[u8]), &'static str> {
+pub(crate) fn read(bytes: &[u8]) -> Result<First<'_>, &'static str> {
     let bytes = trim_start(bytes);
     let (display, uri, rest) = match bytes.first() {
         Some(b'"') => {
@@ -64,7 +75,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Address<'_>, Option<&[u8]>, &[u8]), 
     scheme(uri)?;
     let (tag, rest_of_params) = tag(rest)?;
     let params = Span::new(0, Span::within(rest, rest_of_params).start as usize).of(rest);
-    Ok((Address { display, uri, params: Params::new(params) }, tag, rest_of_params))
+    Ok(First { address: Address { display, uri, params: Params::new(params) }, tag, rest: rest_of_params })
 }
 
 /// The URI up to `>`, and what follows.
@@ -82,7 +93,7 @@ static ADDRESS_END: [bool; 256] = among(b"<;,\"?");
 
 /// A display name of tokens before `<`, or an addr-spec: there `;` begins header parameters, `?` and `,` are not allowed (20.10).
 #[inline]
-fn unquoted(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8]), &'static str> {
+fn unquoted(bytes: &[u8]) -> Result<Parts<'_>, &'static str> {
     let (before, rest) = split_at(bytes, |byte| ADDRESS_END[byte as usize]);
     match rest.first() {
         Some(b'<') => {
@@ -118,7 +129,7 @@ fn scheme(uri: &[u8]) -> Result<(), &'static str> {
 fn tag(bytes: &[u8]) -> Result<(Option<&[u8]>, &[u8]), &'static str> {
     let mut params = Params::new(bytes);
     let mut tag = None;
-    while let Some((name, value)) = params.next() {
+    for (name, value) in params.by_ref() {
         if name.len() == 3 && tag.is_none() && name.eq_ignore_ascii_case(b"tag") {
             tag = Some(value.ok_or("tag without value")?);
         }

@@ -98,7 +98,7 @@ impl Spans {
         }
         let start = Span::within(bytes, rest).start as usize;
         let mut params = Params::new(rest);
-        while let Some((name, value)) = params.next() {
+        for (name, value) in params.by_ref() {
             if name.len() == 6 && name.eq_ignore_ascii_case(b"branch") && spans.flags & BRANCH == 0 {
                 spans.branch = Span::within(bytes, value.unwrap_or_default());
                 spans.flags |= if value.is_some() { BRANCH } else { 0 };
