@@ -260,3 +260,21 @@ def test_a_password_is_read_from_standard_input(
         ).fetchone()[0]
     file.close()
     assert make_credentials("bob", "a.example", PASSWORD + "-x").md5 == kept
+
+
+def test_logins_and_tokens_are_made_and_taken_away(
+    tandem: Run, recorded: Recorded, data: Path
+) -> None:
+    made = rows(tandem("login", "add", "eve", "operator", "--tenant", "a", "--json")[1])[0]
+    assert len(str(made["password"])) >= 12
+    assert "eve" in [row["name"] for row in rows(tandem("login", "list", "--json")[1])]
+    again = rows(tandem("login", "password", "eve", "--json")[1])[0]
+    assert made["password"] != again["password"]
+    assert 0 == tandem("login", "remove", "eve")[0]
+    status, _, err = tandem("login", "remove", "root")
+    assert (1, True) == (status, "the last admin" in err)
+    token = rows(tandem("token", "add", "operator", "--note", "wallboard", "--json")[1])[0]
+    listed = tandem("token", "list", "--json")[1]
+    assert "wallboard" in listed and str(token["token"]) not in listed and "hash" not in listed
+    assert 0 == tandem("token", "revoke", str(token["id"]))[0]
+    assert 1 == tandem("token", "revoke", str(token["id"]))[0]

@@ -25,6 +25,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("user", "tandem.cli.user:app", "Users: who can register and be called."),
     ("trunk", "tandem.cli.trunk:app", "Trunks: carriers and other switches."),
     ("route", "tandem.cli.route:app", "Routes: which numbers go to which trunk; test them."),
+    ("login", "tandem.cli.login:app", "Logins: who may use the HTTP API."),
+    ("token", "tandem.cli.token:app", "API tokens: which programs may use the HTTP API."),
     ("cdr", "tandem.cli.cdr:app", "CDRs: past calls; list, show, export."),
     ("registration", "tandem.cli.registration:app", "Registrations: where phones are."),
     ("node", "tandem.cli.node:app", "Nodes: list them, drain them."),

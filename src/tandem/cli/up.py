@@ -34,6 +34,7 @@ def up(*, foreground: bool = False) -> int:
         print(f"wrote a first configuration: {path}")
     first.make_data(config)
     _demo_accounts(config)
+    _first_admin(config)
     if foreground:
         os.execv(sys.executable, [sys.executable, "-P", "-m", "tandem.cluster.supervisor"])
     _start(config)
@@ -51,6 +52,20 @@ def _demo_accounts(config: Config) -> None:
         print(
             f"made the tenant demo with {made} users, passwords in {config.data / 'demo-users.txt'}"
         )
+
+
+def _first_admin(config: Config) -> None:
+    """The password is shown this once; `tandem login password admin` makes a new one."""
+    from tandem.adapters.sqlite import open_database
+    from tandem.web.logging_in import ensure_admin
+
+    connection = open_database(config.database)
+    try:
+        password = ensure_admin(connection, time.time_ns() // 1000)
+    finally:
+        connection.close()
+    if password:
+        print(f"made the login admin for the API, password {password} (shown this once)")
 
 
 def _start(config: Config) -> None:

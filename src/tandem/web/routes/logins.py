@@ -8,29 +8,20 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import JSONBody
-from msgspec.structs import replace
 
-from tandem.accounts.model.account import User
-from tandem.accounts.model.fields import BadField, Taken
+from tandem.accounts.model.fields import BadField
 from tandem.accounts.model.login import Login, hash_token
-from tandem.accounts.service import make_login_hash, make_token
-from tandem.adapters.sqlite import Database, writing
+from tandem.accounts.service import make_login_hash
+from tandem.adapters.sqlite import writing
 from tandem.adapters.sqlite_accounts import (
-    delete_login,
-    delete_token,
-    get_login,
-    get_tenant,
-    get_user,
     list_logins,
     list_tokens,
-    put_login,
-    put_token,
 )
 from tandem.adapters.sqlite_records import add_audit
-from tandem.adapters.sqlite_sessions import Session, delete_session, end_sessions, put_session
+from tandem.adapters.sqlite_sessions import Session, delete_session, put_session
 from tandem.cluster.control import Problem
-from tandem.web import changes
-from tandem.web.auth import Who, now
+from tandem.web import changes, people
+from tandem.web.auth import now
 from tandem.web.bodies import (
     Credentials,
     Granted,
@@ -43,7 +34,6 @@ from tandem.web.bodies import (
     Tokens,
     TokenShown,
 )
-from tandem.web.changes import no_such
 from tandem.web.common import ADD, LOGIN, ONE, READ, Asker, CallNode, Guesses, InPath, Tables
 from tandem.web.logging_in import Proven, check
 from tandem.web.permissions import PERMISSIONS, scope
@@ -82,6 +72,8 @@ async def login(
 )
 async def logout(who: Asker, database: Tables) -> Response[None]:
     """Ends the session; an API token is revoked by an admin instead."""
+    if who.name.startswith("token "):
+        raise Problem(403, "not allowed", "an API token is revoked by an admin")
     await database.do(delete_session, who.hash)
     return Response(None, status_code=204)
 
@@ -121,7 +113,8 @@ async def own_password(
         await database.do(changes.set_password, who.by(), who.tenant, who.user, data.password)
         await node.reload("accounts")
     else:
-        await _set_login_password(database, who, who.name, data.password)
+        hash = await asyncio.to_thread(make_login_hash, who.name, data.password)
+        await database.do(people.set_login_password, who.by(), who.name, hash)
     return Response(None, status_code=204)
 
 
@@ -135,7 +128,7 @@ async def add_login(data: JSONBody[NewLogin], who: Asker, database: Tables) -> L
     name = data.name.strip().lower()
     made = Login(name, data.role, data.tenant, data.user, data.enabled, now())
     hash = await asyncio.to_thread(make_login_hash, name, data.password)
-    return await database.do(_add_login, who.name, made, hash)
+    return await database.do(people.add_login, who.by(), made, hash)
 
 
 @put(
@@ -150,7 +143,8 @@ async def login_password(
     login: InPath, data: JSONBody[Password], who: Asker, database: Tables
 ) -> Response[None]:
     """Its sessions end."""
-    await _set_login_password(database, who, login, data.password)
+    hash = await asyncio.to_thread(make_login_hash, login, data.password)
+    await database.do(people.set_login_password, who.by(), login, hash)
     return Response(None, status_code=204)
 
 
@@ -164,7 +158,7 @@ async def login_password(
 )
 async def remove_login(login: InPath, who: Asker, database: Tables) -> Response[None]:
     """Its sessions end. The last admin of the platform stays."""
-    await database.do(_remove_login, who.name, login, now())
+    await database.do(people.remove_login, who.by(), login)
     return Response(None, status_code=204)
 
 
@@ -181,34 +175,10 @@ async def tokens(who: Asker, database: Tables) -> Tokens:
 @post("/api/tokens", name="tokens.add", summary="Make an API token", tags=TAGS, responses=ONE)
 async def add_token(data: JSONBody[NewToken], who: Asker, database: Tables) -> Granted:
     """For programs: role admin or operator. It is shown once."""
-    if data.role == "user":
-        raise BadField("role", "a token is of role admin or operator: a user logs in")
-    if not 0 <= data.days <= TOKEN_DAYS_MOST:
-        raise BadField("days", f"from 0 (never expires) to {TOKEN_DAYS_MOST}")
-    if len(data.note) > TEXT_MOST:
-        raise BadField("note", f"at most {TEXT_MOST} characters")
-    at = now()
-    expires = at + data.days * 86_400_000_000 if data.days else 0
-    text, token = make_token(data.role, at, tenant=data.tenant, note=data.note, expires_at=expires)
-
-    def keep(connection: sqlite3.Connection) -> None:
-        with writing(connection):
-            if data.tenant and get_tenant(connection, data.tenant) is None:
-                raise no_such("tenant", data.tenant, "tenant")
-            put_token(connection, token)
-            detail = {"role": token.role, "note": token.note, "expires_at": expires}
-            add_audit(
-                connection,
-                at,
-                who.name,
-                "token added",
-                token.id,
-                tenant=token.tenant,
-                detail=detail,
-            )
-
-    await database.do(keep)
-    return Granted(text, expires, token.role, token.tenant, token.id)
+    text, id, expires = await database.do(
+        people.add_token, who.by(), data.role, data.tenant, data.note, data.days
+    )
+    return Granted(text, expires, data.role, data.tenant, id)
 
 
 @delete(
@@ -220,13 +190,7 @@ async def add_token(data: JSONBody[NewToken], who: Asker, database: Tables) -> G
     responses=ONE,
 )
 async def remove_token(token: InPath, who: Asker, database: Tables) -> Response[None]:
-    def revoke(connection: sqlite3.Connection) -> None:
-        with writing(connection):
-            if not delete_token(connection, token):
-                raise no_such("token", token, "token")
-            add_audit(connection, now(), who.name, "token revoked", token)
-
-    await database.do(revoke)
+    await database.do(people.revoke_token, who.by(), token)
     return Response(None, status_code=204)
 
 
@@ -248,60 +212,6 @@ def _open(connection: sqlite3.Connection, proven: Proven, source: str, at: int) 
         )
         add_audit(connection, at, proven.login, "logged in", source, tenant=proven.tenant)
     return Granted(token, expires, proven.role, proven.tenant)
-
-
-def _add_login(connection: sqlite3.Connection, by: str, made: Login, hash: bytes) -> Login:
-    with writing(connection):
-        if get_login(connection, made.name):
-            raise Taken("name", f"there is a login {made.name} already")
-        if made.tenant and get_tenant(connection, made.tenant) is None:
-            raise no_such("tenant", made.tenant, "tenant")
-        if made.user and get_user(connection, made.tenant, made.user) is None:
-            raise no_such(User.__name__.lower(), made.user, "user")
-        put_login(connection, made, hash)
-        detail = {"role": made.role, "user": made.user, "enabled": made.enabled}
-        add_audit(
-            connection,
-            made.created_at,
-            by,
-            "login added",
-            made.name,
-            tenant=made.tenant,
-            detail=detail,
-        )
-    return made
-
-
-async def _set_login_password(database: Database, who: Who, name: str, password: str) -> None:
-    hash = await asyncio.to_thread(make_login_hash, name, password)
-
-    def put(connection: sqlite3.Connection) -> None:
-        with writing(connection):
-            known = get_login(connection, name)
-            if known is None:
-                raise no_such("login", name, "login")
-            put_login(connection, replace(known[0]), hash)
-            end_sessions(connection, name)
-            add_audit(
-                connection, now(), who.name, "login password set", name, tenant=known[0].tenant
-            )
-
-    await database.do(put)
-
-
-def _remove_login(connection: sqlite3.Connection, by: str, name: str, at: int) -> None:
-    with writing(connection):
-        known = get_login(connection, name)
-        if known is None:
-            raise no_such("login", name, "login")
-        admins = [one for one in list_logins(connection) if one.role == "admin" and not one.tenant]
-        if [one.name for one in admins] == [name]:
-            raise Problem(
-                409, "the last admin", "add another admin before you remove this one", "login"
-            )
-        delete_login(connection, name)
-        end_sessions(connection, name)
-        add_audit(connection, at, by, "login removed", name, tenant=known[0].tenant)
 
 
 ROUTES = [
