@@ -99,9 +99,9 @@ def why_of(status: int) -> str:
     }.get(status, "failed")
 
 
-def refuse(draft: Draft, status: int, why: str, *, extra: str = "") -> None:
-    """The caller's final response, and the end of the call."""
-    status = SAY_INSTEAD.get(status, status)
+def refuse(draft: Draft, status: int, why: str, *, extra: str = "", ours: bool = False) -> None:
+    """The caller's final response, and the end of the call. `ours`: nobody was asked, so the status is meant as it is."""
+    status = status if ours else SAY_INSTEAD.get(status, status)
     draft.respond(draft.call.invite, status, extra=extra)
     draft.set(final=status)
     bill.end(draft, ended_by="tandem" if status in (480, 408, 500, 503) else "callee", why=why)

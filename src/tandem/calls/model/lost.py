@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Failed
-from tandem.calls.model import finish, hangup
+from tandem.calls.model import finish, hangup, transfer
 from tandem.calls.model.call import GONE, LINGER, SETUP, Client, Contact, Effect, Leg
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Lapsed
@@ -18,6 +18,9 @@ def timed_out(draft: Draft, n: int) -> None:
     if client is None or client.ended_at:
         return
     draft.close(n)
+    if client.why == "notify":
+        transfer.notified(draft, client)
+        return
     attempt = draft.attempts.get(n)
     if client.why == "invite" and attempt is not None:
         unanswered(draft, n, 408, "no response")
@@ -65,6 +68,9 @@ def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
         draft.set(look_at=draft.now + AGAIN)
         return
     draft.close(client.n)
+    if client.why == "notify":
+        transfer.notified(draft, client)
+        return
     if client.why == "invite" and client.n in draft.attempts:
         unanswered(draft, client.n, 503, f"could not be reached ({event.why})")
         return

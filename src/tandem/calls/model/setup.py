@@ -13,6 +13,7 @@ from tandem.routing.model.stages import next_stage, outcome
 
 SECOND = 1_000_000
 RING_AGAIN = 60 * SECOND  # RFC 3261 13.3.1.1: a 1xx at least each minute
+FULL_RETRY_SECONDS = 10  # what a caller is told where a limit is reached
 ATTEMPTS_PER_CALL = 24
 ANY_LOCAL = 255  # boundary.md, 2: whichever listening address of the transport
 
@@ -25,16 +26,14 @@ def place(event: Placed, now: int) -> Draft:
     server = draft.receive(request, "")
     draft.set(invite=server.txn)
     draft.note("invited", f"{draft.call.caller.identity} to {draft.call.callee}")
+    if isinstance(plan, Plan):  # a refused call gives back at its end what the shell counted for it
+        draft.set(limits=tuple(limit.name for limit in plan.limits))
     if (problem := what_is_wrong(event)) is not None:
         status, extra, why = problem
-        refuse(draft, status, why, extra=extra)
+        refuse(draft, status, why, extra=extra, ours=True)
         return draft
     assert isinstance(plan, Plan)
-    draft.set(
-        stages=plan.stages,
-        contacts=event.contacts,
-        limits=tuple(limit.name for limit in plan.limits),
-    )
+    draft.set(stages=plan.stages, contacts=event.contacts)
     draft.respond(server.txn, 100)
     draft.note("routed", plan.why)
     start_stage(draft, 0, frozenset(event.full))
@@ -92,11 +91,9 @@ def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
         for limit in plan.limits
         if limit.name in event.full and not limit.name.startswith("trunk:")
     ]:
-        return (
-            (486 if over[0].startswith("user:") else 503),
-            "",
-            f"the limit of {over[0]} is reached",
-        )
+        busy = over[0].startswith("user:")
+        extra = "" if busy else f"Retry-After: {FULL_RETRY_SECONDS}\r\n"
+        return (486 if busy else 503), extra, f"the limit of {over[0]} is reached"
     return None
 
 

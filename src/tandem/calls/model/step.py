@@ -138,6 +138,8 @@ def response(draft: Draft, event: Response) -> None:
             originate.progressed(draft, event)
         case "offer" | "join":
             transfer.progressed(draft, client, event)
+        case "notify" if event.status >= 200:
+            transfer.notified(draft, client)
         case _ if event.status >= 200:
             draft.close(event.n)
 

@@ -191,8 +191,11 @@ def offered(draft: Draft, client: Client, response: Response, transfer: Transfer
         tried=(*draft.call.tried, f"{transfer.to} 200"),
     )
     draft.note("transferred", f"to {transfer.to}")
+    by = transfer.by
     over(draft, 200)
-    if old and draft.legs[old].state != GONE:
+    if old and old == by and draft.legs[old].state != GONE:
+        draft.leg(old, bye=True)  # after its NOTIFY is answered: a BYE may overtake it
+    elif old and draft.legs[old].state != GONE:
         hang_up_leg(draft, draft.legs[old])
 
 
@@ -221,6 +224,14 @@ def over(draft: Draft, status: int) -> None:
         hangup.end_bridge(draft, ended_by="tandem", why="the transfer failed")
 
 
+def notified(draft: Draft, client: Client) -> None:
+    """The NOTIFY has been answered, or never will be."""
+    draft.close(client.n)
+    leg = draft.legs.get(client.leg)
+    if leg is not None and leg.bye and draft.open_client(leg.name, "NOTIFY") is None:
+        hang_up_leg(draft, leg)
+
+
 def notify(draft: Draft, status: int) -> None:
     """NOTIFY with the progress of a REFER as sipfrag (RFC 3515 2.4.5)."""
     transfer = draft.call.transfer
@@ -231,6 +242,6 @@ def notify(draft: Draft, status: int) -> None:
         f"active;expires={SUBSCRIPTION_SECONDS}" if status < 200 else "terminated;reason=noresource"
     )
     draft.ask(
-        leg, "NOTIFY", extra=f"Event: refer;id={transfer.cseq}\r\nSubscription-State: {state}\r\n", why="notify", quiet=True,
+        leg, "NOTIFY", extra=f"Event: refer;id={transfer.cseq}\r\nSubscription-State: {state}\r\n", why="notify",
         content_type="message/sipfrag;version=2.0", body=f"SIP/2.0 {status} {text.REASONS.get(status, 'Other')}\r\n".encode("ascii"),
     )  # fmt: skip
