@@ -1,15 +1,23 @@
 """The HTTP API against a real database and a real control socket: tables, live calls, records, and its refusals."""
 
+import random
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from tandem.web.app import HANDLERS
+from tandem.web.bodies import NewCall, NewLogin, NewTenant, NewToken, NewTrunk, NewUser
 from tandem.web.logging_in import check, ensure_admin
+from tandem.web.routes.calls import hide
 
 from .console import LIVE_A, LIVE_B, PASSWORD, PAST_A, PAST_B, Console, console
+
+BODIES = (NewTenant, NewUser, NewTrunk, NewLogin, NewToken, NewCall)
 
 
 @pytest.fixture
@@ -191,6 +199,62 @@ def test_a_trace_never_carries_a_digest_response(desk: Console) -> None:
     assert 'nonce="n"' in said.json()["items"][0]["text"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Authorization: Digest username="a", response="SECRET", uri="x"',
+        "PROXY-AUTHORIZATION : Digest response = SECRET, nc=1",
+        'Authorization: Digest username="a",\r\n response="SECRET"',
+        "Authorization: Basic SECRET",
+        "authorization:Bearer SECRET",
+    ],
+)
+def test_no_form_of_credentials_passes(line: str) -> None:
+    message = f"REGISTER sip:a SIP/2.0\r\n{line}\r\nCSeq: 1 REGISTER\r\n\r\nresponse=of the body"
+    hidden = hide(message)
+    assert "SECRET" not in hidden
+    assert hidden.endswith("\r\nCSeq: 1 REGISTER\r\n\r\nresponse=of the body")
+
+
+def test_strange_input_is_refused_and_never_a_failure_of_ours(desk: Console) -> None:
+    chance = random.Random(20)
+    junk: list[Any] = [
+        "",
+        "x" * 300,
+        "\x00",
+        "\ud7ff",
+        "../..",
+        "%",
+        "a b",
+        -1,
+        2**70,
+        1.5,
+        None,
+        True,
+        [],
+        {},
+        ["x"],
+        {"x": 1},
+    ]
+    for handler in HANDLERS:
+        method, path = next(iter(handler.http_methods)), next(iter(handler.paths))
+        if handler.name in ("login", "logout", "me.password") or "remove" in handler.name:
+            continue
+        names = [field for kind in BODIES for field in kind.__struct_fields__]
+        for _ in range(12):
+            at = re.sub(
+                r"\{\w+:\w+\}", lambda _: quote(str(chance.choice(junk)) or "x", safe=""), path
+            )
+            query = {
+                n: str(chance.choice(junk))
+                for n in ("limit", "cursor", "tenant", "since", "caller", "to", "party")
+            }
+            body = {n: chance.choice(junk) for n in chance.sample(names, 3)}
+            args = {"json": body} if method in ("POST", "PUT", "PATCH") else {"params": query}
+            said = desk.ask("root", method, at, **args)
+            assert said.status_code < 500, (method, at, args, said.text)
+
+
 def test_a_call_is_told_in_one_paragraph_live_and_past(desk: Console) -> None:
     assert "has not ended" in desk.ask("root", "GET", f"/api/calls/{LIVE_A}/why").json()["why"]
     assert (
@@ -292,3 +356,16 @@ def test_every_route_of_the_openapi_document_says_what_it_does_and_how_it_fails(
             content = refusal["content"]["application/problem+json"]
             assert "ProblemDetails" in str(content["schema"])
             assert content["examples"], operation["operationId"]
+    for name, schema in said.json()["components"]["schemas"].items():
+        assert schema.get("description"), name
+    for name in (
+        "User",
+        "Trunk" + "Shown",
+        "Route",
+        "LiveCall",
+        "Registration",
+        "Cdr",
+        "ProblemDetails",
+    ):
+        example = said.json()["components"]["schemas"][name]["examples"][0]
+        assert set(example) <= set(said.json()["components"]["schemas"][name]["properties"]), name

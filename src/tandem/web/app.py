@@ -12,6 +12,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from tandem import __version__
 from tandem.adapters.sqlite import Database
 from tandem.web.auth import Who, guard
+from tandem.web.document import describe
 from tandem.web.node import Node
 from tandem.web.problems import answer
 from tandem.web.routes import calls, logins, nodes, records, registrations, rules, tenants, trunks
@@ -32,7 +33,7 @@ Times are microseconds since 1970 in UTC."""
 def build(database: Database, node: Node) -> Litestar:
     """The application; it closes neither the database nor the node."""
     tries = Tries()
-    return Litestar(
+    app = Litestar(
         HANDLERS,
         guards=[guard],
         dependencies={
@@ -52,6 +53,8 @@ def build(database: Database, node: Node) -> Litestar:
         logging_config=None,
         signature_types=[Who, Database, Node, Tries],
     )
+    describe(app.openapi_schema)
+    return app
 
 
 def _who(request: Request[Any, Any, Any]) -> Who:

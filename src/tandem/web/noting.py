@@ -7,5 +7,9 @@ from tandem.adapters.sqlite_records import add_audit
 from tandem.web.auth import Who, now
 
 
-async def noted(database: Database, who: Who, what: str, target: str, **detail: Any) -> None:
-    await database.do(add_audit, now(), who.name, what, target, tenant=who.tenant, detail=detail)
+async def noted(
+    database: Database, who: Who, what: str, target: str, tenant: str = "", **detail: Any
+) -> None:
+    """tenant: whose thing it was; that of the login when it is not known."""
+    of = tenant or who.tenant
+    await database.do(add_audit, now(), who.name, what, target, tenant=of, detail=detail)

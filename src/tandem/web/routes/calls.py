@@ -45,7 +45,9 @@ from tandem.web.noting import noted
 TAGS = ["calls"]
 CALL = Example(value={"from": "alice@acme.example", "to": "+4930123456"})
 MOVE = Example(value={"to": "carol", "leg": "caller"})
-_DIGEST = re.compile(r'(?im)^((?:proxy-)?authorization\s*:.*?\bresponse\s*=\s*)"[^"\r\n]*"')
+# RFC 7616 3.4.1, quoted or not, also on a folded line; and credentials of any other scheme
+_DIGEST = re.compile(r'(?i)\b(response\s*=\s*)(?:"[^"]*"|[^\s,]+)')
+_OTHER = re.compile(r"(?im)^((?:proxy-)?authorization[ \t]*:)(?![ \t]*digest\b)[^\r\n]+")
 
 
 @get("/api/calls", name="calls.list", summary="List live calls", tags=TAGS, responses=LIVE)
@@ -115,9 +117,9 @@ async def originate(
     responses=ACT,
 )
 async def hangup(id: InPath, who: Asker, node: CallNode, database: Tables) -> Response[None]:
-    await call.fn(id, who, node)
+    tenant = (await call.fn(id, who, node))["tenant"]
     await node.ask("calls.hangup", id=id, by=who.name)
-    await noted(database, who, "call hung up", id)
+    await noted(database, who, "call hung up", id, tenant)
     return Response(None, status_code=204)
 
 
@@ -136,11 +138,11 @@ async def transfer(
     node: CallNode,
     database: Tables,
 ) -> dict[str, Any]:
-    await call.fn(id, who, node)
+    tenant = (await call.fn(id, who, node))["tenant"]
     moved: dict[str, Any] = await node.ask(
         "calls.transfer", id=id, to=data.to, leg=data.leg, by=who.name
     )
-    await noted(database, who, "call transferred", id, to=data.to, leg=data.leg)
+    await noted(database, who, "call transferred", id, tenant, to=data.to, leg=data.leg)
     return moved
 
 
@@ -182,8 +184,9 @@ async def why(id: InPath, who: Asker, node: CallNode, database: Tables) -> Why:
 
 
 def hide(text: str) -> str:
-    """A SIP message whose digest responses cannot be used to guess the password."""
-    return _DIGEST.sub(r'\1"(hidden)"', text)
+    """A SIP message without what a password could be guessed from, or is."""
+    head, blank, body = text.partition("\r\n\r\n")
+    return _OTHER.sub(r"\1 (hidden)", _DIGEST.sub(r'\1"(hidden)"', head)) + blank + body
 
 
 async def _known(
