@@ -1,0 +1,73 @@
+"""What a scenario returns: figures, with the targets that they are held against. Values only."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from msgspec import Struct
+
+
+class Target(Struct, frozen=True):
+    """At most `must`; `stretch` is what the best reach."""
+
+    unit: str
+    must: float
+    stretch: float
+    what: str
+
+
+TARGETS: dict[str, Target] = {
+    "index_ns": Target("ns", 400, 200, "index an INVITE with SDP and read its fields"),
+    "register_new_ratio": Target("x", 1.5, 1.0, "CPU per first registration, to Kamailio"),
+    "register_refresh_ratio": Target("x", 1.0, 0.6, "CPU per refresh, to Kamailio"),
+    "b2bua_us": Target("us", 600, 300, "CPU per B2BUA call, saturated"),
+    "b2bua_sippy_ratio": Target("x", 0.3, 0.15, "the same, to sippy"),
+    "call_kib": Target("KiB", 10, 5, "memory per talking call"),
+    "registration_b": Target("B", 1200, 600, "memory per registration"),
+    "growth_ratio": Target("x", 1.2, 1.05, "CPU per call at 10,000 held, to at 100"),
+    "restart_lost": Target("calls", 0, 0, "call node killed: calls lost, or told differently"),
+    "restart_cdr_wrong": Target("CDRs", 0, 0, "call node killed: CDRs missing or double"),
+    "restart_cdr_error_s": Target("s", 1, 0.1, "call node killed: worst CDR error"),
+    "edge_restart_lost": Target("calls", 0, 0, "edge killed: calls lost beyond promise 1"),
+    "ready_ms": Target("ms", 800, 300, "call node killed to its successor's first reply"),
+    "edge_restart_ms": Target("ms", 300, 100, "edge killed to its successor's first reply"),
+    "torture_failed": Target("", 0, 0, "RFC 4475 messages treated wrongly"),
+    "fuzz_findings": Target("", 0, 0, "findings of the parser fuzzers"),
+    "svwar_found": Target("users", 0, 0, "users that svwar names"),
+    "flood_setup_ratio": Target("x", 2, 1.2, "set-up p99 of others during a flood, to without"),
+}
+
+
+class Figure(Struct, frozen=True):
+    """One id of the result. value None: not measured, and `method` says why."""
+
+    id: str
+    value: float | None
+    method: str
+    peer: float | str | None = None  # the peer's figure in the unit of its method
+    runs: tuple[float, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        return TARGETS[self.id].unit
+
+    @property
+    def verdict(self) -> str:
+        target = TARGETS[self.id]
+        if self.value is None:
+            return "not measured"
+        if self.value <= target.stretch:
+            return "stretch"
+        return "must" if self.value <= target.must else "MISSED"
+
+
+class Missing(Exception):
+    """Something that a scenario needs is not on this machine; the text says what and how to get it."""
+
+
+def middle(values: Sequence[float]) -> float:
+    return float(median(values))
+
+
+def spread(values: Sequence[float]) -> str:
+    """min / median / max."""
+    return f"{min(values):.4g} / {median(values):.4g} / {max(values):.4g}"
