@@ -1,0 +1,154 @@
+"""A crowd of phones on the three transports and a script of calls around a moment; afterwards, what the phones believed."""
+
+import asyncio
+import time
+
+from msgspec import Struct
+
+from phones.call import Call, name_in
+from phones.message import Message
+from phones.phone import Phone
+
+TRANSPORTS = ("UDP", "TCP", "TLS")
+SETUP_RATE = 60  # calls/s
+SETTLE_SECONDS = 8.0  # until all calls are as wanted
+FINAL_SECONDS = 32.0  # within which every INVITE gets its final reply
+
+
+class Script(Struct, frozen=True):
+    """How many calls are in which state at the moment, and how many begin around it."""
+
+    talking: int = 500
+    ringing: int = 500
+    during: int = 60  # begun from 0.5 s before to 2.5 s after
+    phones: int = 30  # callers, and as many callees
+    port: int = 5060
+    tls_port: int = 5061
+
+
+class Crowd:
+    """All phones and calls of one run."""
+
+    def __init__(self, script: Script, domain: str, password: str) -> None:
+        self.script = script
+        ports = {"UDP": script.port, "TCP": script.port, "TLS": script.tls_port}
+        kinds = [TRANSPORTS[n % 3] for n in range(script.phones)]
+        # callees are shifted, so that all nine pairs of transports occur
+        shifted = [TRANSPORTS[(n // 3) % 3] for n in range(script.phones)]
+
+        def phone(number: int, kind: str) -> Phone:
+            return Phone(f"user{number}", domain, password, kind, ports[kind])
+
+        self.callers = [phone(n, kind) for n, kind in enumerate(kinds)]
+        self.callees = [phone(script.phones + n, kind) for n, kind in enumerate(shifted)]
+        self.calls: list[Call] = []
+        self.named: dict[str, Call] = {}
+        self.stray = 0
+        self.moment = 0.0
+
+    async def open(self) -> None:
+        """All phones registered."""
+        for callee in self.callees:
+            callee.invited = self._invited
+        for phone in (*self.callers, *self.callees):
+            await phone.open()
+
+    def _invited(self, phone: Phone, request: Message) -> None:
+        call = self.named.get(name_in(request))
+        if call is None or call.request is not None:
+            self.stray += 1  # the same INVITE as another transaction: a second call at the phone
+            phone.reply(request, 486, "Busy Here", "stray")
+        else:
+            call.arrives(request)
+
+    def begin(self, answer_after: float | None) -> Call:
+        number = len(self.calls)
+        phones = self.script.phones
+        call = Call(f"c{number}", self.callers[number % phones], self.callees[number % phones])
+        call.answer_after = answer_after
+        self.calls.append(call)
+        self.named[call.name] = call
+        call.invite()
+        return call
+
+    async def set_up(self) -> tuple[list[Call], list[Call]]:
+        """The calls that talk and those that ring, when all do; raises TimeoutError."""
+        talking, ringing = [], []
+        for group, many, answer in (
+            (talking, self.script.talking, 0.2),
+            (ringing, self.script.ringing, None),
+        ):
+            began = asyncio.get_running_loop().time()
+            for n in range(many):
+                group.append(self.begin(answer))
+                ahead = began + n / SETUP_RATE - asyncio.get_running_loop().time()
+                await asyncio.sleep(max(0.0, ahead))
+        for _ in range(int(SETTLE_SECONDS / 0.05)):
+            if all(c.far.confirmed for c in talking) and all(c.near.rang_at for c in ringing):
+                return talking, ringing
+            await asyncio.sleep(0.05)
+        raise TimeoutError
+
+    async def around(self, talking: list[Call], ringing: list[Call]) -> None:
+        """What people do after the moment: a third of each group at once, the rest over seconds; then all hang up."""
+        loop = asyncio.get_running_loop()
+        self.moment = time.time()
+        for n, call in enumerate(ringing):
+            after = (n % 100) / 100 * 6.0 if n % 3 else (n % 10) / 20
+            match n % 5:
+                case 0 | 1:
+                    loop.call_later(after, call.answer)
+                case 2:
+                    loop.call_later(after, call.decline)
+                case 3:
+                    loop.call_later(after, call.cancel)
+                case _:
+                    pass  # rings until the server gives up
+        for n, call in enumerate(talking):
+            after = (n % 100) / 100 * 8.0 if n % 3 else (n % 10) / 20
+            match n % 5:
+                case 0 | 1:
+                    loop.call_later(after, call.caller_hangs_up)
+                case 2 | 3:
+                    loop.call_later(after, call.callee_hangs_up)
+                case _:
+                    pass  # talks on
+        for n in range(self.script.during):
+            loop.call_later(n / self.script.during * 3.0, self.begin, 0.3)
+        await asyncio.sleep(FINAL_SECONDS + 4.0)
+        for n, call in enumerate(self.calls):
+            if call.near.answered_at and not call.near.ended_at:
+                loop.call_later(n / 200, call.caller_hangs_up)
+        await asyncio.sleep(len(self.calls) / 200 + 6.0)
+
+    def close(self) -> None:
+        for phone in (*self.callers, *self.callees):
+            phone.close()
+
+
+def lost(call: Call, moment: float, *, excused: bool = False) -> str:
+    """Why the phones' beliefs do not make one call; "" when they do. excused: only the ends must agree."""
+    near, far = call.near, call.far
+    final_at = near.answered_at or near.ended_at
+    if not near.status and not excused:
+        return f"no final reply {near.trouble}"
+    if (
+        final_at
+        and final_at - max(moment, near.invited_at) > FINAL_SECONDS + 1.0
+        and not near.answered_at
+        and not excused
+    ):
+        return f"final reply after {final_at - moment:.1f} s"
+    if near.trouble and not excused:
+        return f"caller: {near.trouble}"
+    if far.trouble and not excused:
+        return f"callee: {far.trouble}"
+    if near.answered_at and not far.answered_at:
+        return "the caller talks to nobody"
+    if far.answered_at and not near.answered_at and not far.ended_at:
+        return "the callee talks to nobody"
+    if bool(near.ended_at) != bool(far.ended_at) and far.invited_at:
+        return "one side has hung up, the other does not know"
+    if near.answered_at and abs(near.ended_at - far.ended_at) > 34.0:
+        return "the end came too late"
+    return ""
