@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -46,6 +47,7 @@ def main() -> int:
         sys.stdout, out = sys.stderr, sys.stdout
     else:
         out = sys.stdout
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs is ended on the way out
     began, load_before = time.monotonic(), load_average()
     try:
         figures = run(wanted, Budget(quick=arguments.quick))
