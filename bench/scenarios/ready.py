@@ -139,6 +139,10 @@ def request(probe: socket.socket, method: str, challenges: list[str]) -> bytes:
         ("Call-ID", f"probe-{port}"),
         ("CSeq", f"{_count} {method}"),
         ("Contact", f"<sip:user0@127.0.0.1:{port}>"),
+        # as long as a phone's: no challenge is longer than its request
+        ("User-Agent", "tandem-bench probe"),
+        ("Supported", "path, outbound, replaces"),
+        ("Allow", "INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, MESSAGE, UPDATE"),
     ]
     if challenges:
         credential = message.authorization(challenges, method, target, "user0", PASSWORD, _count)
