@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_bad_address_is_refused() {
         for bytes in [
-            &b""[..], b"<>", b"<sip:a@b", b"\"A <sip:a@b>", b"A, B <sip:a@b>", b"< sip:a@b >", b"sip:a@b?x=y", b"sip:a@b;;", b"<sip:a@b>;tag=",
+            &b""[..], b"<>", b"<sip:a@b", b"\"A <sip:a@b>", b"A, B <sip:a@b>", b"< sip:a@b >", b"sip:a@b?x=y", b"sip:a@b;;", b"sip:a\x01@b", b"<sip:a\x01@b>", b"<sip:a@b>;tag=",
             b"<sip:a@b> x", b"alice", b"<alice>", b"<sip:a@b>;tag", b"sip:a@b, sip:c@d",
         ] {
             assert!(Address::parse(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
