@@ -8,8 +8,6 @@ import signal
 import socket
 from typing import Any
 
-import structlog
-
 from tandem import _core
 from tandem.adapters.sqlite import Database
 from tandem.adapters.sqlite_records import events_of, keeper
@@ -17,6 +15,7 @@ from tandem.adapters.sqlite_refresh import Refreshed, load, refresh
 from tandem.adapters.sqlite_routing import all_settings
 from tandem.cluster.control import Server
 from tandem.config import Config
+from tandem.log import log
 from tandem.node.desk import Desk
 from tandem.node.directory import Directory
 from tandem.node.process import Process, core_config, now_us
@@ -25,7 +24,6 @@ from tandem.records.model import CallEvent
 from tandem.records.service import Consumer
 from tandem.routing.model.policy import policy
 
-log = structlog.get_logger()
 REFRESH_SECONDS = (
     2.0  # changes that nobody announced (another process wrote the database) are seen after this
 )
@@ -53,7 +51,11 @@ class Node:
         self.users: set[str] = set()
         self.put(found)
         self.process = Process(
-            core=self.core, store=self.store, epoch=epoch, directory=self.directory
+            core=self.core,
+            store=self.store,
+            epoch=epoch,
+            directory=self.directory,
+            node=config.node.id,
         )
         self.consumer = Consumer(self.store, keeper(self.database, now_us))
 

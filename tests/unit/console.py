@@ -18,7 +18,7 @@ from tandem.adapters.sqlite_accounts import put_login, put_tenant, put_user
 from tandem.adapters.sqlite_records import keep_records
 from tandem.adapters.sqlite_routing import put_route, put_trunk
 from tandem.cluster.control import Problem, Server
-from tandem.records.model import CallEvent, Cdr, write
+from tandem.records.model import CallEvent, Cdr, Story, write
 from tandem.records.service import Kept
 from tandem.routing.model.rows import Route, Trunk
 from tandem.web.app import build
@@ -165,7 +165,8 @@ def fill(database: Database) -> None:
     kept = [Kept(n, one, write(one)) for n, one in enumerate(cdrs, start=1)]
     database.do_now(keep_records, "cdr", kept, [], T0)
     event = CallEvent(T0, PAST_A, "a", "answered", "bob@a.example", 1)
-    database.do_now(keep_records, "events", [Kept(1, event, write(event))], [], T0)
+    story = Story(PAST_A, "a", (event,))
+    database.do_now(keep_records, "stories", [Kept(1, story, write(story))], [], T0)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from tandem.adapters.sqlite_records import (
     prune_records,
 )
 from tandem.records.export import csv_lines, json_lines
-from tandem.records.model import CDR_STREAM, EVENT_STREAM, CallEvent, Cdr, write
+from tandem.records.model import CDR_STREAM, STORY_STREAM, CallEvent, Cdr, Story, write
 from tandem.records.query import CdrQuery
 from tandem.records.service import CONSUMER, Consumer, DeadLetter, KeepFailed, Kept
 from tandem.records.why import why
@@ -87,7 +87,8 @@ async def test_a_cdr_comes_out_of_the_database_as_it_went_into_the_stream(databa
 async def test_records_that_come_again_after_a_crash_change_nothing(database) -> None:
     """The consumer dies after the commit and before the checkpoint: all comes once more."""
     store = store_with(write(cdr(1)), write(cdr(2)))
-    store.append(EVENT_STREAM, [write(event(0, "invited")), write(event(1, "rang"))])
+    story = Story(CDR.id, "demo", (event(0, "invited"), event(1, "rang")))
+    store.append(STORY_STREAM, [write(story)])
     real = keeper(database, lambda: T)
 
     async def dies_after_commit(stream: str, good: list[Kept], bad: list[DeadLetter]) -> int:

@@ -9,14 +9,12 @@ import msgspec
 from tandem.adapters.sqlite import Database, writing
 from tandem.adapters.sqlite_rows import Rows, Value
 from tandem.records.kept import DeadLetter, Keep, KeepFailed, Kept
-from tandem.records.model import CallEvent, Cdr
+from tandem.records.model import CallEvent, Cdr, Story, read_story, write
 from tandem.records.query import PAGE_MOST, CdrQuery, Page, check_page, read_cursor, write_cursor
 
-EVENTS_MOST = 10_000  # of one call
 AUDIT_MOST = 1_000  # lines of one answer
 
 _cdrs = Rows(Cdr, "cdr", ("id",))
-_events = Rows(CallEvent, "call_events", ("call", "at", "what", "text", "node"))
 # what SQLite says about a record, and not about the disk
 _POISON = (
     sqlite3.DataError,
@@ -105,11 +103,10 @@ def count_cdrs(connection: sqlite3.Connection, query: CdrQuery) -> tuple[int, in
 
 
 def events_of(connection: sqlite3.Connection, call: str, tenant: str = "") -> list[CallEvent]:
-    """What happened to a call, in order; at most EVENTS_MOST."""
-    where, args = "WHERE call = ?", (call,)
-    if tenant:
-        where, args = where + " AND tenant = ?", (*args, tenant)  # type: ignore[assignment]
-    return _events.select(connection, f"{where} ORDER BY at LIMIT {EVENTS_MOST}", args)
+    """What happened to a call that has ended, in order."""
+    sql = "SELECT story FROM stories WHERE call = ? AND (? = '' OR tenant = ?)"
+    row = connection.execute(sql, (call, tenant, tenant)).fetchone()
+    return list(read_story(row[0]).events) if row else []
 
 
 def list_dead_letters(
@@ -128,7 +125,7 @@ def delete_dead_letter(connection: sqlite3.Connection, id: int) -> bool:
 def prune_records(connection: sqlite3.Connection, before: int) -> int:
     """Forgets calls that were invited before, with their events; how many CDRs."""
     with writing(connection):
-        connection.execute("DELETE FROM call_events WHERE at < ?", (before,))
+        connection.execute("DELETE FROM stories WHERE at < ?", (before,))
         return connection.execute("DELETE FROM cdr WHERE invited_at < ?", (before,)).rowcount
 
 
@@ -179,7 +176,15 @@ def _insert(connection: sqlite3.Connection, stream: str, good: Sequence[Kept]) -
 
 def _insert_all(connection: sqlite3.Connection, good: Sequence[Kept]) -> None:
     _cdrs.insert_new(connection, [one.value for one in good if isinstance(one.value, Cdr)])
-    _events.insert_new(connection, [one.value for one in good if isinstance(one.value, CallEvent)])
+    # a call may tell more after its end: the later story has all of the earlier one
+    connection.executemany(
+        "INSERT OR REPLACE INTO stories (call, tenant, at, story) VALUES (?, ?, ?, ?)",
+        [_story(one.value) for one in good if isinstance(one.value, Story)],
+    )
+
+
+def _story(story: Story) -> tuple[str, str, int, bytes]:
+    return story.call, story.tenant, story.events[0].at if story.events else 0, write(story)
 
 
 def _insert_each(

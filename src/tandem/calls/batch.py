@@ -36,6 +36,7 @@ class Live:
     """A call that this node owns, between two saves."""
 
     __slots__ = (
+        "adopted_at",
         "call",
         "done",
         "due",
@@ -62,6 +63,7 @@ class Live:
         self.in_flight = False
         self.waiting: list[Event] = []
         self.due = 0
+        self.adopted_at = 0  # when it was taken over, until its story tells so
         self.flows: set[tuple[int, int]] = set()  # connections on which something is open
 
 

@@ -4,14 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-import structlog
-
 from tandem import boundary
 from tandem.boundary import Command
 from tandem.calls.batch import Batch
 from tandem.calls.shell import Shell
-
-log = structlog.get_logger()
+from tandem.log import log
 
 TICK_SECONDS = 0.02  # timers of calls are not finer than this
 RETRY_SECONDS = 0.1  # a store that failed is asked again

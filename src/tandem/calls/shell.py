@@ -30,6 +30,7 @@ from tandem.calls.model.call import (
     ENDED,
     SCHEMA,
     SETUP,
+    STORY_EVENTS,
     Call,
     Effect,
     Row,
@@ -56,11 +57,13 @@ class Shell:
         self,
         *,
         epoch: int,
+        node: int = 0,
         writer: int,
         outside: Outside,
         load: Callable[[str], tuple[int, int, bytes] | None],
     ) -> None:
         self.epoch = epoch
+        self.node = node
         self.writer = writer
         self.outside = outside
         self.load = load
@@ -256,6 +259,10 @@ class Shell:
         before, call = live.call, live.call
         effects: list[Effect] = []
         logs: list[tuple[str, bytes]] = []
+        if live.adopted_at and call is not None:
+            call, told = self.tell_of_takeover(call, live.adopted_at)
+            logs.append((records.EVENT_STREAM, records.write(told)))
+            live.adopted_at = 0
         for event in events:
             stepped = step(call, event, now)
             call = stepped.call
@@ -263,6 +270,9 @@ class Shell:
             logs += [(records.EVENT_STREAM, records.write(note)) for note in stepped.notes]
             if stepped.cdr is not None:
                 logs.append((records.CDR_STREAM, records.write(stepped.cdr)))
+            if stepped.notes and call is not None and call.state == ENDED:
+                story = records.Story(call.id, call.tenant, call.story)
+                logs.append((records.STORY_STREAM, records.write(story)))
         if call is None or (call is before and not effects):
             self.loose_taken += self.seqs.pop(key, [])
             self.schedule(key, live)
@@ -279,6 +289,13 @@ class Shell:
         batch.lives.append(live)
         batch.effects.append(fresh)
         batch.taken.append(self.seqs.pop(key, []))
+
+    def tell_of_takeover(self, call: Call, at: int) -> tuple[Call, records.CallEvent]:
+        """The story of a call that a new owner goes on with."""
+        told = records.CallEvent(
+            at, call.id, call.tenant, "adopted", "the call node died", self.node
+        )
+        return replace(call, story=(*call.story, told)[:STORY_EVENTS]), told
 
     # -- do
 
@@ -304,10 +321,13 @@ class Shell:
         return commands + taken_of(taken)
 
     def sent(self, batch: Batch) -> None:
-        """The edges have everything: the next save leaves these effects out."""
-        for live in batch.lives:
-            if not live.in_flight:
-                live.done = True
+        """The edges have everything: the next save leaves these effects out. A call that is over is left to the store."""
+        for save, live in zip(batch.saves, batch.lives, strict=True):
+            if live.in_flight or live.waiting:
+                continue
+            live.done = True
+            if live.call is not None and live.call.state == ENDED and not live.flows:
+                self.live.pop(save.key, None)
 
     def schedule(self, key: str, live: Live) -> None:
         """Notes when the call wants to be woken, and what it no longer uses."""
@@ -398,6 +418,7 @@ class Shell:
             if call.state != ENDED:
                 self.usage.setdefault(name, set()).add(key)
         live.done = True
+        live.adopted_at = now
         self.schedule(key, live)
         return commands
 

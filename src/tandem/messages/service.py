@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Callable
 
-import structlog
 from msgspec import msgpack
 from msgspec.structs import replace
 
 from tandem.boundary import Command, Failed, Request, Respond, Response, TimedOut
 from tandem.calls.model import text
 from tandem.calls.model.call import Contact
+from tandem.log import log
 from tandem.messages import model
 from tandem.messages.model import Kept
 from tandem.ports import Store
 
-log = structlog.get_logger()
 PREFIX = "m/"
 
 

@@ -3,14 +3,13 @@
 import gc
 import sys
 
-import structlog
 import uvloop
 
 from tandem.config import BadConfig, load
+from tandem.log import log
 
 
 def main() -> int:
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         config = load()
     except BadConfig as error:
@@ -18,6 +17,7 @@ def main() -> int:
         return 2
     from tandem.wiring import node
 
+    log.level = config.log.level
     running = node(config)
     gc.freeze()
     gc.set_threshold(

@@ -25,9 +25,7 @@ class NoSuch(Exception):
 class Desk:
     """Handlers for `calls.*`; `fresh` gives random bits for a new call's id."""
 
-    def __init__(
-        self, *, service: Service, directory: Directory, fresh: Callable[[], int]
-    ) -> None:
+    def __init__(self, *, service: Service, directory: Directory, fresh: Callable[[], int]) -> None:
         self.service, self.directory, self.fresh = service, directory, fresh
 
     def list(self, asked: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,20 +6,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from tandem import boundary
 from tandem.boundary import Command, EdgeDown, EdgeUp, Request
 from tandem.boundary import Event as Heard
 from tandem.calls.model.text import display_of, quoted
 from tandem.calls.service import Service
 from tandem.calls.shell import Shell
+from tandem.log import log
 from tandem.messages.service import Messages
 from tandem.node.directory import Directory
 from tandem.ports import Store
 from tandem.routing.model.plan import Refusal
 
-log = structlog.get_logger()
 ROWS = "c/"  # calls' keys in the store begin so
 
 
@@ -31,12 +29,16 @@ def now_us() -> int:
 class Process:
     """Everything but the control socket. `core` is tandem._core.Node, not yet open to edges."""
 
-    def __init__(self, *, core: Any, store: Store, epoch: int, directory: Directory) -> None:
+    def __init__(
+        self, *, core: Any, store: Store, epoch: int, directory: Directory, node: int = 1
+    ) -> None:
         self.core, self.store, self.epoch, self.directory = core, store, epoch, directory
         self.started_at = now_us()
         self.draining = False
         self.edges: dict[int, EdgeUp] = {}
-        self.shell = Shell(epoch=epoch, writer=self.started_at, outside=directory, load=self.load)
+        self.shell = Shell(
+            node=node, epoch=epoch, writer=self.started_at, outside=directory, load=self.load
+        )
         self.shell.other = self.heard
         self.service = Service(core=core, rows=self, shell=self.shell, now=now_us)
         self.messages = Messages(

@@ -149,12 +149,15 @@ class Questions:
         ]
 
     def told(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
-        return [plain(event) for event in self.events(str(asked.get("id") or ""))]
+        key = str(asked.get("id") or "")
+        live = self.process.shell.find(key)
+        told = live.call.story if live is not None and live.call is not None else self.events(key)
+        return [plain(event) for event in told]
 
     def tail(self, asked: dict[str, Any]) -> dict[str, Any]:
         after, limit = int(asked.get("after", -1)), min(int(asked.get("limit") or 100), PAGE_MOST)
         if after < 0:
-            newest = self.process.store.checkpoint(EVENT_STREAM, "records")
+            newest = self.process.store.append(EVENT_STREAM, [])
             return {"next": newest, "events": []}
         found = self.process.store.read_log(EVENT_STREAM, after, limit)
         return {

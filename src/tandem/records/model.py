@@ -2,7 +2,7 @@
 
 from msgspec import Struct, msgpack
 
-CDR_STREAM, EVENT_STREAM = "cdr", "events"
+CDR_STREAM, EVENT_STREAM, STORY_STREAM = "cdr", "events", "stories"
 
 
 class Cdr(Struct, frozen=True):
@@ -43,12 +43,21 @@ class CallEvent(Struct, frozen=True, array_like=True):
     node: int = 0
 
 
+class Story(Struct, frozen=True, array_like=True):
+    """All that happened to one call that has ended, in one record: what `call why` tells later."""
+
+    call: str
+    tenant: str
+    events: tuple[CallEvent, ...]
+
+
 _encode = msgpack.Encoder().encode
 _cdr = msgpack.Decoder(Cdr)
 _event = msgpack.Decoder(CallEvent)
+_story = msgpack.Decoder(Story)
 
 
-def write(record: Cdr | CallEvent) -> bytes:
+def write(record: Cdr | CallEvent | Story) -> bytes:
     return _encode(record)
 
 
@@ -58,3 +67,7 @@ def read_cdr(data: bytes) -> Cdr:
 
 def read_event(data: bytes) -> CallEvent:
     return _event.decode(data)
+
+
+def read_story(data: bytes) -> Story:
+    return _story.decode(data)

@@ -1,21 +1,20 @@
-"""Carries CDRs and events from the store's streams into the records database. It may repeat; it never loses or skips."""
+"""Carries CDRs and stories of ended calls from the store's streams into the records database. It may repeat; it never loses or skips."""
 
 import asyncio
 from collections.abc import Sequence
 
-import structlog
 from msgspec import MsgspecError
 
+from tandem.log import log
 from tandem.ports import Store
 from tandem.records.kept import DeadLetter, Keep, KeepFailed, Kept
-from tandem.records.model import CDR_STREAM, EVENT_STREAM, read_cdr, read_event
+from tandem.records.model import CDR_STREAM, STORY_STREAM, read_cdr, read_story
 
 CONSUMER = "records"
 BATCH_RECORDS = 2_000
 BATCH_SECONDS = 0.2
 RETRY_SECONDS_FIRST, RETRY_SECONDS_MOST = 0.2, 10.0
-_STREAMS = (CDR_STREAM, EVENT_STREAM)
-log = structlog.get_logger()
+_STREAMS = (CDR_STREAM, STORY_STREAM)
 
 
 class Consumer:
@@ -81,7 +80,7 @@ def _read(stream: str, found: Sequence[tuple[int, bytes]]) -> tuple[list[Kept], 
     bad: list[DeadLetter] = []
     for place, record in found:
         try:
-            value = read_cdr(record) if stream == CDR_STREAM else read_event(record)
+            value = read_cdr(record) if stream == CDR_STREAM else read_story(record)
             good.append(Kept(place, value, record))
         except (MsgspecError, ValueError, RecursionError) as error:
             bad.append(DeadLetter(stream, place, f"cannot be read: {error}", record))

@@ -7,6 +7,7 @@ dialog that it makes is a leg b0, b1, ..., and the dialog that the caller sees f
 from msgspec import Struct
 
 from tandem.boundary import Flow, Response
+from tandem.records.model import CallEvent
 from tandem.routing.model.plan import HeaderRule, Target
 
 SCHEMA = 1
@@ -24,6 +25,7 @@ EARLY, ANSWERED, CONFIRMED, GONE = (
 DIALOGS_PER_CALL = 32
 TRANSACTIONS_PER_CALL = 64
 BODY_BYTES = 16_384
+STORY_EVENTS = 64  # what a call remembers of what happened to it
 
 
 class Contact(Struct, frozen=True, array_like=True):
@@ -219,6 +221,7 @@ class Call(Struct, frozen=True, array_like=True):
     later: tuple[
         Response, ...
     ] = ()  # provisionals that wait for the PRACK to the one before (RFC 3262 3)
+    story: tuple[CallEvent, ...] = ()
     stub: str = ""  # the call that holds the other end, after an attended transfer or a pick-up
 
 

@@ -22,7 +22,7 @@ from tandem.calls.model import (
     timers,
     transfer,
 )
-from tandem.calls.model.call import ENDED, Call, Client, Effect
+from tandem.calls.model.call import ENDED, STORY_EVENTS, Call, Client, Effect
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import (
     CallerGone,
@@ -111,6 +111,8 @@ def step(call: Call | None, event: Event, now: int) -> Stepped:
 
 def stepped(draft: Draft) -> Stepped:
     timers.prune(draft)
+    if draft.notes:
+        draft.set(story=(*draft.call.story, *draft.notes)[:STORY_EVENTS])
     return Stepped(draft.freeze(), tuple(draft.effects), tuple(draft.notes), draft.cdr)
 
 
