@@ -2,12 +2,16 @@
 
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, msgpack
+from msgspec.structs import replace
 
 from tandem.boundary import Command, Flow, Request, Response
-from tandem.calls.model.call import Call, Contact, Effect
-from tandem.calls.model.step import Event
+from tandem.calls.model.call import ENDED, STORY_EVENTS, Call, Contact, Effect, Row
+from tandem.calls.model.step import Event, Stepped
+from tandem.records import model as records
 from tandem.routing.model.plan import Plan, Refusal
+
+_decode = msgpack.Decoder(Row).decode
 
 
 class Save(Struct, frozen=True):
@@ -44,6 +48,7 @@ class Live:
         "heard",
         "in_flight",
         "outbox",
+        "told",
         "version",
         "waiting",
     )
@@ -64,6 +69,7 @@ class Live:
         self.waiting: list[Event] = []
         self.due = 0
         self.adopted_at = 0  # when it was taken over, until its story tells so
+        self.told: set[int] = set()  # words in the outbox that their receivers have saved
         self.flows: set[tuple[int, int]] = set()  # connections on which something is open
 
 
@@ -75,8 +81,45 @@ class Batch(Struct):
     effects: list[tuple[Effect, ...]]
     taken: list[list[tuple[int, int]]]
     loose: list[Command]  # commands of events that changed no row
+    words: list[list[tuple[str, int]]] = []  # what each row has heard from others with this save
 
 
 def on(flow: Flow, connection: tuple[int, int]) -> bool:
     """Whether a flow is this (edge, connection)."""
     return (flow.edge, flow.connection) == connection
+
+
+def revive(found: tuple[int, int, bytes], epoch: int) -> Live:
+    """A row of the store (epoch, version, bytes) as this owner goes on with it."""
+    written, version, data = found
+    row = _decode(data)
+    call = row.call
+    if written < epoch:
+        call = replace(call, takeovers=call.takeovers + 1)
+    return Live(call, version, row.outbox, row.heard)
+
+
+def setup_of(call: Call) -> tuple[str, str, int, str] | None:
+    """What a merged copy of the call's INVITE has in common with it (RFC 3261 8.2.2.2)."""
+    caller = call.caller
+    tag = caller.from_.rpartition("tag=")[2].split(";")[0]
+    server = next((s for s in call.servers if s.txn == call.invite), None)
+    return (server.call_id, tag, caller.cseq, caller.uri) if server is not None else None
+
+
+def taken_over(call: Call, at: int, node: int) -> tuple[Call, records.CallEvent]:
+    """The story of a call that a new owner goes on with."""
+    note = records.CallEvent(at, call.id, call.tenant, "adopted", "the call node died", node)
+    return replace(call, story=(*call.story, note)[:STORY_EVENTS]), note
+
+
+def logs_of(stepped: Stepped) -> list[tuple[str, bytes]]:
+    """The records that belong into the save of a step: (stream, record)."""
+    logs = [(records.EVENT_STREAM, records.write(note)) for note in stepped.notes]
+    call = stepped.call
+    if stepped.cdr is not None:
+        logs.append((records.CDR_STREAM, records.write(stepped.cdr)))
+    if stepped.notes and call is not None and call.state == ENDED:
+        story = records.Story(call.id, call.tenant, call.story)
+        logs.append((records.STORY_STREAM, records.write(story)))
+    return logs

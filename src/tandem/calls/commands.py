@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
-from tandem.boundary import Ack, Ask, Command, Forget, Receive, Respond, Stop, Taken
+from tandem.boundary import Ack, Ask, Command, Forget, Receive, Request, Respond, Stop, Taken
 from tandem.calls.model.call import LINGER, Call, Client, Effect, Server
+from tandem.calls.model.text import response
 
 
 def taken_of(seqs: list[tuple[int, int]]) -> list[Command]:
@@ -103,3 +104,19 @@ def rearm(call: Call, now: int, unsaid: set[tuple[str, int, str]]) -> list[Comma
                 )
                 commands.append(remembered)
     return commands
+
+
+def stateless(request: Request, status: int) -> Command:
+    """A refusal that no row remembers."""
+    head = f"From: {request.from_}\r\nTo: {request.to}\r\nCall-ID: {request.call_id}\r\nCSeq: {request.cseq} {request.method}\r\n"
+    return Respond(
+        0, request.txn, request.method, status, request.flow, request.vias, "", request.call_id, response(status, head)
+    )  # fmt: skip
+
+
+def last_words(effects: list[Effect], version: int) -> tuple[Effect, ...]:
+    """The effects of one save, numbered; of several responses in one transaction only the last is said."""
+    last = {effect.ref: at for at, effect in enumerate(effects) if effect.do == "respond"}
+    return tuple(
+        replace(effect, version=version) for at, effect in enumerate(effects) if effect.do != "respond" or last[effect.ref] == at
+    )  # fmt: skip

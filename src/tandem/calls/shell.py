@@ -8,7 +8,6 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from msgspec import msgpack
-from msgspec.structs import replace
 
 from tandem.boundary import (
     Acked,
@@ -18,36 +17,31 @@ from tandem.boundary import (
     Failed,
     FlowClosed,
     Request,
-    Respond,
     Response,
     TimedOut,
 )
 from tandem.boundary import Event as Heard
-from tandem.calls.batch import Batch, Live, Outside, Save, on
-from tandem.calls.commands import command, rearm, taken_of
+from tandem.calls.batch import Batch, Live, Outside, Save, logs_of, on, revive, setup_of, taken_over
+from tandem.calls.commands import command, last_words, rearm, stateless, taken_of
 from tandem.calls.model import timers
 from tandem.calls.model.call import (
     ENDED,
     SCHEMA,
     SETUP,
-    STORY_EVENTS,
     Call,
     Effect,
     Row,
 )
 from tandem.calls.model.events import CallerGone, FlowLost, Lapsed, Placed, Rerouted, Ticked
 from tandem.calls.model.step import Event, step
-from tandem.calls.model.text import response as sip_response
+from tandem.calls.words import Words, fresh, left_over, numbers
 from tandem.records import model as records
 from tandem.routing.model.plan import Plan
 
-DECODED_ROWS = (
-    4_096  # calls kept decoded; others are read from the store when something happens to them
-)
+DECODED_ROWS = 4_096  # calls kept decoded; others are read when something happens to them
 EVENTS_PER_CALL = 256  # waiting while a save is in flight; a peer that sends more is not heard
 
 _encode = msgpack.Encoder().encode
-_decode = msgpack.Decoder(Row).decode
 
 
 class Shell:
@@ -74,14 +68,13 @@ class Shell:
         self.loose_taken: list[tuple[int, int]] = []
         self.dues: dict[str, int] = {}
         self.timers: list[tuple[int, str]] = []  # may hold times that are no longer wanted
-        self.flows: dict[
-            tuple[int, int], set[str]
-        ] = {}  # calls by the connections on which something is open
+        # calls by the connections on which something is open
+        self.flows: dict[tuple[int, int], set[str]] = {}
         self.active: set[str] = set()  # calls that have not ended
         self.usage: dict[str, set[str]] = {}  # calls by limit name
-        self.setups: dict[
-            tuple[str, str, int, str], str
-        ] = {}  # INVITEs being set up: for merged requests
+        # INVITEs being set up: for merged requests
+        self.setups: dict[tuple[str, str, int, str], str] = {}
+        self.words = Words(self.find)
         self.other: Callable[[Heard], list[Command] | None] | None = None  # what belongs to no call
 
     # -- events in
@@ -157,7 +150,7 @@ class Shell:
             return
         if not self.elsewhere(event) and isinstance(event, Request):
             self.loose.append(
-                self.stateless(event, 481 if event.to_tag or event.method == "CANCEL" else 405)
+                stateless(event, 481 if event.to_tag or event.method == "CANCEL" else 405)
             )
         self.loose_taken.append((edge, event.seq))
 
@@ -226,22 +219,17 @@ class Shell:
         if live is None and key:
             found = self.load(key)
             if found is not None:
-                live = self.live[key] = self.revive(found)
+                live = self.live[key] = revive(found, self.epoch)
         return live
-
-    def revive(self, found: tuple[int, int, bytes]) -> Live:
-        epoch, version, data = found
-        row = _decode(data)
-        call = (
-            row.call if epoch >= self.epoch else replace(row.call, takeovers=row.call.takeovers + 1)
-        )
-        return Live(call, version, row.outbox, row.heard)
 
     # -- step and save
 
     def decide(self, now: int) -> Batch | None:
         """Steps every call that has events and no save in flight."""
-        batch = Batch([], [], [], [], self.loose)
+        for key, live, event in self.words.deliver():
+            live.waiting.append(event)
+            self.ready[key] = live
+        batch = Batch([], [], [], [], self.loose, [])
         held: dict[str, Live] = {}
         for key, live in self.ready.items():
             if live.in_flight:
@@ -255,47 +243,38 @@ class Shell:
         return batch if batch.saves or batch.loose or batch.lives else None
 
     def decide_one(self, key: str, live: Live, now: int, batch: Batch) -> None:
-        events, live.waiting = live.waiting, []
+        told = numbers(live.waiting)
+        (events, heard), live.waiting = fresh(live, live.waiting), []
         before, call = live.call, live.call
         effects: list[Effect] = []
         logs: list[tuple[str, bytes]] = []
         if live.adopted_at and call is not None:
-            call, told = self.tell_of_takeover(call, live.adopted_at)
-            logs.append((records.EVENT_STREAM, records.write(told)))
+            call, note = taken_over(call, live.adopted_at, self.node)
+            logs.append((records.EVENT_STREAM, records.write(note)))
             live.adopted_at = 0
         for event in events:
             stepped = step(call, event, now)
             call = stepped.call
             effects += stepped.effects
-            logs += [(records.EVENT_STREAM, records.write(note)) for note in stepped.notes]
-            if stepped.cdr is not None:
-                logs.append((records.CDR_STREAM, records.write(stepped.cdr)))
-            if stepped.notes and call is not None and call.state == ENDED:
-                story = records.Story(call.id, call.tenant, call.story)
-                logs.append((records.STORY_STREAM, records.write(story)))
-        if call is None or (call is before and not effects):
+            logs += logs_of(stepped)
+        if call is None or (call is before and not effects and heard == dict(live.heard)):
+            self.words.heard(told)
             self.loose_taken += self.seqs.pop(key, [])
             self.schedule(key, live)
             return
         version = live.version + 1
-        fresh = last_words(effects, version)
-        kept = () if live.done else tuple(effect for effect in live.outbox if effect.until > now)
-        live.call, live.outbox, live.version, live.done = call, (*kept, *fresh), version, False
+        new = last_words(effects, version)
+        live.outbox, live.heard = (*left_over(live, now), *new), tuple(heard.items())
+        live.call, live.version, live.done = call, version, False
         live.in_flight = True
         row = _encode(Row(SCHEMA, call, live.outbox, live.heard))
         batch.saves.append(
             Save(key, self.epoch, version, self.writer, timers.expires(call), row, logs)
         )
         batch.lives.append(live)
-        batch.effects.append(fresh)
+        batch.effects.append(new)
+        batch.words.append(told)
         batch.taken.append(self.seqs.pop(key, []))
-
-    def tell_of_takeover(self, call: Call, at: int) -> tuple[Call, records.CallEvent]:
-        """The story of a call that a new owner goes on with."""
-        told = records.CallEvent(
-            at, call.id, call.tenant, "adopted", "the call node died", self.node
-        )
-        return replace(call, story=(*call.story, told)[:STORY_EVENTS]), told
 
     # -- do
 
@@ -303,8 +282,8 @@ class Shell:
         """What to say, now that it is saved. A refused save means another owner: this call is his."""
         commands: list[Command] = list(batch.loose)
         taken: list[tuple[int, int]] = []
-        for save, live, effects, seqs, good in zip(
-            batch.saves, batch.lives, batch.effects, batch.taken, outcomes, strict=True
+        for save, live, effects, seqs, words, good in zip(
+            batch.saves, batch.lives, batch.effects, batch.taken, batch.words, outcomes, strict=True
         ):
             live.in_flight = False
             if not good:
@@ -315,6 +294,8 @@ class Shell:
                 c for effect in effects if (c := command(live.call, effect, now)) is not None
             ]
             taken += seqs
+            self.words.said(save.key, effects)
+            self.words.heard(words)
             self.schedule(save.key, live)
             if live.waiting:
                 self.ready[save.key] = live
@@ -379,19 +360,13 @@ class Shell:
         live.flows = now
 
     def forget_setup(self, call: Call) -> None:
-        caller = call.caller
-        tag = caller.from_.rpartition("tag=")[2].split(";")[0]
-        server = next((s for s in call.servers if s.txn == call.invite), None)
-        if server is not None:
-            self.setups.pop((server.call_id, tag, caller.cseq, caller.uri), None)
+        if (key := setup_of(call)) is not None:
+            self.setups.pop(key, None)
 
     def evict(self) -> None:
         """Forgets decoded calls in which nothing is going on; the store has them."""
-        for key in [
-            key
-            for key, live in self.live.items()
-            if not live.in_flight and not live.waiting and live.done
-        ][: DECODED_ROWS // 2]:
+        idle = [k for k, v in self.live.items() if not v.in_flight and not v.waiting and v.done]
+        for key in idle[: DECODED_ROWS // 2]:
             del self.live[key]
 
     def drop(self, key: str) -> None:
@@ -405,7 +380,7 @@ class Shell:
 
     def adopt(self, key: str, found: tuple[int, int, bytes], now: int) -> list[Command]:
         """Settles a row of a dead owner: says what it had not said, takes its transactions up, knows its timers."""
-        live = self.live[key] = self.revive(found)
+        live = self.live[key] = revive(found, self.epoch)
         call = live.call
         assert call is not None
         unsaid = [effect for effect in live.outbox if effect.until > now]
@@ -414,6 +389,7 @@ class Shell:
         for effect in live.outbox:
             if effect.until <= now and effect.do == "ask":
                 self.queue(key, Lapsed(effect.do, effect.ref))
+        self.words.said(key, live.outbox)
         for name in call.limits:
             if call.state != ENDED:
                 self.usage.setdefault(name, set()).add(key)
@@ -421,25 +397,3 @@ class Shell:
         live.adopted_at = now
         self.schedule(key, live)
         return commands
-
-    def stateless(self, request: Request, status: int) -> Command:
-        head = f"From: {request.from_}\r\nTo: {request.to}\r\nCall-ID: {request.call_id}\r\nCSeq: {request.cseq} {request.method}\r\n"
-        return Respond(
-            0,
-            request.txn,
-            request.method,
-            status,
-            request.flow,
-            request.vias,
-            "",
-            request.call_id,
-            sip_response(status, head),
-        )
-
-
-def last_words(effects: list[Effect], version: int) -> tuple[Effect, ...]:
-    """The effects of one save, numbered; of several responses in one transaction only the last is said."""
-    last = {effect.ref: at for at, effect in enumerate(effects) if effect.do == "respond"}
-    return tuple(
-        replace(effect, version=version) for at, effect in enumerate(effects) if effect.do != "respond" or last[effect.ref] == at
-    )  # fmt: skip

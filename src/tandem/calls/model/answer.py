@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Acked, Response
-from tandem.calls.model import evidence, refresh, sdp, text
+from tandem.calls.model import evidence, refresh, sdp, stub, text
 from tandem.calls.model.call import ANSWERED, CONFIRMED, EARLY, GONE, SETUP, TALKING, Attempt, Leg
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.hangup import hang_up_leg
@@ -95,6 +95,7 @@ def acked(draft: Draft, event: Acked) -> None:
 
 def pass_late_answer(draft: Draft, txn: int, event: Acked) -> None:
     """Where our INVITE had no offer, its 2xx waits for an ACK with the answer from the far side."""
+    stub.pass_answer(draft, txn, event)
     for client in list(draft.clients.values()):
         serves = client.serves == txn or (
             client.why == "invite" and txn == draft.call.invite and client.n in draft.attempts

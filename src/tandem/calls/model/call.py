@@ -165,6 +165,15 @@ class Caller(Struct, frozen=True, array_like=True):
     cseq: int
 
 
+class Joining(Struct, frozen=True, array_like=True):
+    """Another call wants the place of one of our legs: our re-INVITE `n` to the leg that stays is under way."""
+
+    by: str  # the other call
+    leg: str  # who is replaced
+    n: int
+    who: str  # its party
+
+
 class Transfer(Struct, frozen=True, array_like=True):
     """A REFER that is being carried out: `by` asked that `moved` be connected to somebody else."""
 
@@ -175,6 +184,7 @@ class Transfer(Struct, frozen=True, array_like=True):
     n: int = 0  # the attempt's client transaction
     offer: int = 0  # the re-INVITE's client transaction
     done: bool = False
+    call: str = ""  # attended: the other call, of ours, that is to be joined
 
 
 class Call(Struct, frozen=True, array_like=True):
@@ -223,6 +233,8 @@ class Call(Struct, frozen=True, array_like=True):
     ] = ()  # provisionals that wait for the PRACK to the one before (RFC 3262 3)
     story: tuple[CallEvent, ...] = ()
     stub: str = ""  # the call that holds the other end, after an attended transfer or a pick-up
+    joining: Joining | None = None
+    answered_by: str = ""  # the party in the other call
 
 
 class Effect(Struct, frozen=True, array_like=True):

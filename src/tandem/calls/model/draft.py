@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Request
-from tandem.calls.model import text
+from tandem.calls.model import tell, text
 from tandem.calls.model.call import (
     ANSWERED,
     DIALOGS_PER_CALL,
@@ -219,6 +219,12 @@ class Draft:
             self.servers[server.txn] = replace(
                 server, status=200, acked=True, ended_at=self.now, message=b""
             )
+
+    def tell(self, to: str, word: tell.Word) -> None:
+        """Says something to another call."""
+        self.effects.append(
+            Effect("tell", self.next_n(), to, until=tell.FOR_EVER, body=tell.write(word))
+        )
 
     def stop(self, txn: int) -> None:
         """Ends the repetition of a reliable provisional."""

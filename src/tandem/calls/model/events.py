@@ -42,6 +42,21 @@ class HangUp(Struct, frozen=True, array_like=True, tag=105):
     by: str
 
 
+class Told(Struct, frozen=True, array_like=True, tag=110):
+    """Another call says something (tell.py)."""
+
+    sender: str
+    id: int  # counts up per sender
+    body: bytes
+
+
+class Untold(Struct, frozen=True, array_like=True, tag=111):
+    """There is no such call as the one that this was meant for."""
+
+    to: str
+    body: bytes
+
+
 class Lapsed(Struct, frozen=True, array_like=True, tag=106):
     """A new owner found this effect in the outbox, too late to be repeated."""
 

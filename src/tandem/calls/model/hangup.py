@@ -28,6 +28,8 @@ def bye(draft: Draft, request: Request, leg: Leg) -> None:
         draft.call.transfer is not None and draft.call.transfer.by == leg.name
     ):
         return  # who has asked for a transfer may leave before it is done
+    if draft.call.joining is not None and draft.call.joining.leg == leg.name:
+        return  # who is being replaced too
     extra = "".join(f"Reason: {value}\r\n" for value in request.special.get("reason", ()))
     side = "caller" if leg.name == draft.call.bridge[0] else "callee"
     end_bridge(draft, ended_by=side, why="hung up", extra=extra)
@@ -43,7 +45,7 @@ def end_bridge(
     for leg in list(draft.legs.values()):
         if leg.state != GONE:
             end_leg(draft, leg, extra)
-    bill.end(draft, ended_by=ended_by, why=why, at=at, proof=proof)
+    bill.end(draft, ended_by=ended_by, why=why, at=at, proof=proof, lines=extra)
 
 
 def end_leg(draft: Draft, leg: Leg, extra: str) -> None:

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Failed
-from tandem.calls.model import finish, hangup, transfer
+from tandem.calls.model import finish, hangup, join, stub, tell, transfer
 from tandem.calls.model.call import GONE, LINGER, SETUP, Client, Contact, Effect, Leg
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Lapsed
@@ -21,6 +21,7 @@ def timed_out(draft: Draft, n: int) -> None:
     if client.why == "notify":
         transfer.notified(draft, client)
         return
+    other_half(draft, client, 408)
     attempt = draft.attempts.get(n)
     if client.why == "invite" and attempt is not None:
         unanswered(draft, n, 408, "no response")
@@ -38,6 +39,18 @@ def timed_out(draft: Draft, n: int) -> None:
         hangup.end_bridge(
             draft, ended_by="nobody", why="the peer does not answer", at=leg.seen_at, proof=True
         )
+
+
+def other_half(draft: Draft, client: Client, status: int) -> None:
+    """Another call waits for what came of this request."""
+    if client.why == "told":
+        stub.unanswered(draft, client, status)
+    elif client.why == "swap" and draft.call.joining is not None:
+        join.stays(draft, draft.call.joining, status)
+    elif client.why == "bring" and draft.call.transfer is not None:
+        draft.tell(draft.call.transfer.call, tell.Left("nobody", ""))
+        draft.set(transfer=replace(draft.call.transfer, call=""))
+        transfer.over(draft, status)
 
 
 def unanswered(draft: Draft, n: int, status: int, why: str) -> None:
@@ -71,6 +84,7 @@ def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
     if client.why == "notify":
         transfer.notified(draft, client)
         return
+    other_half(draft, client, 480)
     if client.why == "invite" and client.n in draft.attempts:
         unanswered(draft, client.n, 503, f"could not be reached ({event.why})")
         return

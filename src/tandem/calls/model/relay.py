@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Request, Response
-from tandem.calls.model import evidence, hangup, identity, refresh, reliable, sdp, text
+from tandem.calls.model import evidence, hangup, identity, refresh, reliable, sdp, stub, text
 from tandem.calls.model.call import CONFIRMED, EARLY, GONE, TRANSACTIONS_PER_CALL, Client, Leg
 from tandem.calls.model.draft import Draft
 
@@ -91,6 +91,9 @@ def relay(draft: Draft, request: Request, leg: Leg) -> None:
         target = text.uri_of(request.contact)
         leg = draft.leg(leg.name, target=target, flow=text.next_hop(target, request.flow))
     peer = draft.peer(leg)
+    if peer is None and draft.call.stub and leg.name in draft.call.bridge:
+        to_other_call(draft, request, leg)
+        return
     if (
         peer is None
         or peer.state == GONE
@@ -113,6 +116,20 @@ def relay(draft: Draft, request: Request, leg: Leg) -> None:
         peer, request.method, extra=extra, content_type=request.content_type, body=request.body, serves=request.txn, why="relay",
         max_forwards=(request.max_forwards if request.max_forwards >= 0 else 70) - 1,
     )  # fmt: skip
+
+
+def to_other_call(draft: Draft, request: Request, leg: Leg) -> None:
+    """The other party is in another call: it goes there as a word."""
+    if request.method in ("INVITE", "UPDATE"):
+        refresh.refreshed(draft, leg.name, request)
+        if request.method == "UPDATE" and not request.body:
+            lines = session_lines(leg, request)
+            draft.respond(request.txn, 200, extra=lines, contact=draft.contact(leg))
+            return  # a session refresh of this side alone
+    if request.method == "INVITE":
+        draft.respond(request.txn, 100)
+    heard(draft, leg, request.body)
+    stub.pass_on(draft, request, supported(request) + passed(request.special) + request.rest)
 
 
 def glare(draft: Draft, request: Request, leg: Leg) -> bool:

@@ -68,6 +68,67 @@ def black_hole(n: int) -> bytes:
     return BLACK_HOLE.format(n=n).encode("ascii")
 
 
+def answer_from(offer: bytes, other: bytes, setup: str = "active") -> bytes:
+    """An answer to `offer` made of another party's own offer: its address, and of its formats those that both have.
+
+    So two parties that both offered can be connected without asking either again (a ringing call is picked up). b""
+    when they have no stream in common. `setup`: who begins DTLS (RFC 4145 4), where the offers leave it open.
+    """
+    head, theirs = sections(other)
+    _, wanted = sections(offer)
+    out, useful = list(head), False
+    for section in wanted:
+        kind = section[0].split(b" ")
+        match = (
+            next((s for s in theirs if s[0].split(b" ")[0::2] == kind[0::2]), None)
+            if len(kind) > 3
+            else None
+        )
+        kept = common(section, match) if match is not None else []
+        if match is None or not kept:
+            out.append(b" ".join([kind[0], b"0", *kind[2:]]))
+            continue
+        theirs.remove(match)
+        useful = True
+        media = match[0].split(b" ")
+        out.append(b" ".join([*media[:3], *kept]))
+        for line in match[1:]:
+            name, _, rest = line.partition(b":")
+            if name in (b"a=rtpmap", b"a=fmtp", b"a=rtcp-fb") and rest.split(b" ")[0] not in (
+                *kept,
+                b"*",
+            ):
+                continue
+            out.append(b"a=setup:" + setup.encode("ascii") if line == b"a=setup:actpass" else line)
+    return b"\r\n".join(out) + b"\r\n" if useful else b""
+
+
+def sections(body: bytes) -> tuple[list[bytes], list[list[bytes]]]:
+    """The session's lines, and those of each stream."""
+    head: list[bytes] = []
+    streams: list[list[bytes]] = []
+    for line in lines(body):
+        if line.startswith(b"m="):
+            streams.append([line])
+        elif line:
+            (streams[-1] if streams else head).append(line)
+    return head, streams
+
+
+def common(offered: list[bytes], own: list[bytes]) -> list[bytes]:
+    """The formats of `own` that `offered` has too, by codec name where there is one."""
+    theirs = payloads(b"\r\n".join(offered).replace(b"m=video", b"m=audio"))
+    mine = payloads(b"\r\n".join(own).replace(b"m=video", b"m=audio"))
+    if not theirs or not mine:  # no RTP: the same formats by name
+        return [f for f in own[0].split(b" ")[3:] if f in offered[0].split(b" ")[3:]]
+    names = {name.lower() or pt for pt, name in theirs.items()}
+    kept = [pt.encode("ascii") for pt, name in mine.items() if (name.lower() or pt) in names]
+    speech = [
+        pt for pt in kept if b"telephone-event" not in mine[pt.decode("ascii")].encode("ascii")
+    ]
+    return kept if speech else []
+
+
 def payloads(body: bytes) -> dict[str, str]:
     """Codec names of the first audio stream by payload type, static ones included."""
     known = {

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Flow, Request, Response
-from tandem.calls.model import bill, identity, reliable, text
+from tandem.calls.model import bill, identity, join, reliable, text
 from tandem.calls.model.call import EARLY, ENDED, SETUP, Attempt, Call, Caller, Contact, Leg
 from tandem.calls.model.draft import NUMBERS, Draft
 from tandem.calls.model.events import Placed
@@ -31,6 +31,9 @@ def place(event: Placed, now: int) -> Draft:
     if (problem := what_is_wrong(event)) is not None:
         status, extra, why = problem
         refuse(draft, status, why, extra=extra, ours=True)
+        return draft
+    if "replaces" in request.special:
+        join.ask(draft, request)
         return draft
     assert isinstance(plan, Plan)
     draft.set(stages=plan.stages, contacts=event.contacts)
@@ -82,6 +85,8 @@ def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
         return 400, "", "the INVITE has no Contact"
     if problem := reliable.too_small(request):
         return 422, problem, "the session interval is too small"
+    if "replaces" in request.special:
+        return None  # it goes to a call, not to whom routing finds
     if isinstance(plan, Refusal):
         return plan.status, "", plan.why
     if plan.emergency:
@@ -246,7 +251,11 @@ def learn(draft: Draft, leg: Leg, response: Response) -> Leg:
 
 def caller_dialog(draft: Draft, leg: Leg) -> Leg:
     """The caller's dialog that belongs to a callee's dialog; made when the caller first hears of it."""
-    name = f"a{leg.name[1]}"
+    return caller_leg(draft, f"a{leg.name[1]}", leg.name)
+
+
+def caller_leg(draft: Draft, name: str, peer: str) -> Leg:
+    """The caller's dialog of this name."""
     if name in draft.legs:
         return draft.legs[name]
     caller, server = draft.call.caller, draft.servers[draft.call.invite]
@@ -257,7 +266,7 @@ def caller_dialog(draft: Draft, leg: Leg) -> Leg:
         caller.special.get("require")
     )
     draft.legs[name] = Leg(
-        name=name, peer=leg.name, state=EARLY, call_id=server.call_id, local=text.without_tag(caller.to),
+        name=name, peer=peer, state=EARLY, call_id=server.call_id, local=text.without_tag(caller.to),
         local_tag=draft.call.id + name, remote=text.without_tag(from_), remote_tag=tag_of(from_), target=target,
         routes=text.routes_of(record_routes, reverse=False), flow=text.next_hop(target, server.flow),
         local_cseq=0, remote_cseq=server.cseq, seen_at=draft.at, trunk=draft.call.trunk_in,
@@ -288,6 +297,9 @@ def from_callee(response: Response, attempt: Attempt) -> str:
 def gave_up(draft: Draft) -> None:
     """The stage has rung long enough."""
     draft.note("no answer")
+    if draft.call.stub:
+        refuse(draft, 480, "the call to be replaced does not answer", ours=True)
+        return
     if not draft.call.invite:
         finish_origination(draft)
         return

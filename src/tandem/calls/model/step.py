@@ -13,11 +13,13 @@ from tandem.calls.model import (
     answer,
     finish,
     hangup,
+    join,
     lost,
     originate,
     redirect,
     relay,
     setup,
+    stub,
     text,
     timers,
     transfer,
@@ -33,6 +35,8 @@ from tandem.calls.model.events import (
     Placed,
     Rerouted,
     Ticked,
+    Told,
+    Untold,
 )
 from tandem.records.model import CallEvent, Cdr
 
@@ -50,6 +54,8 @@ Event = (
     | HangUp
     | Move
     | Lapsed
+    | Told
+    | Untold
     | originate.Originated
 )
 
@@ -104,6 +110,10 @@ def step(call: Call | None, event: Event, now: int) -> Stepped:
             transfer.desk(draft, event)
         case Lapsed():
             lost.lapsed(draft, event)
+        case Told():
+            stub.told(draft, event)
+        case Untold():
+            stub.untold(draft, event)
         case Placed() | originate.Originated():
             pass  # the same INVITE again, redelivered: its transaction is in hand
     return stepped(draft)
@@ -140,6 +150,12 @@ def response(draft: Draft, event: Response) -> None:
             originate.progressed(draft, event)
         case "offer" | "join":
             transfer.progressed(draft, client, event)
+        case "swap":
+            join.swapped(draft, client, event)
+        case "bring":
+            join.brought(draft, client, event)
+        case "told":
+            stub.progressed(draft, client, event)
         case "notify" if event.status >= 200:
             transfer.notified(draft, client)
         case _ if event.status >= 200:

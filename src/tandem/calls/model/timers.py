@@ -60,7 +60,7 @@ def tick(draft: Draft) -> None:
         return
     if call.state == SETUP and call.give_up_at and now >= call.give_up_at:
         setup.gave_up(draft)
-    if call.state == TALKING and call.give_up_at and now >= call.give_up_at:
+    if draft.call.state == TALKING and call.give_up_at and now >= call.give_up_at:
         transfer.gave_up(draft)
     if draft.call.state == SETUP and draft.call.tick_at and now >= draft.call.tick_at:
         ring_again(draft)

@@ -7,7 +7,7 @@ The new party is asked without an offer, its offer goes to the side that stays, 
 from msgspec.structs import replace
 
 from tandem.boundary import Flow, Request, Response
-from tandem.calls.model import hangup, identity, text
+from tandem.calls.model import hangup, identity, join, replaces, tell, text
 from tandem.calls.model.call import (
     CONFIRMED,
     EARLY,
@@ -48,8 +48,19 @@ def referred(draft: Draft, event: Rerouted) -> None:
         draft.call.state != TALKING
         or leg.name not in draft.call.bridge
         or draft.call.transfer is not None
+        or draft.call.joining is not None
+        or "" in draft.call.bridge
     ):
-        draft.respond(request.txn, 491 if draft.call.transfer else 403)
+        waits = draft.call.transfer or draft.call.joining
+        draft.respond(request.txn, 491 if waits else 403)
+        return
+    value = replaces.of_refer_to(request.special.get("refer-to", [""])[0])
+    wanted = replaces.read([value]) if value is not None else None
+    if value is not None and wanted is None:
+        draft.respond(request.txn, 400)
+        return
+    if wanted is not None and wanted.call:
+        attended(draft, request, leg, wanted)
         return
     if isinstance(event.plan, Refusal):
         draft.respond(request.txn, event.plan.status if event.plan.status >= 400 else 403)
@@ -58,7 +69,25 @@ def referred(draft: Draft, event: Rerouted) -> None:
     moved = next(name for name in draft.call.bridge if name != leg.name)
     draft.set(transfer=Transfer(by=leg.name, moved=moved, cseq=request.cseq, to=event.plan.callee))
     notify(draft, 100)
-    connect(draft, event.plan, event.contacts)
+    connect(draft, event.plan, event.contacts, f"Replaces: {value}\r\n" if value else "")
+
+
+def attended(draft: Draft, request: Request, leg: Leg, wanted: replaces.Replaces) -> None:
+    """REFER with Replaces of a dialog of ours (RFC 5589 7): the party that stays is joined with the other call's."""
+    if wanted.call == draft.call.id:
+        draft.respond(request.txn, 403)
+        return
+    draft.respond(request.txn, 202, contact=draft.contact(leg))
+    moved = next(name for name in draft.call.bridge if name != leg.name)
+    draft.set(
+        transfer=Transfer(by=leg.name, moved=moved, cseq=request.cseq, to="", call=wanted.call),
+        give_up_at=draft.now + join.JOIN_SECONDS * 1_000_000,
+    )
+    notify(draft, 100)
+    who = draft.legs[moved].aor or draft.call.caller.identity
+    word = tell.Join(wanted.to_tag, wanted.from_tag, draft.call.tenant, who, False, "", b"")
+    draft.tell(wanted.call, word)
+    draft.note("transferred", f"{moved} into {wanted.call}")
 
 
 def desk(draft: Draft, event: Move) -> None:
@@ -66,6 +95,8 @@ def desk(draft: Draft, event: Move) -> None:
     if (
         draft.call.state != TALKING
         or draft.call.transfer is not None
+        or draft.call.joining is not None
+        or "" in draft.call.bridge
         or isinstance(event.plan, Refusal)
     ):
         return
@@ -75,7 +106,9 @@ def desk(draft: Draft, event: Move) -> None:
     connect(draft, event.plan, event.contacts)
 
 
-def connect(draft: Draft, plan: Plan, contacts: dict[str, tuple[Contact, ...]]) -> None:
+def connect(
+    draft: Draft, plan: Plan, contacts: dict[str, tuple[Contact, ...]], extra: str = ""
+) -> None:
     """Rings the first target of the plan without an offer."""
     target = next(
         (t for stage in plan.stages for t in stage if t.kind == "trunk" or contacts.get(t.aor)),
@@ -100,8 +133,10 @@ def connect(draft: Draft, plan: Plan, contacts: dict[str, tuple[Contact, ...]]) 
     )  # fmt: skip
     draft.legs[leg.name] = leg
     by = draft.legs.get(transfer.by)
-    lines = f"Allow: {text.ALLOW}\r\nSupported: timer, replaces\r\n" + (
-        f"Referred-By: {by.remote}\r\n" if by else ""
+    lines = (
+        f"Allow: {text.ALLOW}\r\nSupported: timer, replaces\r\n"
+        + (f"Referred-By: {by.remote}\r\n" if by else "")
+        + extra
     )
     client = draft.ask(leg, "INVITE", extra=identity.apply(target.headers, lines), why="join")
     draft.attempts[client.n] = Attempt(client.n, leg.name, -1, target, contact)
@@ -191,8 +226,12 @@ def offered(draft: Draft, client: Client, response: Response, transfer: Transfer
         tried=(*draft.call.tried, f"{transfer.to} 200"),
     )
     draft.note("transferred", f"to {transfer.to}")
-    by = transfer.by
     over(draft, 200)
+    release(draft, old, transfer.by)
+
+
+def release(draft: Draft, old: str, by: str) -> None:
+    """Hangs up who has been replaced."""
     if old and old == by and draft.legs[old].state != GONE:
         draft.leg(old, bye=True)  # after its NOTIFY is answered: a BYE may overtake it
     elif old and draft.legs[old].state != GONE:
@@ -203,6 +242,11 @@ def gave_up(draft: Draft) -> None:
     """The new party has rung long enough."""
     draft.set(give_up_at=0)
     transfer = draft.call.transfer
+    if transfer is not None and transfer.call:
+        draft.tell(transfer.call, tell.Left("tandem", ""))
+        draft.set(transfer=replace(transfer, call=""))
+        over(draft, 408)
+        return
     if transfer is None or transfer.n not in draft.clients or draft.clients[transfer.n].ended_at:
         return
     draft.cancel(transfer.n)

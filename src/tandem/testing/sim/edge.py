@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from tandem._core import Keeper
 from tandem.testing.sim.clock import Clock
@@ -114,7 +114,8 @@ class SimEdge:
             self.dropped += 1
             return
         shard, epoch, cookie, flow, transport = struct.unpack_from("<HIQQB", frame, 1)
-        host = str(ip_address(frame[25:41]).ipv4_mapped or ip_address(frame[25:41]))
+        packed = IPv6Address(frame[25:41])
+        host = str(packed.ipv4_mapped or packed)
         data = frame[43:]
         self.said.append((self.clock.now, shard, epoch, host, data))
         if transport == UDP:

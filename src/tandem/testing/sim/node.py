@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Callable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -198,7 +199,7 @@ class SimNode:
             edge = self.edges.get(number)
             if edge is not None:
                 data = bytes(frame)
-                self.clock.after(100, lambda edge=edge, data=data: edge.down(data))
+                self.clock.after(100, partial(edge.down, data))
 
     def rearm(self) -> None:
         due = [at for at in (self.core.wake_at(), self.shell.wake_at()) if at]

@@ -1,5 +1,7 @@
 """One simulated world: phones, a network, edges, nodes, a store, and the faults that a seed chose. It judges nothing."""
 
+from functools import partial
+
 from tandem.boundary import UDP
 from tandem.calls.model.call import Contact
 from tandem.testing.sim.clock import MS, SECOND, START, Clock
@@ -83,13 +85,11 @@ class World:
         for second in self.faults.lost_writes:
             self.clock.at(START + int(second * SECOND), lambda: self.kill(lose=True))
         for second, length in self.faults.pauses:
-            self.clock.at(START + int(second * SECOND), lambda length=length: self.pause(length))
+            self.clock.at(START + int(second * SECOND), partial(self.pause, length))
         for second in self.faults.edge_kills:
             self.clock.at(START + int(second * SECOND), self.kill_edge)
         for second, length in self.faults.darkness:
-            self.clock.at(
-                START + int(second * SECOND), lambda length=length: self.kill(dark=length)
-            )
+            self.clock.at(START + int(second * SECOND), partial(self.kill, dark=length))
 
     def kill(self, *, lose: bool = False, dark: float = 0) -> None:
         node = self.nodes[-1]
@@ -139,7 +139,7 @@ class World:
                 phone.cut_off()
                 self.clock.after(
                     (0.2 + self.clock.random.random()) * SECOND,
-                    lambda phone=phone: self.register(phone),
+                    partial(self.register, phone),
                 )
 
     def new_edge_after(self, edge: SimEdge) -> SimEdge:
