@@ -1,6 +1,8 @@
 """Live calls over HTTP, and what is known of one call, live or past. The call node decides; without it these answer 503."""
 
+import asyncio
 import re
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -43,8 +45,10 @@ from tandem.web.node import Node
 from tandem.web.noting import noted
 
 TAGS = ["calls"]
+KEPT_SECONDS = 1.0  # from a call's end until its CDR is in the database, when all is well
 CALL = Example(value={"from": "alice@acme.example", "to": "+4930123456"})
 MOVE = Example(value={"to": "carol", "leg": "caller"})
+_CALL_ID = re.compile("[0-9a-hjkmnp-tv-z]{13}")  # docs/concepts/boundary.md, 1
 # RFC 7616 3.4.1, quoted or not, also on a folded line; and credentials of any other scheme
 _DIGEST = re.compile(r'(?i)\b(response\s*=\s*)(?:"[^"]*"|[^\s,]+)')
 _OTHER = re.compile(r"(?im)^((?:proxy-)?authorization[ \t]*:)(?![ \t]*digest\b)[^\r\n]+")
@@ -208,14 +212,32 @@ async def _known(
 async def _tenant_of(id: str, who: Who, node: Node, database: Database) -> str:
     """The tenant of a call, past or live. Raises Problem 404 unless who may see it."""
     cdr = await database.do(get_cdr, id)
-    if cdr is not None:
-        if not sees_cdr(who, cdr):
-            raise no_such("call", id, "id")
-        return cdr.tenant
-    found = _call(await node.ask("calls.show", id=id))
-    if not _sees(who, found):
+    if cdr is None:
+        try:
+            found = _call(await node.ask("calls.show", id=id))
+        except Problem as problem:
+            if problem.status != 404 or not _CALL_ID.fullmatch(id):
+                raise
+            cdr = await _fresh(id, database)  # it ended a moment ago, or never was
+            if cdr is None:
+                raise
+        else:
+            if not _sees(who, found):
+                raise no_such("call", id, "id")
+            return found.tenant
+    if not sees_cdr(who, cdr):
         raise no_such("call", id, "id")
-    return found.tenant
+    return cdr.tenant
+
+
+async def _fresh(id: str, database: Database) -> Cdr | None:
+    """The CDR of a call that ended just now: it is on its way from the journal to the database."""
+    until = time.monotonic() + KEPT_SECONDS
+    while time.monotonic() < until:
+        await asyncio.sleep(KEPT_SECONDS / 10)
+        if (cdr := await database.do(get_cdr, id)) is not None:
+            return cdr
+    return None
 
 
 def sees_cdr(who: Who, cdr: Cdr) -> bool:
