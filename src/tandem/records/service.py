@@ -12,7 +12,7 @@ from tandem.records.model import CDR_STREAM, STORY_STREAM, read_cdr, read_story
 
 CONSUMER = "records"
 BATCH_RECORDS = 2_000
-BATCH_SECONDS = 0.2
+BATCH_SECONDS = 1.0  # larger batches touch each page of the database less often
 RETRY_SECONDS_FIRST, RETRY_SECONDS_MOST = 0.2, 10.0
 _STREAMS = (CDR_STREAM, STORY_STREAM)
 
