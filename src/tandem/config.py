@@ -87,6 +87,9 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What one peer, and all of them together, may ask for. Rates are per second."""
 
     calls: Rate = 10_000  # calls at a time on this node; beyond it 503
+    lag_milliseconds: Annotated[int, Meta(ge=10, le=60_000)] = (
+        500  # delay of this node above which new calls get 503
+    )
     source_rate: Rate = 200
     source_burst: Rate = 400
     account_rate: Rate = 50

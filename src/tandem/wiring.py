@@ -13,9 +13,11 @@ from tandem.adapters.sqlite import Database
 from tandem.adapters.sqlite_records import events_of, keeper
 from tandem.adapters.sqlite_refresh import Refreshed, load, refresh
 from tandem.adapters.sqlite_routing import all_settings
+from tandem.calls.model.admission import Admission
 from tandem.cluster.control import Server
 from tandem.config import Config
 from tandem.log import log
+from tandem.names.service import Resolver
 from tandem.node.desk import Desk
 from tandem.node.directory import Directory
 from tandem.node.process import Process, core_config, now_us
@@ -23,6 +25,8 @@ from tandem.node.questions import handlers
 from tandem.records.model import CallEvent
 from tandem.records.service import Consumer
 from tandem.routing.model.policy import policy
+from tandem.routing.model.rows import Trunk
+from tandem.routing.model.tables import Tables
 
 REFRESH_SECONDS = (
     2.0  # changes that nobody announced (another process wrote the database) are seen after this
@@ -46,17 +50,25 @@ class Node:
             core_config(node=config.node.id, epoch=epoch, keys=keys), self.store, listen=link, trace=self.trace if config.trace.calls else None
         )  # fmt: skip
         found = self.database.do_now(load, ())
-        self.directory = Directory(tables=found.tables, registrar=self.core, now=now_us)
+        self.resolver = Resolver(changed=self.tell_policy, now=now_us)
+        self.directory = Directory(
+            tables=found.tables, registrar=self.core, now=now_us, address=self.resolver.address
+        )
         self.seen: dict[str, int] = {}
         self.users: set[str] = set()
-        self.put(found)
+        self.settings: dict[str, Any] = {}
+        own = config.limits
         self.process = Process(
             core=self.core,
             store=self.store,
             epoch=epoch,
             directory=self.directory,
             node=config.node.id,
+            admission=Admission(calls_most=own.calls, lag_seconds=own.lag_milliseconds / 1000),
+            keyed=bytes.fromhex(keys["hash"]),
         )
+        self.process.drain_changed = self.tell_policy
+        self.put(found)
         self.consumer = Consumer(self.store, keeper(self.database, now_us))
 
     def put(self, found: Refreshed) -> None:
@@ -77,14 +89,27 @@ class Node:
             self.core.drop_user(aor)
         self.users = (self.users - gone) | known
         if found.policy:
-            settings = self.database.do_now(all_settings)
-            own = {
-                "default_domain": self.config.sip.default_domain,
-                "limits": limits(self.config),
-            } | settings
-            self.core.set_policy(
-                json.dumps(policy(found.tables, sum(found.seen.values()), own)).encode()
-            )
+            self.settings = self.database.do_now(all_settings)
+            trunks = found.tables.trunks.values()
+            self.resolver.want({trunk.host for trunk in trunks if trunk.enabled})
+            self.tell_policy()
+            if self.process.adopted:
+                self.process.trunks.want(live_trunks(found.tables))
+
+    def tell_policy(self) -> None:
+        """What owner and edges must know of tables, names and drain."""
+        own = {
+            "default_domain": self.config.sip.default_domain,
+            "limits": limits(self.config),
+        } | self.settings
+        told = policy(
+            self.directory.tables,
+            sum(self.seen.values()),
+            own,
+            addresses=self.resolver.addresses,
+            draining=self.process.draining,
+        )
+        self.core.set_policy(json.dumps(told).encode())
 
     def reload(self) -> None:
         found = self.database.do_now(refresh, self.directory.tables, self.seen)
@@ -104,6 +129,9 @@ class Node:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         self.process.start(loop)
+        self.process.trunks.want(live_trunks(self.directory.tables))
+        if self.process.draining:
+            self.tell_policy()
         desk = Desk(
             service=self.process.service,
             directory=self.directory,
@@ -122,13 +150,20 @@ class Node:
         await server.start(self.config.control_socket)
         tasks = [
             asyncio.create_task(work)
-            for work in (self.consumer.run(), self.process.messages.run(), self.watch())
+            for work in (
+                self.consumer.run(),
+                self.process.messages.run(),
+                self.process.trunks.run(),
+                self.resolver.run(),
+                self.watch(),
+            )
         ]
         await stopped.wait()
         log.info("node stops")
         for task in tasks:
             task.cancel()
         self.process.service.stop()
+        self.process.stopped()
         await asyncio.wait_for(self.consumer.drain(), STOP_SECONDS)
         self.core.close()
         self.store.close()
@@ -146,6 +181,11 @@ class Node:
                 Exception
             ) as error:  # a broken table must not end calls; the old ones stay in force
                 log.error("tables not read", error=str(error))
+
+
+def live_trunks(tables: Tables) -> list[Trunk]:
+    """Without those of a tenant that is switched off."""
+    return [t for t in tables.trunks.values() if not t.tenant or t.tenant in tables.tenants]
 
 
 def limits(config: Config) -> dict[str, int]:

@@ -412,12 +412,14 @@ def test_the_policy_names_domains_and_trunks_as_the_boundary_says() -> None:
         known,
         7,
         {"default_domain": "us.example", "limits": {"source_rate": 5}, "deny": ["10.0.0.0/8"]},
+        addresses=lambda host: ("192.0.2.9",) if host == "c.example" else (),
     )
 
     assert {"demo.example": "demo", "us.example": "us"} == told["domains"]
-    assert [{"id": "one", "tenant": "", "cidrs": ["192.0.2.0/24"], "tls_names": []}] == told[
-        "trunks"
-    ]
+    one = {"id": "one", "tenant": "", "cidrs": ["192.0.2.0/24"], "tls_names": []}
+    one |= {"addresses": ["192.0.2.9"], "server_names": ["c.example"]}
+    assert [one] == told["trunks"]
+    assert told["draining"] is False
     assert (7, "us.example", 5, 400, ["10.0.0.0/8"]) == (
         told["version"], told["default_domain"], told["limits"]["source_rate"],
         told["limits"]["source_burst"], told["deny"],
@@ -471,3 +473,29 @@ def test_nothing_that_a_peer_writes_breaks_routing(uri: str, from_: str, trust: 
     assert isinstance(route(known, Asked(trust, uri, from_, from_, from_)), Plan | Refusal)
     split_uri(from_)
     split_name_addr(uri)
+
+
+def test_where_we_register_the_registrar_may_call_us() -> None:
+    known = tables(trunks=[Trunk("one", "c.example", username="me", register=True)])
+    told = policy(known, addresses=lambda host: ("192.0.2.9", "2001:db8::9"))
+    assert ["192.0.2.9", "2001:db8::9"] == told["trunks"][0]["cidrs"]
+
+
+def test_a_call_to_our_registered_contact_goes_to_the_number_in_to_or_to_the_default() -> None:
+    account = Trunk("one", "192.0.2.1", "demo", username="me", register=True, default_to="bob")
+    second = Trunk("two", "192.0.2.1", "demo", username="you", register=True, default_to="alice")
+    bob = User("demo", "bob")
+    known = tables(trunks=[account, second], users=[ALICE, bob])
+
+    def called(uri: str, to: str) -> str:
+        asked = Asked("trunk:one", uri, "<sip:+4912@c>", to)
+        plan = route(known, asked, 0, 0)
+        assert isinstance(plan, Plan), plan
+        return f"{plan.caller} {plan.callee}"
+
+    mine = "sip:me@10.0.0.1;tandem=abc"
+    assert "trunk:one alice@demo.example" == called(mine, "<sip:+49305550100@c>")
+    assert "trunk:one bob@demo.example" == called(mine, "<sip:me@c>")
+    assert "trunk:one bob@demo.example" == called(mine, "<sip:+4930999@c>")
+    assert "trunk:one alice@demo.example" == called("sip:+49305550100@10.0.0.1", "<sip:x@c>")
+    assert "trunk:two alice@demo.example" == called("sip:you@10.0.0.1", "<sip:you@c>")

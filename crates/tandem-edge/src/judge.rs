@@ -89,7 +89,7 @@ impl Judge {
         let question = Question::of(&message);
         let names: SmallVec<[&[u8]; 4]> = source.names.iter().map(String::as_bytes).collect();
         let from = gate::Source { address: source.remote, transport: source.transport as u8, tls_names: &names };
-        let gate = Gate { by: Challenger { keys: &keys.keys, nonce_keys: &keys.nonce, policy }, draining: false };
+        let gate = Gate { by: Challenger { keys: &keys.keys, nonce_keys: &keys.nonce, policy }, draining: policy.draining };
         if message.first(Name::UserAgent).is_some_and(|agent| abuse.scanner(policy, ip, agent, at)) {
             return Verdict::Silence("scanner");
         }

@@ -17,6 +17,17 @@ struct Text {
 struct Trunk {
     cidrs: Vec<String>,
     tls_names: Vec<String>,
+    addresses: Vec<String>,
+    server_names: Vec<String>,
+}
+
+impl Trunk {
+    /// Where it is called, and the names that its certificate may have there.
+    fn compiled(self) -> Option<(Vec<Range>, Vec<String>)> {
+        let names = if self.tls_names.is_empty() { self.server_names } else { self.tls_names };
+        let ranges = self.addresses.iter().chain(&self.cidrs).filter_map(|text| range(text)).collect();
+        (!names.is_empty()).then_some((ranges, names))
+    }
 }
 
 /// Names by address.
@@ -29,8 +40,7 @@ impl Trunks {
     /// Reads the trunks of a policy that `Policy` has checked; those without certificate names are left out.
     pub fn read(policy: &[u8]) -> Trunks {
         let text: Text = serde_json::from_slice(policy).unwrap_or_default();
-        let named = text.trunks.into_iter().filter(|trunk| !trunk.tls_names.is_empty());
-        Trunks { all: named.map(|trunk| (trunk.cidrs.iter().filter_map(|text| range(text)).collect(), trunk.tls_names)).collect() }
+        Trunks { all: text.trunks.into_iter().filter_map(Trunk::compiled).collect() }
     }
 
     /// The names of the trunk at an address.
@@ -67,5 +77,14 @@ mod tests {
         for (ip, count) in [("192.0.2.77", 1), ("192.0.3.1", 0), ("2001:db8::1", 1), ("2001:db9::1", 0)] {
             assert_eq!(count, trunks.names(ip.parse().unwrap()).len(), "{ip}");
         }
+    }
+
+    #[test]
+    fn a_trunk_with_a_host_name_must_prove_that_name_where_the_name_leads() {
+        let policy = br#"{"trunks": [{"addresses": ["192.0.2.1"], "server_names": ["sbc.example"]}, {"addresses": ["192.0.2.2"], "server_names": ["a"], "tls_names": ["b"]}]}"#;
+        let trunks = Trunks::read(policy);
+        assert_eq!(["sbc.example"], trunks.names("192.0.2.1".parse().unwrap()));
+        assert_eq!(["b"], trunks.names("192.0.2.2".parse().unwrap()));
+        assert!(trunks.names("192.0.2.3".parse().unwrap()).is_empty());
     }
 }

@@ -14,6 +14,9 @@ const OPTIONS_HEADERS: &[u8] = b"Accept: application/sdp\r\n\
 Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE, REGISTER, PUBLISH\r\n\
 Supported: path, outbound, 100rel, timer, replaces\r\n";
 
+/// Seconds that a draining edge asks others to wait, at least; at most twice as many.
+const DRAIN_SECONDS: u64 = 30;
+
 /// What becomes of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -77,7 +80,7 @@ impl Source<'_> {
 pub struct Gate<'a> {
     /// Keys and policy.
     pub by: Challenger<'a>,
-    /// OPTIONS to us get 503.
+    /// OPTIONS to us and REGISTER get 503; calls are the owner's to refuse, which knows emergency numbers.
     pub draining: bool,
 }
 
@@ -98,6 +101,7 @@ impl Gate<'_> {
         }
         match question.method {
             b"ACK" => self.ack(question),
+            b"REGISTER" if self.draining => self.later(question, source, out),
             b"REGISTER" => self.begins(question, source, trunk.is_some(), now_us, out),
             _ if !question.to_tag.is_empty() => self.within(question, source, out),
             b"CANCEL" => Verdict::Up { shard: self.by.keys.shard(question.call_id) }, // RFC 3261 22.1: never challenged
@@ -168,9 +172,15 @@ impl Gate<'_> {
 
     fn options(&self, question: &Question<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> Verdict {
         match self.draining {
-            true => self.refuse(question, source, "503 Service Unavailable", b"Retry-After: 30\r\n", out),
+            true => self.later(question, source, out),
             false => self.refuse(question, source, "200 OK", OPTIONS_HEADERS, out),
         }
+    }
+
+    /// Spread by a keyed hash: those who are sent away together must not come back together.
+    fn later(&self, question: &Question<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> Verdict {
+        let seconds = DRAIN_SECONDS + self.by.keys.hash(&[b"later", question.branch, question.call_id]) % DRAIN_SECONDS;
+        self.refuse(question, source, "503 Service Unavailable", format!("Retry-After: {seconds}\r\n").as_bytes(), out)
     }
 
     fn begins(&self, question: &Question<'_>, source: &Source<'_>, trunk: bool, now_us: u64, out: &mut Vec<u8>) -> Verdict {

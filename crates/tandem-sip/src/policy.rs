@@ -45,6 +45,7 @@ struct Text {
     algorithms: Option<Vec<String>>,
     nonce_seconds: Option<u32>,
     limits: Limits,
+    draining: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -121,6 +122,8 @@ pub struct Policy {
     pub nonce_seconds: u32,
     /// The limits.
     pub limits: Limits,
+    /// The owner takes no new work: OPTIONS and REGISTER get 503.
+    pub draining: bool,
     domains: HashMap<Box<[u8]>, Domain>,
     trunks: Vec<Trunk>,
     trunk_cidrs: Cidrs,
@@ -152,6 +155,7 @@ impl Policy {
             algorithms: algorithms(text.algorithms.as_deref())?,
             nonce_seconds: within("nonce_seconds", text.nonce_seconds.unwrap_or(300), 10, 86_400)?,
             limits: checked(text.limits)?,
+            draining: text.draining,
             domains: domains(&text.domains)?,
             trunks: Vec::new(),
             trunk_cidrs: Cidrs::default(),

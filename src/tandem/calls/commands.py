@@ -106,11 +106,17 @@ def rearm(call: Call, now: int, unsaid: set[tuple[str, int, str]]) -> list[Comma
     return commands
 
 
-def stateless(request: Request, status: int) -> Command:
-    """A refusal that no row remembers."""
-    head = f"From: {request.from_}\r\nTo: {request.to}\r\nCall-ID: {request.call_id}\r\nCSeq: {request.cseq} {request.method}\r\n"
+def stateless(request: Request, status: int, extra: str = "") -> Respond:
+    """A final response that no row remembers; the core repeats it while the transaction lives."""
+    # the ACK to an INVITE's refusal finds its way by our tag
+    tag = f";tag={request.call}a0" if request.call and not request.to_tag else ""
+    head = (
+        f"From: {request.from_}\r\nTo: {request.to}{tag}\r\nCall-ID: {request.call_id}\r\n"
+        f"CSeq: {request.cseq} {request.method}\r\n"
+    )
     return Respond(
-        0, request.txn, request.method, status, request.flow, request.vias, "", request.call_id, response(status, head)
+        0, request.txn, request.method, status, request.flow, request.vias, "", request.call_id,
+        response(status, head, extra),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from tandem.calls.batch import Batch
 from tandem.calls.shell import Shell
 from tandem.log import log
 
+LAG_SAMPLE_SECONDS = 0.1
 TICK_SECONDS = 0.02  # timers of calls are not finer than this
 RETRY_SECONDS = 0.1  # a store that failed is asked again
 SAVES_PER_BATCH = 4_096
@@ -41,15 +42,27 @@ class Service:
         self.timer: asyncio.TimerHandle | None = None
         self.timer_at = 0
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.sampler: asyncio.TimerHandle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         loop.add_reader(self.core.fd, self.turn)
+        self.sample(loop, loop.time())
         self.turn()
 
     def stop(self) -> None:
         if self.loop is not None:
             self.loop.remove_reader(self.core.fd)
+        if self.sampler is not None:
+            self.sampler.cancel()
+
+    def sample(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        """How late the loop is, as the measure of how long an event waits for its turn."""
+        now = loop.time()
+        self.shell.admission.sampled(now - due)
+        self.sampler = loop.call_later(
+            LAG_SAMPLE_SECONDS, self.sample, loop, now + LAG_SAMPLE_SECONDS
+        )
 
     def turn(self) -> None:
         """Whatever has come in since the last turn, in one batch."""

@@ -24,6 +24,7 @@ from tandem.boundary import Event as Heard
 from tandem.calls.batch import Batch, Live, Outside, Save, logs_of, on, revive, setup_of, taken_over
 from tandem.calls.commands import command, last_words, rearm, stateless, taken_of
 from tandem.calls.model import timers
+from tandem.calls.model.admission import Admission, retry_after
 from tandem.calls.model.call import (
     ENDED,
     SCHEMA,
@@ -55,12 +56,14 @@ class Shell:
         writer: int,
         outside: Outside,
         load: Callable[[str], tuple[int, int, bytes] | None],
+        admission: Admission | None = None,
     ) -> None:
         self.epoch = epoch
         self.node = node
         self.writer = writer
         self.outside = outside
         self.load = load
+        self.admission = admission or Admission()
         self.live: dict[str, Live] = {}
         self.ready: dict[str, Live] = {}  # calls with something to step, in order of arrival
         self.seqs: dict[str, list[tuple[int, int]]] = {}
@@ -156,6 +159,12 @@ class Shell:
 
     def place(self, request: Request, edge: int) -> None:
         plan, contacts = self.outside.place(request)
+        if why := self.admission.refuses(plan, len(self.active)):
+            extra = f"Retry-After: {retry_after(why, request.txn)}\r\n"
+            self.loose.append(stateless(request, 503, extra))
+            self.loose_taken.append((edge, request.seq))
+            return
+        self.active.add(request.call)
         names = [limit for limit in plan.limits] if isinstance(plan, Plan) else []
         full = tuple(
             limit.name for limit in names if len(self.usage.get(limit.name, ())) >= limit.most

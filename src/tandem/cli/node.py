@@ -25,6 +25,14 @@ def list_(*, json: Json = False) -> None:
 
 @app.command
 def drain() -> None:
-    """Take no new calls; those that are there go on until they end. A restart ends it."""
+    """Take no new calls; those that are there go on until they end. `undrain`, or a stop and a start, ends it."""
     with refusals():
-        ask(load().control_socket, "drain")
+        left = ask(load().control_socket, "drain").get("calls", 0)
+        print(f"draining; {left} calls are left")
+
+
+@app.command
+def undrain() -> None:
+    """Take calls again."""
+    with refusals():
+        ask(load().control_socket, "undrain")

@@ -1,12 +1,13 @@
 """`tandem trunk`: carriers and other switches."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from msgspec.structs import replace
 
 from tandem.adapters.sqlite_routing import list_trunks
+from tandem.cli.ask import NoNode, Problem, ask
 from tandem.cli.desk import Json, by, desk, fields, reload, show_one, show_rows, tenant_of
 from tandem.cli.user import read_password
 from tandem.routing.model.rows import Trunk
@@ -14,7 +15,19 @@ from tandem.web import changes
 from tandem.web.changes import TRUNKS, values
 
 app = App(name="trunk", help="Trunks: carriers and other switches.")
-COLUMNS = ("id", "tenant", "host", "port", "username", "register", "format", "max_calls", "enabled")
+COLUMNS = (
+    "id",
+    "tenant",
+    "host",
+    "port",
+    "username",
+    "state",
+    "expires_at",
+    "error",
+    "format",
+    "max_calls",
+    "enabled",
+)
 PasswordFile = Annotated[
     Path | None,
     Parameter(help="A file whose first line is the password; --password-file=-: standard input."),
@@ -42,10 +55,28 @@ def add(
 
 @app.command(name="list")
 def list_(*, tenant: str = "", json: Json = False) -> None:
-    """List trunks; with a tenant only its own."""
-    with desk() as (_, connection):
+    """List trunks with their registration; with a tenant only its own."""
+    with desk() as (config, connection):
         rows = list_trunks(connection, tenant_of(connection, tenant) if tenant else None)
-        show_rows([values(trunk) for trunk in rows], COLUMNS, as_json=json)
+        try:
+            live = {trunk["id"]: trunk for trunk in ask(config.control_socket, "trunks.list")}
+        except (NoNode, Problem):  # the rows are there without a node too
+            live = {}
+        shown = [{**values(trunk), **registration(live.get(trunk.id))} for trunk in rows]
+        show_rows(shown, COLUMNS, as_json=json)
+
+
+def registration(live: dict[str, Any] | None) -> dict[str, Any]:
+    """State, end and last error of a trunk's registration, as the node tells it."""
+    if live is None:
+        return {"state": "?", "expires_at": None, "error": ""}
+    if not live["register"]:
+        return {"state": "-", "expires_at": None, "error": ""}
+    return {
+        "state": live["state"] or "off",
+        "expires_at": live["expires_at"] or None,
+        "error": live["error"],
+    }
 
 
 @app.command

@@ -5,6 +5,7 @@ from typing import Any
 
 from tandem.calls.batch import Live
 from tandem.calls.model import originate
+from tandem.calls.model.admission import WHY
 from tandem.calls.model.call import ENDED, GONE, Call, Leg
 from tandem.calls.model.events import HangUp, Move
 from tandem.calls.service import Service
@@ -110,6 +111,9 @@ class Desk:
         plan, there = self.directory.reach(who, uri(to, who))
         if not isinstance(plan, Plan):
             raise NoSuch(422, "cannot be reached", plan.why, "to")
+        admission = self.service.shell.admission
+        if why := admission.refuses(plan, len(self.service.shell.active)):
+            raise NoSuch(503, "no new calls now", WHY[why])
         key = originate.call_id(self.fresh())
         self.service.shell.live[key] = Live(None, 0)
         self.service.order(

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from tandem.boundary import Flow, Request, Response
 from tandem.calls.model import text
 from tandem.calls.model.call import Call, Contact
-from tandem.routing.model.plan import Asked, Plan, Refusal
+from tandem.routing.model.plan import Asked, Plan, Refusal, Target
 from tandem.routing.model.route import route
 from tandem.routing.model.tables import Tables
 
@@ -24,8 +26,16 @@ class Registrar(Protocol):
 class Directory:
     """The shell's Outside. `tables` is replaced as a whole when the tables change."""
 
-    def __init__(self, *, tables: Tables, registrar: Registrar, now: Callable[[], int]) -> None:
-        self.tables, self.registrar, self.now = tables, registrar, now
+    def __init__(
+        self,
+        *,
+        tables: Tables,
+        registrar: Registrar,
+        now: Callable[[], int],
+        address: Callable[[str], str] = lambda host: host,
+    ) -> None:
+        """`address` gives a trunk's host as an address; "" when it has none now."""
+        self.tables, self.registrar, self.now, self.address = tables, registrar, now, address
 
     def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
         asserted = request.special.get("p-asserted-identity", [""])[0]
@@ -64,8 +74,16 @@ class Directory:
         plan = route(self.tables, asked, hash, self.now())
         if isinstance(plan, Refusal):
             return plan, {}
+        if any(target.host for stage in plan.stages for target in stage):
+            stages = tuple(tuple(map(self.located, stage)) for stage in plan.stages)
+            plan = replace(plan, stages=stages)
         aors = {target.aor for stage in plan.stages for target in stage if target.aor}
         return plan, {aor: self.contacts(aor) for aor in aors}
+
+    def located(self, target: Target) -> Target:
+        """A trunk's host as an address. A name without one stays: it cannot be sent to, and the next target is tried."""
+        address = self.address(target.host) if target.host else ""
+        return replace(target, host=address) if address not in ("", target.host) else target
 
     def contacts(self, aor: str) -> tuple[Contact, ...]:
         """The bindings of an address of record, best q first."""

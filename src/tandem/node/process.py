@@ -1,7 +1,9 @@
 """The call node as one object: its rooms, what they say to each other, its start and its end. Adapters come from wiring."""
 
 import asyncio
+import hashlib
 import json
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +11,9 @@ from typing import Any
 from tandem import boundary
 from tandem.boundary import Command, EdgeDown, EdgeUp, Request
 from tandem.boundary import Event as Heard
+from tandem.calls.commands import stateless
+from tandem.calls.model import originate
+from tandem.calls.model.admission import Admission
 from tandem.calls.model.text import display_of, quoted
 from tandem.calls.service import Service
 from tandem.calls.shell import Shell
@@ -17,8 +22,10 @@ from tandem.messages.service import Messages
 from tandem.node.directory import Directory
 from tandem.ports import Store
 from tandem.routing.model.plan import Refusal
+from tandem.trunks.service import Trunks
 
 ROWS = "c/"  # calls' keys in the store begin so
+DRAINING = "n/draining"  # the row that says so
 
 
 def now_us() -> int:
@@ -30,14 +37,30 @@ class Process:
     """Everything but the control socket. `core` is tandem._core.Node, not yet open to edges."""
 
     def __init__(
-        self, *, core: Any, store: Store, epoch: int, directory: Directory, node: int = 1
+        self,
+        *,
+        core: Any,
+        store: Store,
+        epoch: int,
+        directory: Directory,
+        admission: Admission,
+        keyed: bytes,
+        node: int = 1,
     ) -> None:
+        """`keyed`: the secret of keyed hashes, which spread what would otherwise happen at once."""
         self.core, self.store, self.epoch, self.directory = core, store, epoch, directory
+        self.admission, self.keyed = admission, keyed
         self.started_at = now_us()
-        self.draining = False
+        self.adopted = False  # what the last process left is settled
+        self.drain_changed: Callable[[], None] = lambda: None
         self.edges: dict[int, EdgeUp] = {}
         self.shell = Shell(
-            node=node, epoch=epoch, writer=self.started_at, outside=directory, load=self.load
+            node=node,
+            epoch=epoch,
+            writer=self.started_at,
+            outside=directory,
+            load=self.load,
+            admission=admission,
         )
         self.shell.other = self.heard
         self.service = Service(core=core, rows=self, shell=self.shell, now=now_us)
@@ -50,6 +73,21 @@ class Process:
             say=self.service.say,
             now=now_us,
         )
+        self.trunks = Trunks(
+            store=store,
+            epoch=epoch,
+            writer=self.started_at,
+            address=directory.address,
+            hash=self.hash,
+            fresh=lambda: originate.call_id(secrets.randbits(65)),
+            say=self.service.say,
+            now=now_us,
+        )
+
+    def hash(self, text: str, number: int) -> int:
+        """A keyed hash."""
+        digest = hashlib.blake2b(f"{text} {number}".encode(), key=self.keyed, digest_size=7)
+        return int.from_bytes(digest.digest(), "big")
 
     # -- rows of calls, under their own prefix
 
@@ -76,6 +114,9 @@ class Process:
                 commands += self.shell.adopt(key, found, now_us())
         self.core.run(boundary.write_commands(commands))
         self.messages.adopt()
+        self.trunks.adopt()
+        self.adopted = True
+        self.admission.draining = self.store.load(DRAINING) is not None
         return len(rows)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -95,8 +136,31 @@ class Process:
         if self.service.stuck is not None:
             found.append("the journal refuses writes")
         if self.draining:
-            found.append("the node is draining")
+            found.append(f"the node is draining: {len(self.shell.active)} calls are left")
         return found
+
+    # -- drain
+
+    @property
+    def draining(self) -> bool:
+        return self.admission.draining
+
+    def drain(self, *, on: bool) -> None:
+        """Takes no new calls and registrations, or takes them again. An heir of a node that was killed drains too."""
+        row = b"1" if on else None
+        if on or self.store.load(DRAINING) is not None:
+            self.store.put([(DRAINING, row, 0)])
+        if on != self.admission.draining:
+            self.admission.draining = on
+            log.info(
+                "node drains" if on else "node takes calls again", calls=len(self.shell.active)
+            )
+            self.drain_changed()
+
+    def stopped(self) -> None:
+        """A node that was stopped on purpose starts afresh."""
+        if self.store.load(DRAINING) is not None:
+            self.store.put([(DRAINING, None, 0)])
 
     # -- what belongs to no call
 
@@ -113,8 +177,9 @@ class Process:
             case boundary.FlowClosed() | boundary.Acked():
                 return []
             case Request(method="SUBSCRIBE"):
-                return [self.shell.stateless(event, 489)]
-        return self.messages.heard(event)
+                return [stateless(event, 489)]
+        said = self.trunks.heard(event)
+        return said if said is not None else self.messages.heard(event)
 
     def addressee(self, request: Request) -> tuple[str, str] | int:
         """(address of record, From value) of a MESSAGE, by the same tables as calls."""

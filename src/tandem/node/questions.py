@@ -40,6 +40,8 @@ def handlers(
         "events": questions.told,
         "events.tail": questions.tail,
         "drain": questions.drain,
+        "undrain": questions.undrain,
+        "trunks.list": questions.trunks,
     }
 
 
@@ -74,7 +76,10 @@ class Questions:
     def stats(self, asked: dict[str, Any]) -> dict[str, Any]:
         process = self.process
         return {
-            "node": process.core.counters(),
+            "node": {
+                **process.core.counters(),
+                **{f"calls_refused_{why}": n for why, n in process.admission.refused.items()},
+            },
             "edges": {str(edge): json.loads(text) for edge, text in process.core.edge_stats()},
             "gauges": {
                 "calls": len(process.shell.active),
@@ -82,6 +87,10 @@ class Questions:
                 "registrations": process.core.bindings_count(),
                 "links": len(process.edges),
                 "messages_kept": len(process.messages.kept),
+                "trunks_registered": process.trunks.registered(),
+                "trunks_registering": len(process.trunks.kept),
+                "draining": int(process.draining),
+                "lag_milliseconds": round(process.admission.lags[1] * 1000),
             },
             "journal": dict(process.store.stats()),
         }
@@ -166,8 +175,29 @@ class Questions:
         }
 
     def drain(self, asked: dict[str, Any]) -> dict[str, Any]:
-        self.process.draining = True
+        self.process.drain(on=True)
+        return {"calls": len(self.process.shell.active)}
+
+    def undrain(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.process.drain(on=False)
         return {}
+
+    def trunks(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """Every trunk with what is live of it: registration, addresses of its host, calls."""
+        process, tenant = self.process, str(asked.get("tenant") or "")
+        return [
+            {
+                "id": trunk.id,
+                "tenant": trunk.tenant,
+                "host": trunk.host,
+                "address": process.directory.address(trunk.host),
+                "enabled": trunk.enabled,
+                "register": trunk.register,
+                **process.trunks.status(trunk.id),
+            }
+            for trunk in sorted(process.directory.tables.trunks.values(), key=lambda one: one.id)
+            if tenant in ("", trunk.tenant)
+        ]
 
 
 def plain(event: CallEvent) -> dict[str, Any]:

@@ -172,8 +172,8 @@ impl Owner {
         if message.len() + SIP_DOWN_HEAD + 4096 > MAX_FRAME {
             return Err("size");
         }
-        if self.out.advertised(&flow).is_none() && flow.transport == Transport::Udp {
-            // An edge that died: whoever holds a socket for datagrams says it
+        if self.out.advertised(&flow).is_none() && (flow.transport == Transport::Udp || flow.connection == 0) {
+            // No edge is named (a trunk is called), or it died: whoever has a socket of this transport says it
             let other = self.out.edges.iter().find(|(_, edge)| edge.up && edge.locals.iter().any(|local| local.transport == flow.transport));
             flow.edge = other.map(|(number, _)| *number).unwrap_or(flow.edge);
         }

@@ -58,9 +58,16 @@ def new_call(request: Request, plan: Plan | Refusal) -> Call:
         stage=0, legs=(), attempts=(), servers=(), clients=(), invite=request.txn, next_n=1, next_leg=0, bridge=("", ""),
         invited_at=request.at, max_seconds=planned.max_seconds if planned else 0,
         emergency=bool(planned and planned.emergency),
-        trunk_in=request.trust[6:] if request.trust.startswith("trunk:") else "",
+        trunk_in=trunk_in(request, plan),
         inbound_headers=planned.inbound_headers if planned else (),
     )  # fmt: skip
+
+
+def trunk_in(request: Request, plan: Plan | Refusal) -> str:
+    """The trunk that calls; several accounts with one carrier share addresses, and routing tells them apart."""
+    if not request.trust.startswith("trunk:"):
+        return ""
+    return (plan.caller if plan.caller.startswith("trunk:") else request.trust)[6:]
 
 
 def shard_of(call: str) -> int:

@@ -1,7 +1,10 @@
 """What owner and edge must know before they let a request in: boundary.md section 5, from the tables."""
 
+from collections.abc import Callable
 from typing import Any
 
+from tandem.names.model import is_numeric
+from tandem.routing.model.rows import Trunk
 from tandem.routing.model.tables import Tables
 
 ALGORITHMS = ("SHA-256", "MD5")
@@ -21,9 +24,17 @@ LIMITS = {
 
 
 def policy(
-    tables: Tables, version: int = 1, settings: dict[str, Any] | None = None
+    tables: Tables,
+    version: int = 1,
+    settings: dict[str, Any] | None = None,
+    *,
+    addresses: Callable[[str], tuple[str, ...]] = lambda host: (),
+    draining: bool = False,
 ) -> dict[str, Any]:
-    """The policy as JSON-ready values. settings may hold default_domain, allow, deny, algorithms, nonce_seconds, limits."""
+    """The policy as JSON-ready values. settings may hold default_domain, allow, deny, algorithms, nonce_seconds, limits.
+
+    addresses: those of a trunk's host. Where we register, the registrar calls us from them.
+    """
     own = settings or {}
     domains = {domain: place.tenant.id for domain, place in tables.domains.items()}
     return {
@@ -31,12 +42,7 @@ def policy(
         "default_domain": own.get("default_domain") or next(iter(domains), ""),
         "domains": domains,
         "trunks": [
-            {
-                "id": trunk.id,
-                "tenant": trunk.tenant,
-                "cidrs": list(trunk.cidrs),
-                "tls_names": list(trunk.tls_names),
-            }
+            _trunk(trunk, addresses(trunk.host))
             for trunk in tables.trunks.values()
             if trunk.enabled and (not trunk.tenant or trunk.tenant in tables.tenants)
         ],
@@ -45,4 +51,19 @@ def policy(
         "algorithms": list(own.get("algorithms", ALGORITHMS)),
         "nonce_seconds": own.get("nonce_seconds", NONCE_SECONDS),
         "limits": LIMITS | own.get("limits", {}),
+        "draining": draining,
+    }
+
+
+def _trunk(trunk: Trunk, addresses: tuple[str, ...]) -> dict[str, Any]:
+    called_from = list(trunk.cidrs)
+    if trunk.register:
+        called_from += [found for found in addresses if found not in called_from]
+    return {
+        "id": trunk.id,
+        "tenant": trunk.tenant,
+        "cidrs": called_from,
+        "tls_names": list(trunk.tls_names),
+        "addresses": list(addresses),
+        "server_names": [] if is_numeric(trunk.host) else [trunk.host],
     }

@@ -7,7 +7,7 @@ from tandem.routing.model.lists import allows, denied
 from tandem.routing.model.numbers import normalise
 from tandem.routing.model.plan import Asked, Diversion, Limit, Plan, Refusal, Target
 from tandem.routing.model.tables import Place, Tables, country_of
-from tandem.routing.model.uri import split_uri
+from tandem.routing.model.uri import split_name_addr, split_uri
 
 FORWARDS_MOST = 5
 STAGES_MOST = 16
@@ -70,12 +70,16 @@ def _from_user(tables: Tables, asked: Asked, aor: str, hash: int, now: int) -> P
 
 
 def _from_trunk(tables: Tables, asked: Asked, id: str, hash: int, now: int) -> Plan | Refusal:
+    dialled = split_uri(asked.uri)[0]
+    id = _by_login(tables, id, dialled)
     trunk = tables.trunks.get(id)
     by = f"trunk:{id}"
     if trunk is None or not trunk.enabled:
         return Refusal(403, "Forbidden", f"trunk {id} is not known or switched off", caller=by)
     reader = tables.readers[id]
-    dialled = split_uri(asked.uri)[0]
+    by_login = trunk.register and dialled == (trunk.contact or trunk.username)
+    if by_login:  # the Request-URI is our Contact; the number that was called is in To, if anywhere
+        dialled = split_uri(split_name_addr(asked.to)[1])[0]
     number = normalise(dialled, reader)
     if trunk.format == "digits" and dialled.isdigit() and len(dialled) > reader.short_digits:
         number = "+" + dialled
@@ -88,6 +92,8 @@ def _from_trunk(tables: Tables, asked: Asked, id: str, hash: int, now: int) -> P
     shown = trunk_identity(trunk, reader, asked)
     journey = _Journey(tables, place, shown, "", hash, now)
     user = _find(place, dialled) or _find(place, number)
+    if by_login and dialled == (trunk.contact or trunk.username) and trunk.default_to:
+        user = None  # a user who is called as our account is by chance
     wanted = user.name if user else trunk.default_to
     if not wanted:
         why = f"nobody has the number {number or dialled}, and trunk {id} has no default"
@@ -109,6 +115,14 @@ def _from_trunk(tables: Tables, asked: Asked, id: str, hash: int, now: int) -> P
         inbound_headers=trunk.headers_in,
         why=f"{number or dialled} from trunk {id}: {journey.why}",
     )
+
+
+def _by_login(tables: Tables, id: str, user: str) -> str:
+    """Of several accounts with one carrier, which all call from the same addresses, the one whose Contact was asked."""
+    trunk, ids = tables.trunks.get(id), tables.logins.get(user, ())
+    if trunk is None or id in ids:
+        return id
+    return next((other for other in ids if tables.trunks[other].host == trunk.host), id)
 
 
 class _Journey:

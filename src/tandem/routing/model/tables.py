@@ -57,6 +57,9 @@ class Tables(Struct, frozen=True):
     shared: Prefixes
     countries: dict[str, str]  # digits to ISO 3166
     hosts: frozenset[str]  # names of our own that are no tenant's domain
+    logins: dict[
+        str, tuple[str, ...]
+    ]  # trunks by the user part that their carriers call us by, where we register
 
 
 def tables_from(
@@ -105,6 +108,7 @@ def tables_from(
         shared=_prefixes(ways[""]),
         countries={line.prefix: line.code for line in countries},
         hosts=frozenset(host.lower() for host in hosts),
+        logins=_logins(peers),
     )
 
 
@@ -144,6 +148,14 @@ def country_of(tables: Tables, number: str) -> tuple[str, int]:
             if code:
                 return code, 1 + length
     return "", 0
+
+
+def _logins(trunks: dict[str, Trunk]) -> dict[str, tuple[str, ...]]:
+    by: dict[str, list[str]] = defaultdict(list)
+    for trunk in trunks.values():
+        if trunk.register and trunk.enabled:
+            by[trunk.contact or trunk.username].append(trunk.id)
+    return {user: tuple(ids) for user, ids in by.items()}
 
 
 def _ways(routes: Iterable[Route], trunks: dict[str, Trunk]) -> dict[str, list[Way]]:
