@@ -25,14 +25,7 @@ from tandem.calls.batch import Batch, Live, Outside, Save, logs_of, on, revive, 
 from tandem.calls.commands import command, last_words, rearm, stateless, taken_of
 from tandem.calls.model import timers
 from tandem.calls.model.admission import Admission, retry_after
-from tandem.calls.model.call import (
-    ENDED,
-    SCHEMA,
-    SETUP,
-    Call,
-    Effect,
-    Row,
-)
+from tandem.calls.model.call import ENDED, SCHEMA, SETUP, Call, Effect, Row
 from tandem.calls.model.events import CallerGone, FlowLost, Lapsed, Placed, Rerouted, Ticked
 from tandem.calls.model.step import Event, step
 from tandem.calls.words import Words, fresh, left_over, numbers
@@ -160,8 +153,7 @@ class Shell:
     def place(self, request: Request, edge: int) -> None:
         plan, contacts = self.outside.place(request)
         if why := self.admission.refuses(plan, len(self.active)):
-            extra = f"Retry-After: {retry_after(why, request.txn)}\r\n"
-            self.loose.append(stateless(request, 503, extra))
+            self.loose.append(stateless(request, 503, retry_after(why, request.txn)))
             self.loose_taken.append((edge, request.seq))
             return
         self.active.add(request.call)

@@ -48,7 +48,7 @@ class Admission:
         return why
 
 
-def retry_after(why: str, hash: int) -> int:
-    """Seconds, spread by a keyed hash: those who are sent away together must not come back together."""
+def retry_after(why: str, hash: int) -> str:
+    """The header line, spread by a keyed hash: those who are sent away together must not come back together."""
     least = DRAIN_SECONDS if why == "draining" else RETRY_SECONDS
-    return least + hash % least
+    return f"Retry-After: {least + hash % least}\r\n"
