@@ -12,7 +12,13 @@ SOURCE = ROOT / "src" / "tandem"
 PURE_MOST, ANY_MOST = 400, 600  # lines
 
 # Pure files decide and do nothing else: models, and what is named here.
-PURE_FILES = {"boundary.py", "calls/shell.py", "calls/commands.py", "calls/batch.py", "calls/words.py"}
+PURE_FILES = {
+    "boundary.py",
+    "calls/shell.py",
+    "calls/commands.py",
+    "calls/batch.py",
+    "calls/words.py",
+}
 PURE_LIBRARIES = {"msgspec"}
 UNCLEAN = {
     "asyncio",

@@ -7,11 +7,29 @@ from ipaddress import ip_address
 from tandem import boundary
 from tandem._core import Owner
 from tandem.boundary import (
-    UDP, Ack, Acked, Ask, EdgeDown, EdgeUp, Failed, Flow, Request, Respond, Response, Taken, TimedOut, read_events, write_commands,
+    UDP,
+    Ack,
+    Acked,
+    Ask,
+    EdgeDown,
+    EdgeUp,
+    Failed,
+    Flow,
+    Request,
+    Respond,
+    Response,
+    Taken,
+    TimedOut,
+    read_events,
+    write_commands,
 )  # fmt: skip
 
 SECOND = 1_000_000
-KEYS = {"hash": "01" * 16, "signing": [{"id": "a", "secret": "02" * 16}], "nonce": [{"id": "a", "secret": "03" * 16}]}
+KEYS = {
+    "hash": "01" * 16,
+    "signing": [{"id": "a", "secret": "02" * 16}],
+    "nonce": [{"id": "a", "secret": "03" * 16}],
+}
 POLICY = {
     "version": 1, "default_domain": "demo.example", "domains": {"demo.example": "demo"},
     "trunks": [{"id": "carrier", "tenant": "demo", "cidrs": ["192.0.2.0/24"], "tls_names": []}],
@@ -30,12 +48,22 @@ class World:
         config = {"node_id": 1, "incarnation": 5, "epoch": 3, "keys": KEYS, "policy": POLICY}
         self.owner, self.now, self.seq = Owner(json.dumps(config).encode()), SECOND, 100
         self.owner.link_up(1, self.now)
-        hello = struct.pack("<BHHQB", 1, 1, 1, 99, 1) + b"\x01" + address("10.0.0.1", 5060) + struct.pack("<H", 13) + b"10.0.0.1:5060"
+        hello = (
+            struct.pack("<BHHQB", 1, 1, 1, 99, 1)
+            + b"\x01"
+            + address("10.0.0.1", 5060)
+            + struct.pack("<H", 13)
+            + b"10.0.0.1:5060"
+        )
         self.owner.handle(1, hello + struct.pack("<I", 0), self.now)
 
     def say(self, text: str, *, host: str = "192.0.2.1", shard: int = 9) -> list[boundary.Event]:
         self.seq += 1
-        head = struct.pack("<BQHIQBB", 2, self.seq, shard, 3, 0, UDP, 0) + address(host, 5062) + struct.pack("<Q", self.now + 5)
+        head = (
+            struct.pack("<BQHIQBB", 2, self.seq, shard, 3, 0, UDP, 0)
+            + address(host, 5062)
+            + struct.pack("<Q", self.now + 5)
+        )
         self.owner.handle(1, head + text.encode("latin-1"), self.now)
         return read_events(self.owner.drain())
 
@@ -47,7 +75,12 @@ class World:
         return [frame[43:].decode("latin-1") for _, frame in self.owner.output() if frame[0] == 65]
 
     def taken(self) -> list[int]:
-        return [seq for _, frame in self.owner.output() if frame[0] == 66 for (seq,) in struct.iter_unpack("<Q", frame[1:])]
+        return [
+            seq
+            for _, frame in self.owner.output()
+            if frame[0] == 66
+            for (seq,) in struct.iter_unpack("<Q", frame[1:])
+        ]
 
     def invited(self) -> Request:
         self.owner.drain(), self.owner.output()
@@ -80,7 +113,17 @@ def respond(event: Request, status: int, tag: str = "", contact: str = "") -> Re
 def request(call: str, n: int, method: str = "INVITE", branch_of: int = 0) -> Ask:
     text = f"{method} sip:bob@192.0.2.9 SIP/2.0\r\nFrom: <sip:a>;tag={call}b0\r\nTo: <sip:bob@x>\r\nCall-ID: {call}b0\r\nCSeq: {n} {method}\r\n\r\n"
     flow = Flow(1, 0, UDP, 0, "192.0.2.9", 5060)
-    return Ask(9, call, n, method, flow, "b0" if method == "INVITE" else "", f"{call}b0", text.encode(), branch_of=branch_of)
+    return Ask(
+        9,
+        call,
+        n,
+        method,
+        flow,
+        "b0" if method == "INVITE" else "",
+        f"{call}b0",
+        text.encode(),
+        branch_of=branch_of,
+    )
 
 
 def reply(sent: str, status: int, tag: str = "bob") -> str:
@@ -108,12 +151,23 @@ def test_an_invite_is_told_with_all_its_fields() -> None:
     assert ("INVITE", "sip:bob@demo.example", "one", "", "c1", 7, 70) == (
         event.method, event.uri, event.from_tag, event.to_tag, event.call_id, event.cseq, event.max_forwards,
     )  # fmt: skip
-    assert ("trunk:carrier", 101, SECOND + 5, 13) == (event.trust, event.seq, event.at, len(event.call))
+    assert ("trunk:carrier", 101, SECOND + 5, 13) == (
+        event.trust,
+        event.seq,
+        event.at,
+        len(event.call),
+    )
     assert '"J\u00f6rg" <sip:alice@demo.example>;tag=one' == event.from_
     assert Flow(1, 0, UDP, 0, "192.0.2.1", 5062) == event.flow
-    assert "v: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKaaa;received=192.0.2.1;rport=5062\r\n" == event.vias
+    assert (
+        "v: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKaaa;received=192.0.2.1;rport=5062\r\n" == event.vias
+    )
     assert ({"supported": ["timer"]}, "X-Mine: yes\r\n") == (event.special, event.rest)
-    assert ("application/sdp", b"v=0\n", len(INVITE)) == (event.content_type, event.body, event.size)
+    assert ("application/sdp", b"v=0\n", len(INVITE)) == (
+        event.content_type,
+        event.body,
+        event.size,
+    )
 
 
 def test_a_call_is_invited_rung_answered_acknowledged_and_ended() -> None:
@@ -122,9 +176,11 @@ def test_a_call_is_invited_rung_answered_acknowledged_and_ended() -> None:
     tag = event.call + "a0"
     assert [] == world.say(INVITE)  # absorbed: nothing has been answered
     (trying,) = world.run(Taken(1, [event.seq]), respond(event, 100))
-    assert trying.startswith("SIP/2.0 100 X\r\nv: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKaaa;received=192.0.2.1;rport=5062\r\n")
+    assert trying.startswith(
+        "SIP/2.0 100 X\r\nv: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKaaa;received=192.0.2.1;rport=5062\r\n"
+    )
     (ringing,) = world.run(respond(event, 180, tag, "a0"))
-    assert f"Contact: <sip:a09a0" in ringing and "@10.0.0.1:5060>" in ringing
+    assert "Contact: <sip:a09a0" in ringing and "@10.0.0.1:5060>" in ringing
     assert [] == world.say(INVITE) and [ringing] == world.sent()
     (answer,) = world.run(respond(event, 200, tag, "a0"))
     world.now += SECOND // 2
@@ -137,9 +193,13 @@ def test_a_call_is_invited_rung_answered_acknowledged_and_ended() -> None:
     world.now += 40 * SECOND
     world.owner.advance(world.now)
     assert ([], []) == (world.sent(), read_events(world.owner.drain()))
-    (bye,) = world.say(ack.replace("ACK", "BYE").replace("7 BYE", "8 BYE").replace("z9hG4bKack", "z9hG4bKbye"))
+    (bye,) = world.say(
+        ack.replace("ACK", "BYE").replace("7 BYE", "8 BYE").replace("z9hG4bKack", "z9hG4bKbye")
+    )
     assert isinstance(bye, Request) and ("BYE", event.call, "") == (bye.method, bye.call, bye.trust)
-    assert world.run(respond(bye, 200))[0].startswith("SIP/2.0 200 X\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKbye\r\n")
+    assert world.run(respond(bye, 200))[0].startswith(
+        "SIP/2.0 200 X\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKbye\r\n"
+    )
 
 
 def test_a_callee_is_asked_rings_answers_and_hears_our_ack_for_every_2xx() -> None:
@@ -147,17 +207,35 @@ def test_a_callee_is_asked_rings_answers_and_hears_our_ack_for_every_2xx() -> No
     call = world.invited().call
     world.taken()
     (invite,) = world.run(request(call, 3))
-    assert "Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK" + call + "3-a" in invite and ";rport\r\n" in invite
+    assert (
+        "Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK" + call + "3-a" in invite
+        and ";rport\r\n" in invite
+    )
     assert [] == world.say(reply(invite, 100)) and [world.seq] == world.taken()
     (ringing,) = world.say(reply(invite, 180))
-    assert isinstance(ringing, Response) and (180, 3, "bob", "Whatever") == (ringing.status, ringing.n, ringing.to_tag, ringing.reason)
+    assert isinstance(ringing, Response) and (180, 3, "bob", "Whatever") == (
+        ringing.status,
+        ringing.n,
+        ringing.to_tag,
+        ringing.reason,
+    )
     (answered,) = world.say(reply(invite, 200))
     ack = Ack(
-        9, call, 3, 4, "bob", Flow(1, 0, UDP, 0, "192.0.2.9", 5060), b"ACK sip:bob@192.0.2.9 SIP/2.0\r\nTo: <sip:bob>;tag=bob\r\n\r\n"
+        9,
+        call,
+        3,
+        4,
+        "bob",
+        Flow(1, 0, UDP, 0, "192.0.2.9", 5060),
+        b"ACK sip:bob@192.0.2.9 SIP/2.0\r\nTo: <sip:bob>;tag=bob\r\n\r\n",
     )
     (said,) = world.run(Taken(1, [answered.seq]), ack)  # type: ignore[union-attr]
     assert [] == world.say(reply(invite, 200)) and [said] == world.sent()
-    assert [200] == [event.status for event in world.say(reply(invite, 200, "carol")) if isinstance(event, Response)]
+    assert [200] == [
+        event.status
+        for event in world.say(reply(invite, 200, "carol"))
+        if isinstance(event, Response)
+    ]
 
 
 def test_the_ack_to_a_refusal_goes_out_when_its_event_is_taken() -> None:
@@ -167,16 +245,27 @@ def test_the_ack_to_a_refusal_goes_out_when_its_event_is_taken() -> None:
     (busy,) = world.say(reply(invite, 486))
     assert isinstance(busy, Response) and [] == world.sent()
     (ack,) = world.run(Taken(1, [busy.seq]))
-    assert ack.startswith("ACK sip:bob@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK" + call + "3-a")
+    assert ack.startswith(
+        "ACK sip:bob@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK"
+        + call
+        + "3-a"
+    )
     assert "To: <sip:bob@x>;tag=bob\r\nCSeq: 3 ACK\r\n" in ack
 
 
 def test_a_cancel_is_told_with_the_call_that_it_cancels_and_a_stray_one_is_refused() -> None:
     world = World()
     invite = world.invited()
-    cancel = INVITE.split("\r\n\r\n")[0].replace("INVITE", "CANCEL").replace("Length: 4", "Length: 0") + "\r\n\r\n"
+    cancel = (
+        INVITE.split("\r\n\r\n")[0].replace("INVITE", "CANCEL").replace("Length: 4", "Length: 0")
+        + "\r\n\r\n"
+    )
     (event,) = world.say(cancel)
-    assert isinstance(event, Request) and ("CANCEL", invite.call) == (event.method, event.call) and event.txn != invite.txn
+    assert (
+        isinstance(event, Request)
+        and ("CANCEL", invite.call) == (event.method, event.call)
+        and event.txn != invite.txn
+    )
     assert [] == world.say(cancel.replace("z9hG4bKaaa", "z9hG4bKbbb"))
     assert world.sent()[0].startswith("SIP/2.0 481 ")
 
@@ -199,11 +288,26 @@ def test_silence_and_a_gone_connection_are_told() -> None:
     world.run(request(call, 3), request(call, 4))
     world.owner.output()
     world.run(request(call, 5))
-    world.run(Ask(9, call, 6, "INVITE", Flow(1, 0, 3, 0, "192.0.2.9", 5061), "", "", b"INVITE x SIP/2.0\r\n\r\n"))
+    world.run(
+        Ask(
+            9,
+            call,
+            6,
+            "INVITE",
+            Flow(1, 0, 3, 0, "192.0.2.9", 5061),
+            "",
+            "",
+            b"INVITE x SIP/2.0\r\n\r\n",
+        )
+    )
     assert [Failed(SECOND, call, 6, False, "route")] == read_events(world.owner.drain())
     while (due := world.owner.wake_at()) and due < 60 * SECOND:
         world.owner.advance(due)
-    late = [(event.call, event.txn, event.server) for event in read_events(world.owner.drain()) if isinstance(event, TimedOut)]
+    late = [
+        (event.call, event.txn, event.server)
+        for event in read_events(world.owner.drain())
+        if isinstance(event, TimedOut)
+    ]
     assert [(call, 3, False), (call, 4, False), (call, 5, False)] == sorted(late)
 
 

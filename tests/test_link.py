@@ -13,7 +13,18 @@ from pathlib import Path
 import pytest
 
 from tandem._core import Node
-from tandem.boundary import Acked, Ask, Event, Flow, Request, Respond, Response, Taken, UDP, read_events, write_commands
+from tandem.boundary import (
+    UDP,
+    Acked,
+    Ask,
+    Event,
+    Flow,
+    Request,
+    Response,
+    Taken,
+    read_events,
+    write_commands,
+)
 from test_core import KEYS, respond
 
 POLICY = {
@@ -37,19 +48,32 @@ class Bench:
         self.wait(lambda event: event.__class__.__name__ == "EdgeUp")
 
     def start_node(self, epoch: int) -> Node:
-        config = {"node_id": 1, "incarnation": epoch, "epoch": epoch, "keys": KEYS, "policy": POLICY}
+        config = {
+            "node_id": 1,
+            "incarnation": epoch,
+            "epoch": epoch,
+            "keys": KEYS,
+            "policy": POLICY,
+        }
         node = Node(json.dumps(config).encode(), listen=self.place / "link.sock")
         node.open()
         return node
 
     def start_edge(self) -> subprocess.Popen[bytes]:
-        listen = {"transport": "udp", "fd": self.sip.fileno(), "bound": f"127.0.0.1:{self.port}", "advertised": f"127.0.0.1:{self.port}"}
+        listen = {
+            "transport": "udp",
+            "fd": self.sip.fileno(),
+            "bound": f"127.0.0.1:{self.port}",
+            "advertised": f"127.0.0.1:{self.port}",
+        }
         config = {
             "edge": 1, "link": str(self.place / "link.sock"), "keys": str(self.place / "keys.json"), "listen": [listen],
             "default_domain": "demo.example",
         }  # fmt: skip
         environ = dict(os.environ, TANDEM_EDGE=json.dumps(config))
-        return subprocess.Popen([sys.executable, "-m", "tandem.edge"], env=environ, pass_fds=(self.sip.fileno(),))
+        return subprocess.Popen(
+            [sys.executable, "-m", "tandem.edge"], env=environ, pass_fds=(self.sip.fileno(),)
+        )
 
     def wait(self, wanted: Callable[[Event], bool]) -> Event:
         end = time.monotonic() + 10
@@ -95,7 +119,9 @@ def test_an_invite_is_answered_acknowledged_and_its_dialog_finds_its_way_back(be
     alice.sendto(invite(bench, alice, 1).encode(), ("127.0.0.1", bench.port))
     event = bench.wait(lambda event: isinstance(event, Request))
     assert isinstance(event, Request) and "trunk:phones" == event.trust
-    bench.node.run(write_commands([Taken(1, [event.seq]), respond(event, 200, event.call + "a0", "a0")]))
+    bench.node.run(
+        write_commands([Taken(1, [event.seq]), respond(event, 200, event.call + "a0", "a0")])
+    )
     answer = alice.recv(65535).decode()
     assert answer.startswith("SIP/2.0 200 ")
     contact = answer.split("Contact: <")[1].split(">")[0]
@@ -119,7 +145,12 @@ def test_what_a_killed_node_had_not_taken_is_given_to_the_next(bench: Bench) -> 
     bench.node = bench.start_node(4)
     again = bench.wait(lambda event: isinstance(event, Request))
     assert isinstance(first, Request) and isinstance(again, Request)
-    assert (first.txn, first.call, first.seq, first.at) == (again.txn, again.call, again.seq, again.at)
+    assert (first.txn, first.call, first.seq, first.at) == (
+        again.txn,
+        again.call,
+        again.seq,
+        again.at,
+    )
     bench.node.run(write_commands([Taken(1, [again.seq]), respond(again, 486, again.call + "a0")]))
     assert alice.recv(65535).startswith(b"SIP/2.0 486 ")
 
@@ -131,16 +162,38 @@ def test_a_callee_is_rung_through_the_edge_and_its_answer_comes_back(bench: Benc
     assert isinstance(event, Request)
     flow = Flow(1, 0, UDP, 0, *bob.getsockname())
     text = f"INVITE sip:bob@127.0.0.1 SIP/2.0\r\nFrom: <sip:a>;tag={event.call}b0\r\nTo: <sip:b>\r\nCall-ID: {event.call}b0\r\nCSeq: 1 INVITE\r\nMax-Forwards: 69\r\n\r\n"
-    bench.node.run(write_commands([Ask(shard(event.call), event.call, 1, "INVITE", flow, "b0", event.call + "b0", text.encode())]))
+    bench.node.run(
+        write_commands(
+            [
+                Ask(
+                    shard(event.call),
+                    event.call,
+                    1,
+                    "INVITE",
+                    flow,
+                    "b0",
+                    event.call + "b0",
+                    text.encode(),
+                )
+            ]
+        )
+    )
     asked, source = bob.recvfrom(65535)
     lines = [
         line + (";tag=bob" if line.startswith("To:") else "")
         for line in asked.decode().split("\r\n")
         if line[:3] in ("Via", "Fro", "To:", "Cal", "CSe")
     ]
-    bob.sendto("\r\n".join(["SIP/2.0 180 Ringing", *lines, "Content-Length: 0", "", ""]).encode(), source)
+    bob.sendto(
+        "\r\n".join(["SIP/2.0 180 Ringing", *lines, "Content-Length: 0", "", ""]).encode(), source
+    )
     ringing = bench.wait(lambda event: isinstance(event, Response))
-    assert isinstance(ringing, Response) and (180, event.call, 1, "bob") == (ringing.status, ringing.call, ringing.n, ringing.to_tag)
+    assert isinstance(ringing, Response) and (180, event.call, 1, "bob") == (
+        ringing.status,
+        ringing.call,
+        ringing.n,
+        ringing.to_tag,
+    )
 
 
 def shard(call: str) -> int:

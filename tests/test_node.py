@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from tandem._core import Node, Store, read_trace
-from tandem.boundary import UDP, EdgeDown, EdgeUp, Event, Request, Respond, Taken, read_events, write_commands
+from tandem.boundary import (
+    UDP,
+    EdgeDown,
+    EdgeUp,
+    Event,
+    Request,
+    Taken,
+    read_events,
+    write_commands,
+)
 from test_core import INVITE, KEYS, POLICY, address, respond
 
 REGISTER = (
@@ -31,7 +40,11 @@ class Edge:
         self.socket.connect(str(path))
         self.data, self.seq = b"", 0
         hello = (
-            struct.pack("<BHHQB", 1, 1, 1, incarnation, 1) + b"\x01" + address("10.0.0.1", 5060) + struct.pack("<H", 13) + b"10.0.0.1:5060"
+            struct.pack("<BHHQB", 1, 1, 1, incarnation, 1)
+            + b"\x01"
+            + address("10.0.0.1", 5060)
+            + struct.pack("<H", 13)
+            + b"10.0.0.1:5060"
         )
         self.put(hello + struct.pack("<I", 2))
 
@@ -40,7 +53,11 @@ class Edge:
 
     def say(self, text: str, host: str = "192.0.2.1") -> None:
         self.seq += 1
-        head = struct.pack("<BQHIQBB", 2, self.seq, 9, 3, 0, UDP, 0) + address(host, 5062) + struct.pack("<Q", 1_700_000_000_000_000)
+        head = (
+            struct.pack("<BQHIQBB", 2, self.seq, 9, 3, 0, UDP, 0)
+            + address(host, 5062)
+            + struct.pack("<Q", 1_700_000_000_000_000)
+        )
         self.put(head + text.encode("latin-1"))
 
     def frame(self) -> bytes:
@@ -63,8 +80,15 @@ class Edge:
 
 def start(tmp_path: Path, **options: Store) -> Node:
     config = {"node_id": 1, "incarnation": 5, "epoch": 3, "keys": KEYS, "policy": POLICY}
-    node = Node(json.dumps(config).encode(), listen=tmp_path / "link.sock", trace=tmp_path / "trace", **options)
-    ha1 = {name: hashlib.new(name, b"alice:demo.example:secret").digest() for name in ("md5", "sha256")}
+    node = Node(
+        json.dumps(config).encode(),
+        listen=tmp_path / "link.sock",
+        trace=tmp_path / "trace",
+        **options,
+    )
+    ha1 = {
+        name: hashlib.new(name, b"alice:demo.example:secret").digest() for name in ("md5", "sha256")
+    }
     node.set_users([("alice@demo.example", ha1["md5"], ha1["sha256"], None)])
     node.open()
     return node
@@ -87,7 +111,9 @@ def register(edge: Edge, nc: int = 1) -> str:
     def h(text: str) -> str:
         return hashlib.sha256(text.encode()).hexdigest()
 
-    answer = h(f"{h('alice:demo.example:secret')}:{nonce}:00000001:c:auth:{h('REGISTER:sip:demo.example')}")
+    answer = h(
+        f"{h('alice:demo.example:secret')}:{nonce}:00000001:c:auth:{h('REGISTER:sip:demo.example')}"
+    )
     extra = (
         f'Authorization: Digest username="alice",realm="demo.example",nonce="{nonce}",uri="sip:demo.example",response="{answer}",'
         "algorithm=SHA-256,cnonce=\"c\",qop=auth,nc=00000001\r\n"
@@ -108,7 +134,9 @@ def test_an_invite_wakes_python_once_and_its_answer_reaches_the_edge(tmp_path: P
     assert edge.message().startswith("SIP/2.0 100 ") and struct.pack("<BQ", 66, 1) == edge.frame()
     node.run(write_commands([respond(event, 486, "t")]))
     first = time.monotonic()
-    assert edge.message() == edge.message() and 0.4 < time.monotonic() - first < 0.8  # timer G, by the thread
+    assert (
+        edge.message() == edge.message() and 0.4 < time.monotonic() - first < 0.8
+    )  # timer G, by the thread
     edge.socket.close()
     assert isinstance(events(node)[0], EdgeDown)
     records = read_trace(tmp_path / "trace", event.call)
@@ -126,7 +154,9 @@ def test_a_phone_registers_and_is_still_there_after_a_restart(tmp_path: Path) ->
     (before,) = node.lookup("alice@demo.example")
     assert ("sip:alice@10.9.9.9", 1.0, 1, 0, UDP, 0, "198.51.100.7", 5062) == before[:8]
     assert 595 < before[10] / 1e6 - time.time() < 602
-    assert 1 == node.bindings_count() and [("alice@demo.example", [before])] == node.registrations(0, 10)
+    assert 1 == node.bindings_count() and [("alice@demo.example", [before])] == node.registrations(
+        0, 10
+    )
     node.close()
     node = start(tmp_path, store=store)
     assert [before] == node.lookup("alice@demo.example")
@@ -157,7 +187,10 @@ def test_the_trace_gives_a_call_back_in_order(tmp_path: Path) -> None:
     edge.say(INVITE.replace("Call-ID: c1", "Call-ID: c2").replace("aaa", "ccc"))
     events(node)
     records = read_trace(tmp_path / "trace", request.call)
-    assert [(True, UDP, "10.0.0.1:5060", "192.0.2.1:5062"), (False, UDP, "10.0.0.1:5060", "192.0.2.1:5062")] == [r[1:5] for r in records]
+    assert [
+        (True, UDP, "10.0.0.1:5060", "192.0.2.1:5062"),
+        (False, UDP, "10.0.0.1:5060", "192.0.2.1:5062"),
+    ] == [r[1:5] for r in records]
     assert INVITE.encode("latin-1") == records[0][5] and records[1][5].startswith(b"SIP/2.0 180 ")
     node.close()
 

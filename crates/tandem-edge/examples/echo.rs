@@ -24,7 +24,8 @@ fn main() {
     std::fs::write(at("edge-policy.json"), policy).unwrap();
     let json = format!(
         r#"{{"edge": 1, "link": "{}", "keys": "{}", "listen": [{{"transport": "udp", "bound": "127.0.0.1:0"}}]}}"#,
-        at("owner.sock"), at("keys.json")
+        at("owner.sock"),
+        at("keys.json")
     );
     let listener = UnixListener::bind(at("owner.sock")).unwrap();
     let edge = Edge::open(Config::read(json.as_bytes()).unwrap()).unwrap();

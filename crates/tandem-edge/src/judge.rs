@@ -161,7 +161,11 @@ fn lane(question: &Question<'_>) -> Lane {
         let urn = question.uri.get(..15).is_some_and(|start| start.eq_ignore_ascii_case(b"urn:service:sos"));
         urn || matches!(question.tokens()[0], b"112" | b"911" | b"sos")
     };
-    if begins && !(question.method == b"INVITE" && emergency()) { Lane::Fresh } else { Lane::Kept }
+    if begins && !(question.method == b"INVITE" && emergency()) {
+        Lane::Fresh
+    } else {
+        Lane::Kept
+    }
 }
 
 fn reason(status: u16) -> &'static str {

@@ -126,10 +126,7 @@ impl Tls {
         Ok(client)
     }
 
-    fn client_of(
-        &self,
-        identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
-    ) -> Result<ClientConfig, rustls::Error> {
+    fn client_of(&self, identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>) -> Result<ClientConfig, rustls::Error> {
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -188,7 +185,11 @@ pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadTls> {
     let found = CertificateDer::pem_file_iter(path).map_err(|error| bad(path, error))?;
     let found = found.collect::<Result<Vec<_>, _>>().map_err(|error| bad(path, error))?;
-    if found.is_empty() { Err(bad(path, "no certificate in it")) } else { Ok(found) }
+    if found.is_empty() {
+        Err(bad(path, "no certificate in it"))
+    } else {
+        Ok(found)
+    }
 }
 
 fn roots_of(path: &Path) -> Result<Arc<RootCertStore>, BadTls> {

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_trunk_is_asked_for_its_names_at_its_addresses_only() {
-        let policy = br#"{"trunks": [{"cidrs": ["192.0.2.0/24", "2001:db8::/32"], "tls_names": ["sbc.example"]}, {"cidrs": ["0.0.0.0/0"]}]}"#;
+        let policy =
+            br#"{"trunks": [{"cidrs": ["192.0.2.0/24", "2001:db8::/32"], "tls_names": ["sbc.example"]}, {"cidrs": ["0.0.0.0/0"]}]}"#;
         let trunks = Trunks::read(policy);
         for (ip, count) in [("192.0.2.77", 1), ("192.0.3.1", 0), ("2001:db8::1", 1), ("2001:db9::1", 0)] {
             assert_eq!(count, trunks.names(ip.parse().unwrap()).len(), "{ip}");

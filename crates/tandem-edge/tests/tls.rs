@@ -50,10 +50,7 @@ impl Authority {
         write(&place.path("key.pem"), &key);
         write(&place.path("ca.pem"), &self.0.pem());
         let at = |name: &str| place.path(name).display().to_string();
-        format!(
-            r#", "tls": {{"certificate": "{}", "key": "{}", "ca": "{}"{more}}}"#,
-            at("certificate.pem"), at("key.pem"), at("ca.pem")
-        )
+        format!(r#", "tls": {{"certificate": "{}", "key": "{}", "ca": "{}"{more}}}"#, at("certificate.pem"), at("key.pem"), at("ca.pem"))
     }
 }
 

@@ -9,7 +9,8 @@ use std::net::TcpStream;
 fn golden() -> Vec<Vec<u8>> {
     let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/torture");
     let files = std::fs::read_dir(place).unwrap().map(|file| file.unwrap().path());
-    let messages: Vec<_> = files.filter(|path| path.extension().is_some_and(|ext| ext == "dat")).map(|path| std::fs::read(path).unwrap()).collect();
+    let messages: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|ext| ext == "dat")).map(|path| std::fs::read(path).unwrap()).collect();
     assert!(messages.len() > 40);
     messages
 }

@@ -25,7 +25,10 @@ fn a_datagram_goes_up_and_the_owners_answer_comes_down() {
     let (count, from) = alice.recv_from(&mut room).unwrap();
     assert_eq!((&b"SIP/2.0 100 Trying\r\n\r\n"[..], at), (&room[..count], from));
     let stats = link.counter("taken", 1);
-    assert_eq!((1, 1, 0), (stats["received_udp"].as_u64().unwrap(), stats["sent_udp"].as_u64().unwrap(), stats["kept_frames"].as_u64().unwrap()));
+    assert_eq!(
+        (1, 1, 0),
+        (stats["received_udp"].as_u64().unwrap(), stats["sent_udp"].as_u64().unwrap(), stats["kept_frames"].as_u64().unwrap())
+    );
     assert!(edge.stop() < Duration::from_secs(1));
 }
 
@@ -131,7 +134,14 @@ fn an_address_that_nobody_knew_is_learned_and_answers_leave_from_it() {
     assert_eq!(at.to_string(), locals[usize::from(local)]);
     let mut out = Vec::new();
     let sip = tandem_sip::frame::SipDown {
-        shard: 5, epoch: 1, cookie: 0, flow: 0, transport: Transport::Udp, local, remote: remote.into(), message: b"answer",
+        shard: 5,
+        epoch: 1,
+        cookie: 0,
+        flow: 0,
+        transport: Transport::Udp,
+        local,
+        remote: remote.into(),
+        message: b"answer",
     };
     tandem_sip::frame::push_sip_down(&mut out, &sip);
     link.write(&out);

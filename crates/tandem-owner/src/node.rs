@@ -119,8 +119,20 @@ impl Node {
         let listener = listen(config.listen).map_err(|error| NodeError::Io("link socket", error))?;
         let fd = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| NodeError::Io("eventfd", error.into()));
         let state = State {
-            owner, links: HashMap::new(), by_edge: HashMap::new(), next_link: 1, store, trace, armed: false, planned: 0, retry_at: 0,
-            unsaved: Vec::new(), broken: Vec::new(), journal_failures: 0, trace_failures: 0, wakeups: 0,
+            owner,
+            links: HashMap::new(),
+            by_edge: HashMap::new(),
+            next_link: 1,
+            store,
+            trace,
+            armed: false,
+            planned: 0,
+            retry_at: 0,
+            unsaved: Vec::new(),
+            broken: Vec::new(),
+            journal_failures: 0,
+            trace_failures: 0,
+            wakeups: 0,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), inbox: fd()?, wake: fd()?, stop: AtomicBool::new(false) });
         Ok(Node { shared, thread: None, listener: Some(listener) })
@@ -134,7 +146,9 @@ impl Node {
         let Some(listener) = self.listener.take() else { return Ok(()) };
         let shared = self.shared.clone();
         let poller = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|error| NodeError::Io("epoll", error.into()))?;
-        watch(&poller, &listener, LISTENER).and_then(|()| watch(&poller, &shared.wake, WAKE)).map_err(|error| NodeError::Io("epoll", error))?;
+        watch(&poller, &listener, LISTENER)
+            .and_then(|()| watch(&poller, &shared.wake, WAKE))
+            .map_err(|error| NodeError::Io("epoll", error))?;
         let run = move || Loop { shared: &shared, poller, listener, buffer: vec![0; READ_BYTES] }.run();
         let thread = std::thread::Builder::new().name("tandem-owner".into()).spawn(run);
         self.thread = Some(thread.map_err(|error| NodeError::Io("thread", error))?);

@@ -147,7 +147,8 @@ fn call_id(message: &[u8]) -> Option<&[u8]> {
     head.split(|c| *c == b'\n').find_map(|line| {
         let colon = memchr::memchr(b':', line)?;
         let name = line.get(..colon)?.trim_ascii();
-        (name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i")).then(|| line.get(colon + 1..).unwrap_or_default().trim_ascii())
+        (name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i"))
+            .then(|| line.get(colon + 1..).unwrap_or_default().trim_ascii())
     })
 }
 

@@ -140,9 +140,19 @@ impl Keeper {
     /// Gives a message its number and keeps it; the frame without its length word.
     #[allow(clippy::too_many_arguments)]
     fn up<'py>(
-        &mut self, py: Python<'py>, shard: u16, connection: u64, transport: u8, local: u8, host: &str, port: u16, received_at: u64, message: &[u8],
+        &mut self,
+        py: Python<'py>,
+        shard: u16,
+        connection: u64,
+        transport: u8,
+        local: u8,
+        host: &str,
+        port: u16,
+        received_at: u64,
+        message: &[u8],
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let transport = Transport::read(transport).ok_or_else(|| PyValueError::new_err(format!("transport: {transport} is not within 1 to 5")))?;
+        let transport =
+            Transport::read(transport).ok_or_else(|| PyValueError::new_err(format!("transport: {transport} is not within 1 to 5")))?;
         let ip: IpAddr = host.parse().map_err(|_| PyValueError::new_err(format!("host: {host:?} is no IP address")))?;
         let remote = std::net::SocketAddr::new(ip, port).into();
         let sip = SipUp { seq: 0, shard, epoch: 0, flow: connection, transport, local, remote, received_at, message };

@@ -35,7 +35,11 @@ fn main() {
     }
     let seconds = begin.elapsed().as_secs_f64();
     let counters: std::collections::HashMap<_, _> = bench.owner.counters().into_iter().collect();
-    println!("{:.0} calls/s, {:.2} us a message", f64::from(CALLS) / seconds, seconds * 1e6 / (counters["messages_in"] + counters["messages_out"]) as f64);
+    println!(
+        "{:.0} calls/s, {:.2} us a message",
+        f64::from(CALLS) / seconds,
+        seconds * 1e6 / (counters["messages_in"] + counters["messages_out"]) as f64
+    );
     println!("transactions at the end: {} server, {} client", counters["server_transactions"], counters["client_transactions"]);
 }
 
@@ -56,7 +60,12 @@ impl Bench {
         let via = format!("Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKINVITE{number};received=192.0.2.1;rport=5060\r\n");
         self.respond(txn, "INVITE", 100, &via, &head, &call);
         let out = format!("From: <sip:a@d>;tag={call}b0\r\nTo: <sip:b@d>\r\nCall-ID: {call}b0\r\n");
-        let sent = self.ask(&call, 1, "INVITE", &format!("INVITE sip:b@192.0.2.2 SIP/2.0\r\n{out}CSeq: 1 INVITE\r\nMax-Forwards: 69\r\n\r\n{SDP}"));
+        let sent = self.ask(
+            &call,
+            1,
+            "INVITE",
+            &format!("INVITE sip:b@192.0.2.2 SIP/2.0\r\n{out}CSeq: 1 INVITE\r\nMax-Forwards: 69\r\n\r\n{SDP}"),
+        );
         for status in [180, 200] {
             self.say(&reply(&sent, status, if status == 200 { SDP } else { "" }));
             self.respond(txn, "INVITE", status, &via, &head, &call);
@@ -76,7 +85,10 @@ impl Bench {
         self.seq += 1;
         let mut frame = Vec::with_capacity(1024);
         let (transport, remote, message) = (Transport::Udp, peer(), message.as_bytes());
-        push_sip_up(&mut frame, &SipUp { seq: self.seq, shard: 5, epoch: 1, flow: 0, transport, local: 0, remote, received_at: self.now, message });
+        push_sip_up(
+            &mut frame,
+            &SipUp { seq: self.seq, shard: 5, epoch: 1, flow: 0, transport, local: 0, remote, received_at: self.now, message },
+        );
         self.owner.handle(1, &frame[4..], self.now);
         self.owner.drain()
     }
@@ -144,8 +156,16 @@ impl Bench {
 }
 
 fn reply(sent: &str, status: u16, body: &str) -> String {
-    let lines: String = sent.split("\r\n").take_while(|line| !line.is_empty()).filter(|line| ["Via", "Fro", "Cal", "CSe"].iter().any(|name| line.starts_with(name))).map(|line| format!("{line}\r\n")).collect();
-    format!("SIP/2.0 {status} OK\r\n{lines}To: <sip:b@d>;tag=bob\r\nContact: <sip:b@192.0.2.2>\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    let lines: String = sent
+        .split("\r\n")
+        .take_while(|line| !line.is_empty())
+        .filter(|line| ["Via", "Fro", "Cal", "CSe"].iter().any(|name| line.starts_with(name)))
+        .map(|line| format!("{line}\r\n"))
+        .collect();
+    format!(
+        "SIP/2.0 {status} OK\r\n{lines}To: <sip:b@d>;tag=bob\r\nContact: <sip:b@192.0.2.2>\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn handle(after_call: &[u8]) -> u64 {

@@ -160,7 +160,11 @@ impl Abuse {
         }
         entry.level = (entry.level + seconds(entry.at_us, now_us) * rate).min(burst);
         entry.at_us = now_us.max(entry.at_us);
-        if take(&mut entry.level) { Admit::Yes } else { Admit::Refuse { retry_after: RETRY_SECONDS } }
+        if take(&mut entry.level) {
+            Admit::Yes
+        } else {
+            Admit::Refuse { retry_after: RETRY_SECONDS }
+        }
     }
 
     /// Bans a source until `ban_seconds` from now.

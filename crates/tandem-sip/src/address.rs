@@ -25,7 +25,11 @@ impl<'a> Address<'a> {
     /// What is wrong, in a few words.
     pub fn parse(bytes: &'a [u8]) -> Result<Address<'a>, &'static str> {
         let first = read(bytes)?;
-        if first.rest.is_empty() { Ok(first.address) } else { Err("more than one value") }
+        if first.rest.is_empty() {
+            Ok(first.address)
+        } else {
+            Err("more than one value")
+        }
     }
 
     /// The `tag` parameter.
@@ -162,8 +166,22 @@ mod tests {
     #[test]
     fn a_bad_address_is_refused() {
         for bytes in [
-            &b""[..], b"<>", b"<sip:a@b", b"\"A <sip:a@b>", b"A, B <sip:a@b>", b"< sip:a@b >", b"sip:a@b?x=y", b"sip:a@b;;", b"sip:a\x01@b", b"<sip:a\x01@b>", b"<sip:a@b>;tag=",
-            b"<sip:a@b> x", b"alice", b"<alice>", b"<sip:a@b>;tag", b"sip:a@b, sip:c@d",
+            &b""[..],
+            b"<>",
+            b"<sip:a@b",
+            b"\"A <sip:a@b>",
+            b"A, B <sip:a@b>",
+            b"< sip:a@b >",
+            b"sip:a@b?x=y",
+            b"sip:a@b;;",
+            b"sip:a\x01@b",
+            b"<sip:a\x01@b>",
+            b"<sip:a@b>;tag=",
+            b"<sip:a@b> x",
+            b"alice",
+            b"<alice>",
+            b"<sip:a@b>;tag",
+            b"sip:a@b, sip:c@d",
         ] {
             assert!(Address::parse(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
         }

@@ -26,7 +26,13 @@ pub enum Check {
 /// Checks a request that begins something (no To tag). `out` is cleared.
 #[allow(clippy::too_many_arguments)]
 pub fn check(
-    by: &Challenger<'_>, users: &Users, nonces: &mut Nonces, question: &Question<'_>, source: &Source<'_>, now_us: u64, out: &mut Vec<u8>,
+    by: &Challenger<'_>,
+    users: &Users,
+    nonces: &mut Nonces,
+    question: &Question<'_>,
+    source: &Source<'_>,
+    now_us: u64,
+    out: &mut Vec<u8>,
 ) -> Check {
     out.clear();
     if let Some(trunk) = source.trunk(by.policy) {

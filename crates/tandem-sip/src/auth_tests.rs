@@ -44,7 +44,10 @@ impl World {
     fn challenge(&self, user: &str) -> (String, String) {
         let (message, mut out) = (text(user, ""), Vec::new());
         let gate = Gate { by: self.by(), draining: false };
-        assert_eq!(Verdict::Answer { status: 407 }, gate.decide(&Question::of_text(&message), &source("203.0.113.1:5060"), self.now, &mut out));
+        assert_eq!(
+            Verdict::Answer { status: 407 },
+            gate.decide(&Question::of_text(&message), &source("203.0.113.1:5060"), self.now, &mut out)
+        );
         let answer = String::from_utf8(out).unwrap();
         let nonce = answer.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         (answer, nonce)
@@ -60,7 +63,8 @@ impl World {
     fn proves(&mut self, user: &str, password: &str, nonce: &str, nc: u32, algorithm: Algorithm) -> (Check, String) {
         let ha1 = Ha1::of(user.as_bytes(), b"demo.example", password.as_bytes());
         let uri = "sip:bob@demo.example";
-        let sum = Credentials::respond(algorithm, ha1.get(algorithm).unwrap(), nonce.as_bytes(), Some((nc, b"cc")), b"INVITE", uri.as_bytes());
+        let sum =
+            Credentials::respond(algorithm, ha1.get(algorithm).unwrap(), nonce.as_bytes(), Some((nc, b"cc")), b"INVITE", uri.as_bytes());
         let header = format!(
             "Proxy-Authorization: Digest username=\"{user}\",realm=\"demo.example\",nonce=\"{nonce}\",uri=\"{uri}\",algorithm={},qop=auth,nc={nc:08x},cnonce=\"cc\",response=\"{}\"\r\n",
             algorithm.name(), String::from_utf8(sum).unwrap()

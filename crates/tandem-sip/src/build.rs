@@ -19,7 +19,15 @@ use std::net::{IpAddr, SocketAddr};
 /// build::response(&mut out, &message, Some("192.0.2.1:5070".parse().unwrap()), 200, "OK", Some(b"2"), b"Allow: OPTIONS\r\n");
 /// assert!(out.starts_with(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP c;received=192.0.2.1;rport=5070\r\nf: <sip:a@b>;tag=1\r\nt: <sip:c@d>;tag=2\r\n"));
 /// ```
-pub fn response(out: &mut Vec<u8>, request: &Message<'_>, source: Option<SocketAddr>, status: u16, reason: &str, to_tag: Option<&[u8]>, extra_headers: &[u8]) {
+pub fn response(
+    out: &mut Vec<u8>,
+    request: &Message<'_>,
+    source: Option<SocketAddr>,
+    status: u16,
+    reason: &str,
+    to_tag: Option<&[u8]>,
+    extra_headers: &[u8],
+) {
     let _ = write!(out, "SIP/2.0 {status:03} {reason}\r\n"); // a Vec takes all
     push_vias(out, request, source);
     push_lines(out, request, Name::From);
@@ -111,7 +119,9 @@ mod tests {
     use crate::limits::Limits;
 
     fn answer(vias: &str, source: &str) -> String {
-        let request = format!("INVITE sip:a@b SIP/2.0\r\n{vias}From: <sip:a@b>;tag=1\r\nTo: sip:c@d\r\nCall-ID: x\r\nTimestamp: 5\r\nCSeq: 1 INVITE\r\n\r\n");
+        let request = format!(
+            "INVITE sip:a@b SIP/2.0\r\n{vias}From: <sip:a@b>;tag=1\r\nTo: sip:c@d\r\nCall-ID: x\r\nTimestamp: 5\r\nCSeq: 1 INVITE\r\n\r\n"
+        );
         let mut index = Index::default();
         let message = Message::parse(request.as_bytes(), &Limits::default(), &mut index).unwrap();
         let mut out = Vec::new();
@@ -130,15 +140,22 @@ mod tests {
 
     #[test]
     fn rport_and_received_are_ours_and_other_values_stay() {
-        let text = answer("Via: SIP/2.0/UDP h:5 ;rport=1;branch=z9hG4bK1\r\n ;received=6.6.6.6;x=\"a;b\" , SIP/2.0/TCP p;rport\r\n", "[::ffff:192.0.2.1]:9");
-        assert!(text.contains("Via: SIP/2.0/UDP h:5;branch=z9hG4bK1;x=\"a;b\";received=192.0.2.1;rport=9 , SIP/2.0/TCP p;rport\r\n"), "{text}");
+        let text = answer(
+            "Via: SIP/2.0/UDP h:5 ;rport=1;branch=z9hG4bK1\r\n ;received=6.6.6.6;x=\"a;b\" , SIP/2.0/TCP p;rport\r\n",
+            "[::ffff:192.0.2.1]:9",
+        );
+        assert!(
+            text.contains("Via: SIP/2.0/UDP h:5;branch=z9hG4bK1;x=\"a;b\";received=192.0.2.1;rport=9 , SIP/2.0/TCP p;rport\r\n"),
+            "{text}"
+        );
         assert!(answer("Via: SIP/2.0/UDP [2001:db8:0::1];branch=z9hG4bK1\r\n", "[2001:db8::1]:9").contains("branch=z9hG4bK1\r\nFrom"));
         assert!(answer("Via: SIP/2.0/UDP h\r\n", "[2001:db8::1]:9").contains("Via: SIP/2.0/UDP h;received=2001:db8::1\r\n"));
     }
 
     #[test]
     fn a_refused_request_is_answered_with_what_it_has() {
-        let bytes = b"INVITE  sip:a SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1\r\n: bad\r\nFrom: \"x <sip:a@b>\r\nTo: sip:c@d\r\nTo: sip:e@f\r\n\r\n";
+        let bytes =
+            b"INVITE  sip:a SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1\r\n: bad\r\nFrom: \"x <sip:a@b>\r\nTo: sip:c@d\r\nTo: sip:e@f\r\n\r\n";
         let mut index = Index::default();
         assert_eq!(400, Message::parse(bytes, &Limits::default(), &mut index).unwrap_err().status());
         let message = Message::salvage(bytes, &Limits::default(), &mut index).unwrap();

@@ -67,7 +67,13 @@ impl Challenger<'_> {
 
 /// Writes the first of several forms that fits into `most` bytes; false: none does, and `out` is empty.
 pub(crate) fn fit(
-    out: &mut Vec<u8>, question: &Question<'_>, source: SocketAddr, most: usize, tag: &[u8], status: &str, forms: &[(&[u8], bool)],
+    out: &mut Vec<u8>,
+    question: &Question<'_>,
+    source: SocketAddr,
+    most: usize,
+    tag: &[u8],
+    status: &str,
+    forms: &[(&[u8], bool)],
 ) -> bool {
     for &(headers, compact) in forms {
         Reply { status, tag, headers, compact }.write(out, question, source);

@@ -39,6 +39,10 @@ impl Message<'_> {
         let bad = |why| Refusal::Value { field: "request-uri", why };
         let uri = Uri::parse(self.uri()).map_err(|refusal| bad(refusal.0))?;
         // RFC 3261 19.1.1, table 1: no headers in a Request-URI.
-        if uri.headers.is_empty() { Ok(()) } else { Err(bad("with headers")) }
+        if uri.headers.is_empty() {
+            Ok(())
+        } else {
+            Err(bad("with headers"))
+        }
     }
 }

@@ -47,7 +47,11 @@ impl Algorithm {
 
     /// Bytes of a hash.
     pub fn bytes(self) -> usize {
-        if self == Algorithm::Md5 { 16 } else { 32 }
+        if self == Algorithm::Md5 {
+            16
+        } else {
+            32
+        }
     }
 
     /// The hash of parts joined by `:`; the first `bytes()` bytes count.

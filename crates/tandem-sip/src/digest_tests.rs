@@ -16,10 +16,9 @@ fn proves(header: &str, user: &[u8], realm: &[u8], password: &[u8], method: &[u8
 
 #[test]
 fn rfc_7616_3_9_1_md5_and_sha_256_verify() {
-    for (algorithm, sum) in [
-        ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
-        ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
-    ] {
+    for (algorithm, sum) in
+        [("MD5", "8ca523f5e9506fed4657c9700eebdbec"), ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1")]
+    {
         let header = rfc7616(algorithm, sum);
         assert!(proves(&header, b"Mufasa", b"http-auth@example.org", b"Circle of Life", b"GET"), "{algorithm}");
         assert!(!proves(&header, b"Mufasa", b"http-auth@example.org", b"circle of life", b"GET"));
@@ -37,7 +36,13 @@ fn sha_512_256_is_fips_180_4s_and_verifies() {
     let nonce = b"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v";
     let cnonce = b"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
     let sum = Credentials::respond(
-        Algorithm::Sha512_256, ha1.get(Algorithm::Sha512_256).unwrap(), nonce, Some((1, cnonce)), b"GET", b"/dir/index.html");
+        Algorithm::Sha512_256,
+        ha1.get(Algorithm::Sha512_256).unwrap(),
+        nonce,
+        Some((1, cnonce)),
+        b"GET",
+        b"/dir/index.html",
+    );
     let header = rfc7616("SHA-512-256", std::str::from_utf8(&sum).unwrap());
     assert!(proves(&header, b"Mufasa", b"http-auth@example.org", b"Circle of Life", b"GET"));
 }
@@ -55,7 +60,8 @@ fn rfc_2617_3_5_verifies_and_without_qop_too() {
 
 #[test]
 fn quotes_escapes_case_and_spaces_are_read_as_written() {
-    let text = b"dIGEST  Username = \"al\\\"i,ce\" ,REALM=\"r\",nonce=\"n\", uri=\"sip:x;a=b\" , response=\"00000000000000000000000000000000\",";
+    let text =
+        b"dIGEST  Username = \"al\\\"i,ce\" ,REALM=\"r\",nonce=\"n\", uri=\"sip:x;a=b\" , response=\"00000000000000000000000000000000\",";
     let credentials = Credentials::parse(text).unwrap();
     assert_eq!(b"al\"i,ce", &credentials.username[..]);
     assert_eq!(b"sip:x;a=b", &credentials.uri[..]);

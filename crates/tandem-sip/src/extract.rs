@@ -30,7 +30,7 @@ pub const SPECIAL: [Name; 27] = [
     Name::TargetDialog,
     Name::ContentDisposition,
     Name::ContentEncoding,
-    Name::WwwAuthenticate,   // call logic answers a trunk's challenge
+    Name::WwwAuthenticate, // call logic answers a trunk's challenge
     Name::ProxyAuthenticate,
 ];
 

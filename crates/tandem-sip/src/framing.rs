@@ -112,7 +112,9 @@ impl Framer {
         }
         let text = self.buf.get(self.used..).unwrap_or_default();
         // Not SIP at all (a TLS hello, HTTP/2): say so before a whole message's worth of it has come.
-        if text.first().is_some_and(|&byte| !is_token(byte) && byte != b'\r') || (text.len() > 1 && text.first() == Some(&b'\r') && !text.starts_with(b"\r\n")) {
+        if text.first().is_some_and(|&byte| !is_token(byte) && byte != b'\r')
+            || (text.len() > 1 && text.first() == Some(&b'\r') && !text.starts_with(b"\r\n"))
+        {
             return Err(Refusal::StartLine { why: "not a method" });
         }
         let limit = Refusal::MessageBytes { limit: self.limits.message_bytes };

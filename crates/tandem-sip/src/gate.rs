@@ -71,7 +71,11 @@ impl Source<'_> {
     /// Bytes that an answer to a stranger may have: over UDP, where sources are forged, those of the question. A stream's peer has
     /// shown by its handshake that it is there.
     pub(crate) fn most(&self, question: &Question<'_>) -> usize {
-        if self.transport == 1 { question.length } else { usize::MAX }
+        if self.transport == 1 {
+            question.length
+        } else {
+            usize::MAX
+        }
     }
 }
 
@@ -119,7 +123,11 @@ impl Gate<'_> {
             b"INVITE" if question.uri.get(..15).is_some_and(|uri| uri.eq_ignore_ascii_case(b"urn:service:sos")) => true,
             _ => !question.to_tag.is_empty() && self.token(question).is_ok(),
         };
-        if kept { Lane::Kept } else { Lane::Fresh }
+        if kept {
+            Lane::Kept
+        } else {
+            Lane::Fresh
+        }
     }
 
     /// The shard of a request without a route token, or with a good one (boundary.md, 1).
@@ -155,7 +163,11 @@ impl Gate<'_> {
         // The ACK to a final answer other than 2xx has the INVITE's Request-URI, so no token; but our tag, which names the call.
         let shard = self.by.keys.shard(question.call_id);
         let ours = read_tag(question.to_tag).and_then(|(call, _)| shard_of(call)) == Some(shard);
-        if ours { Verdict::Up { shard } } else { Verdict::Silence(Why::ForeignAck) }
+        if ours {
+            Verdict::Up { shard }
+        } else {
+            Verdict::Silence(Why::ForeignAck)
+        }
     }
 
     fn within(&self, question: &Question<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> Verdict {

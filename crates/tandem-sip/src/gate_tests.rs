@@ -62,7 +62,11 @@ fn register() -> String {
 }
 
 fn status((verdict, _): (Verdict, String)) -> Option<u16> {
-    if let Verdict::Answer { status } = verdict { Some(status) } else { None }
+    if let Verdict::Answer { status } = verdict {
+        Some(status)
+    } else {
+        None
+    }
 }
 
 fn credential(nonce: &[u8], header: &str) -> String {
@@ -82,8 +86,11 @@ fn nonce(edge: &Edge, at: u64) -> Vec<u8> {
 fn a_stranger_is_challenged_with_one_header_per_algorithm() {
     let (verdict, answer) = edge().hears(&register());
     assert_eq!(Verdict::Answer { status: 401 }, verdict);
-    assert!(answer.starts_with("SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bK77asdf;received=203.0.113.9;rport=5060\r\n"));
-    let offers: Vec<&str> = answer.lines().filter(|line| line.starts_with("WWW-Authenticate: Digest realm=\"demo.example\",nonce=\"")).collect();
+    assert!(answer.starts_with(
+        "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bK77asdf;received=203.0.113.9;rport=5060\r\n"
+    ));
+    let offers: Vec<&str> =
+        answer.lines().filter(|line| line.starts_with("WWW-Authenticate: Digest realm=\"demo.example\",nonce=\"")).collect();
     assert!(offers[0].ends_with(",algorithm=SHA-256,qop=\"auth\"") && offers[1].ends_with(",algorithm=MD5,qop=\"auth\""), "{answer}");
     assert!(answer.contains("To: <sip:alice@demo.example>;tag=x") && answer.ends_with("Content-Length: 0\r\n\r\n"));
 }
@@ -111,7 +118,8 @@ fn a_fresh_nonce_of_any_edge_goes_up_to_its_shard() {
 #[test]
 fn an_old_nonce_is_stale_and_a_foreign_one_is_not() {
     let edge = edge();
-    let (verdict, answer) = edge.hears(&request("REGISTER", "sip:demo.example", "", &credential(&nonce(&edge, NOW - 301_000_000), "Authorization")));
+    let (verdict, answer) =
+        edge.hears(&request("REGISTER", "sip:demo.example", "", &credential(&nonce(&edge, NOW - 301_000_000), "Authorization")));
     assert_eq!(Verdict::Answer { status: 401 }, verdict);
     assert!(answer.contains(",stale=true\r\n"));
     let (verdict, answer) = edge.hears(&request("REGISTER", "sip:demo.example", "", &credential(b"foreign", "Authorization")));
@@ -222,12 +230,17 @@ fn an_answer_to_a_stranger_is_never_longer_than_the_question() {
     let mut seen = std::collections::BTreeSet::new();
     // The question shrinks line by line (only lines that may be missing), and byte by byte in its User-Agent.
     for spare in (0..900).rev() {
-        for (method, uri) in [("REGISTER", "sip:demo.example"), ("INVITE", "sip:b@demo.example"), ("OPTIONS", "sip:1.2.3.4"), ("BYE", "sip:x@y")] {
+        for (method, uri) in
+            [("REGISTER", "sip:demo.example"), ("INVITE", "sip:b@demo.example"), ("OPTIONS", "sip:1.2.3.4"), ("BYE", "sip:x@y")]
+        {
             let to_tag = if method == "BYE" { ";tag=q" } else { "" };
             let must: Vec<&&str> = lines.iter().filter(|l| ["Via", "From", "Call-ID"].iter().any(|n| l.starts_with(n))).collect();
             let text = format!(
                 "{method} {uri} SIP/2.0\r\n{}\r\n{}\r\nTo: <sip:alice@demo.example>{to_tag}\r\n{}\r\nCSeq: 1 {method}\r\nX: {}\r\n\r\n",
-                must[0], must[1], must[2], "y".repeat(spare)
+                must[0],
+                must[1],
+                must[2],
+                "y".repeat(spare)
             );
             let (verdict, answer) = edge.hears(&text);
             assert!(answer.len() <= text.len(), "{} > {}: {answer}", answer.len(), text.len());
@@ -240,7 +253,17 @@ fn an_answer_to_a_stranger_is_never_longer_than_the_question() {
             };
         }
     }
-    for form in [(401, 2, false), (401, 2, true), (401, 1, false), (401, 1, true), (407, 2, false), (407, 1, true), (200, 0, false), (481, 0, false), (0, 0, false)] {
+    for form in [
+        (401, 2, false),
+        (401, 2, true),
+        (401, 1, false),
+        (401, 1, true),
+        (407, 2, false),
+        (407, 1, true),
+        (200, 0, false),
+        (481, 0, false),
+        (0, 0, false),
+    ] {
         assert!(seen.contains(&form), "{form:?} of {seen:?}");
     }
 }

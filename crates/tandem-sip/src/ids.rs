@@ -86,7 +86,11 @@ impl Keys {
         let (shard, dialog) = (shard as u16, [token[3], token[4]]);
         let key = self.key(token[0]).ok_or(NotAToken::Forged)?;
         let good = mac(&key.secret, &[b"token", &shard.to_le_bytes(), &dialog, call_id]);
-        if sum == good { Ok((shard, dialog)) } else { Err(NotAToken::Forged) }
+        if sum == good {
+            Ok((shard, dialog))
+        } else {
+            Err(NotAToken::Forged)
+        }
     }
 
     fn key(&self, id: u8) -> Option<&Key> {

@@ -248,7 +248,8 @@ impl Index {
 /// Reads one header with its folds; `rest` begins at `at` of the message.
 #[inline(always)] // measured: a `Line` handed back through memory costs as much as reading it
 pub(crate) fn line(rest: &[u8], at: usize) -> Result<Line, Refusal> {
-    let colon = near(rest.get(..NAME_BYTES).unwrap_or(rest), b':').ok_or(Refusal::Line { why: if rest.is_empty() { "the head has no end" } else { "not name: value" } })?;
+    let colon = near(rest.get(..NAME_BYTES).unwrap_or(rest), b':')
+        .ok_or(Refusal::Line { why: if rest.is_empty() { "the head has no end" } else { "not name: value" } })?;
     let mut name_end = colon;
     while let Some(b' ' | b'\t') = name_end.checked_sub(1).and_then(|last| rest.get(last)) {
         name_end -= 1;
@@ -314,7 +315,8 @@ fn request(buf: &[u8], line: &[u8], limits: &Limits) -> Result<Start, Refusal> {
         return Err(if other { Refusal::Version } else { bad("white space or text after the Request-URI") });
     }
     if uri.iter().fold(false, |bad, &byte| bad | (byte <= b' ') | (byte == b'<') | (byte == b'>') | (byte == b'"') | (byte == 0x7f)) {
-        return Err(Refusal::Value { field: "request-uri", why: "a character that no URI has" }); // RFC 4475 3.1.2.7
+        return Err(Refusal::Value { field: "request-uri", why: "a character that no URI has" });
+        // RFC 4475 3.1.2.7
     }
     Ok(Start::Request { method: Span::within(buf, method), uri: Span::within(buf, uri) })
 }

@@ -162,7 +162,15 @@ mod tests {
 
     fn message(text: &[u8]) -> SipUp<'_> {
         SipUp {
-            seq: 0, shard: 7, epoch: 0, flow: 0, transport: Transport::Udp, local: 0, remote: Address::default(), received_at: 1, message: text,
+            seq: 0,
+            shard: 7,
+            epoch: 0,
+            flow: 0,
+            transport: Transport::Udp,
+            local: 0,
+            remote: Address::default(),
+            received_at: 1,
+            message: text,
         }
     }
 

@@ -56,7 +56,11 @@ impl Name {
         let (head, tail) = ends(bytes);
         // 0x20 laid over the letters of the known name: `-` must be itself.
         let same = (head | entry.head_case == entry.head) & (tail | entry.tail_case == entry.tail);
-        if same && (bytes.len() <= 16 || bytes.eq_ignore_ascii_case(entry.name.long().as_bytes())) { entry.name } else { Name::Other }
+        if same && (bytes.len() <= 16 || bytes.eq_ignore_ascii_case(entry.name.long().as_bytes())) {
+            entry.name
+        } else {
+            Name::Other
+        }
     }
 
     /// The long name in lower case; empty for `Other`.
@@ -134,7 +138,13 @@ const fn table() -> [Entry; 256] {
         let text = LONG[i].as_bytes();
         let slot = slot_of(text[0], text[text.len() - 1], text.len()) as usize;
         assert!(table[slot].len == 0, "two names share a slot: change the factors of slot_of");
-        let width = if text.len() >= 8 { 8 } else if text.len() >= 4 { 4 } else { 2 };
+        let width = if text.len() >= 8 {
+            8
+        } else if text.len() >= 4 {
+            4
+        } else {
+            2
+        };
         let (head, tail) = (word(text, 0, width), word(text, text.len() - width, width));
         table[slot] = Entry { head, tail, head_case: letters(head), tail_case: letters(tail), len: text.len() as u8, name: ALL[i] };
         i += 1;

@@ -252,7 +252,11 @@ fn algorithms(names: Option<&[String]>) -> Result<Vec<Algorithm>, BadPolicy> {
         };
         list.push(algorithm);
     }
-    if list.is_empty() { Err(bad("algorithms", "at least one")) } else { Ok(list) }
+    if list.is_empty() {
+        Err(bad("algorithms", "at least one"))
+    } else {
+        Ok(list)
+    }
 }
 
 fn domains(texts: &HashMap<String, String>) -> Result<HashMap<Box<[u8]>, Domain>, BadPolicy> {
@@ -262,7 +266,8 @@ fn domains(texts: &HashMap<String, String>) -> Result<HashMap<Box<[u8]>, Domain>
     let mut map = HashMap::with_capacity(texts.len());
     for (name, tenant) in texts {
         let lower = name.to_ascii_lowercase();
-        let good = !lower.is_empty() && lower.len() <= DOMAIN_CHARS && lower.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_".contains(&c));
+        let good =
+            !lower.is_empty() && lower.len() <= DOMAIN_CHARS && lower.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_".contains(&c));
         if !good {
             return Err(bad(format!("domains.{name}"), format!("not a host name of at most {DOMAIN_CHARS} characters")));
         }
@@ -302,7 +307,11 @@ fn checked(limits: Limits) -> Result<Limits, BadPolicy> {
 }
 
 fn within(field: &str, value: u32, low: u32, high: u32) -> Result<u32, BadPolicy> {
-    if (low..=high).contains(&value) { Ok(value) } else { Err(bad(field, format!("{value} is not within {low}..={high}"))) }
+    if (low..=high).contains(&value) {
+        Ok(value)
+    } else {
+        Err(bad(field, format!("{value} is not within {low}..={high}")))
+    }
 }
 
 fn bad(field: impl Into<String>, why: impl Into<String>) -> BadPolicy {

@@ -136,7 +136,9 @@ impl Refusal {
     /// The field that is to blame: a header's long name in lower case, "request-uri", "start line", "body" or "message".
     pub fn field(&self) -> &'static str {
         match self {
-            Refusal::HeaderBytes { field, .. } | Refusal::Missing { field } | Refusal::Twice { field } | Refusal::Value { field, .. } => field,
+            Refusal::HeaderBytes { field, .. } | Refusal::Missing { field } | Refusal::Twice { field } | Refusal::Value { field, .. } => {
+                field
+            }
             Refusal::UriBytes { .. } => "request-uri",
             Refusal::StartLine { .. } | Refusal::Version => "start line",
             Refusal::BodyBytes { .. } => "body",

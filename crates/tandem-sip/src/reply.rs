@@ -20,7 +20,8 @@ pub struct Reply<'a> {
 impl Reply<'_> {
     /// Writes the answer to a request that came from `source` into `out`, which is cleared.
     pub fn write(&self, out: &mut Vec<u8>, question: &Question<'_>, source: SocketAddr) {
-        let names = if self.compact { ["v", "f", "t", "i", "CSeq", "l"] } else { ["Via", "From", "To", "Call-ID", "CSeq", "Content-Length"] };
+        let names =
+            if self.compact { ["v", "f", "t", "i", "CSeq", "l"] } else { ["Via", "From", "To", "Call-ID", "CSeq", "Content-Length"] };
         let [via, from, to, call_id, cseq, content_length] = names;
         out.clear();
         line(out, &[b"SIP/2.0 ", self.status.as_bytes()]);
@@ -101,7 +102,10 @@ mod tests {
             ("SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKa;rport", "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKa;received=192.0.2.1;rport=40000"),
             ("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa"),
             ("SIP/2.0/UDP pc;received=9.9.9.9;branch=b", "SIP/2.0/UDP pc;branch=b;received=192.0.2.1"),
-            ("SIP/2.0/UDP a;rport=1 ;branch=b, SIP/2.0/UDP c;rport", "SIP/2.0/UDP a;branch=b;received=192.0.2.1;rport=40000, SIP/2.0/UDP c;rport"),
+            (
+                "SIP/2.0/UDP a;rport=1 ;branch=b, SIP/2.0/UDP c;rport",
+                "SIP/2.0/UDP a;branch=b;received=192.0.2.1;rport=40000, SIP/2.0/UDP c;rport",
+            ),
         ] {
             let mut out = Vec::new();
             push_via(&mut out, value.as_bytes(), "192.0.2.1:40000".parse().unwrap());

@@ -30,7 +30,8 @@ static TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut i = 0;
     while i < 256 {
-        table[i] = (i as u8).is_ascii_alphanumeric() || matches!(i as u8, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        table[i] =
+            (i as u8).is_ascii_alphanumeric() || matches!(i as u8, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
         i += 1;
     }
     table
@@ -219,8 +220,17 @@ impl<'a> Values<'a> {
             let rest = self.rest.get(i..).unwrap_or_default();
             i += match byte {
                 b',' => return i,
-                b'"' if self.quotes => quoted(rest).map_or_else(|| { self.quotes = false; 1 }, |(string, _)| string.len()),
-                b'<' if self.brackets => memchr::memchr(b'>', rest).unwrap_or_else(|| { self.brackets = false; 1 }),
+                b'"' if self.quotes => quoted(rest).map_or_else(
+                    || {
+                        self.quotes = false;
+                        1
+                    },
+                    |(string, _)| string.len(),
+                ),
+                b'<' if self.brackets => memchr::memchr(b'>', rest).unwrap_or_else(|| {
+                    self.brackets = false;
+                    1
+                }),
                 _ => 1,
             };
         }

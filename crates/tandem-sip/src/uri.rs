@@ -40,7 +40,10 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// What is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Uri<'a>, BadUri> {
-        let at = bytes.iter().position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'-' | b'.')).ok_or(BadUri("no scheme"))?;
+        let at = bytes
+            .iter()
+            .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'-' | b'.'))
+            .ok_or(BadUri("no scheme"))?;
         let (scheme, rest) = bytes.split_at_checked(at).ok_or(BadUri("no scheme"))?;
         let rest = rest.strip_prefix(b":").ok_or(BadUri("no scheme"))?;
         if !scheme.first().is_some_and(u8::is_ascii_alphabetic) {
@@ -80,7 +83,11 @@ impl<'a> Uri<'a> {
 
     /// The value of a parameter (case does not count); empty where it has none.
     pub fn param(&self, name: &[u8]) -> Option<&'a [u8]> {
-        self.params.split(|&byte| byte == b';').map(|param| cut(param, b'=')).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.params
+            .split(|&byte| byte == b';')
+            .map(|param| cut(param, b'='))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// The host without the brackets of an IPv6 address.
@@ -199,13 +206,18 @@ mod tests {
 
     #[test]
     fn the_parts_of_hard_uris_are_found() {
-        let uri = Uri::parse(b"sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com").unwrap();
+        let uri =
+            Uri::parse(b"sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com")
+                .unwrap();
         assert_eq!(Some(&b"1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"[..]), uri.user);
         assert_eq!((Some(&b"&it+has=1,weird!*pas$wo~d_too.(doesn't-it)"[..]), &b"example.com"[..]), (uri.password, uri.host));
         let uri = Uri::parse(b"sip:user;par=u%40example.net@example.com").unwrap();
         assert_eq!((Some(&b"user;par=u%40example.net"[..]), &b""[..]), (uri.user, uri.params));
         let uri = Uri::parse(b"SIPS:[2001:db8::1]:5061;lr?a=b").unwrap();
-        assert_eq!((&b"[2001:db8::1]"[..], &b"2001:db8::1"[..], Some(5061), &b"a=b"[..]), (uri.host, uri.bare_host(), uri.port, uri.headers));
+        assert_eq!(
+            (&b"[2001:db8::1]"[..], &b"2001:db8::1"[..], Some(5061), &b"a=b"[..]),
+            (uri.host, uri.bare_host(), uri.port, uri.headers)
+        );
         assert_eq!((Some(&b""[..]), true, None), (uri.param(b"LR"), uri.is_sips(), uri.aor()));
         let tel = Uri::parse(b"tel:+4930123;phone-context=x").unwrap();
         assert_eq!((&b"+4930123"[..], Some(&b"x"[..]), None), (tel.opaque, tel.param(b"phone-context"), tel.aor()));
@@ -225,7 +237,23 @@ mod tests {
 
     #[test]
     fn a_bad_uri_is_refused() {
-        for bytes in [&b""[..], b"alice", b":x", b"sip:", b"sip:@b", b"sip:a@", b"sip:a@b@c", b"sip:a@b:99999", b"sip:a@[::1", b"sip:a@[x]", b"sip:a b@c", b"sip:a@b<", b"tel:", b"1a:b", b"sip:a@[::1]x"] {
+        for bytes in [
+            &b""[..],
+            b"alice",
+            b":x",
+            b"sip:",
+            b"sip:@b",
+            b"sip:a@",
+            b"sip:a@b@c",
+            b"sip:a@b:99999",
+            b"sip:a@[::1",
+            b"sip:a@[x]",
+            b"sip:a b@c",
+            b"sip:a@b<",
+            b"tel:",
+            b"1a:b",
+            b"sip:a@[::1]x",
+        ] {
             assert!(Uri::parse(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
         }
     }

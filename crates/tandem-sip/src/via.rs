@@ -29,7 +29,11 @@ impl<'a> Via<'a> {
     /// What is wrong, in a few words.
     pub fn parse(bytes: &'a [u8]) -> Result<Via<'a>, &'static str> {
         let (spans, rest) = Spans::read(bytes)?;
-        if rest.is_empty() { Ok(spans.of(bytes)) } else { Err("something follows the value") }
+        if rest.is_empty() {
+            Ok(spans.of(bytes))
+        } else {
+            Err("something follows the value")
+        }
     }
 
     /// Whether the branch begins with the magic cookie of RFC 3261 8.1.1.7 and has more than it.
@@ -160,7 +164,17 @@ mod tests {
 
     #[test]
     fn a_bad_value_is_named() {
-        for bytes in [&b""[..], b"SIP/2.0/UDP", b"SIP/3.0/UDP a", b"SIP/2.0/UDP a:99999", b"SIP/2.0/UDP a;;", b"SIP/2.0/UDP a;b=", b"SIP/2.0/UDP [::1", b"SIP/2.0/UDP a b", b"SIP/2.0/UDP a, "] {
+        for bytes in [
+            &b""[..],
+            b"SIP/2.0/UDP",
+            b"SIP/3.0/UDP a",
+            b"SIP/2.0/UDP a:99999",
+            b"SIP/2.0/UDP a;;",
+            b"SIP/2.0/UDP a;b=",
+            b"SIP/2.0/UDP [::1",
+            b"SIP/2.0/UDP a b",
+            b"SIP/2.0/UDP a, ",
+        ] {
             assert!(Via::parse(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
         }
     }

@@ -23,7 +23,8 @@ const GOOD: &str = "REGISTER sip:demo.example;tandem=a00b00000000000000 SIP/2.0\
     Path: <sip:p;lr;ob>\r\nSupported: path, outbound\r\nExpires: 600\r\n\
     Authorization: Digest username=\"al\\\\ice\",realm=\"demo.example\",nonce=\"a1k0hc0nyc00cnr71266sj59jdzxs3\",uri=\"sip:x\",algorithm=MD5,qop=auth,nc=00000001,cnonce=\"c\",response=\"00000000000000000000000000000000\"\r\n\
     Content-Length: 0\r\n\r\n";
-const CREDENTIAL: &[u8] = b"Digest username=\"a\\\"b\", realm=r,nonce=\"n\",uri=\"u\",qop=auth,nc=1,cnonce=\"c\",response=\"00000000000000000000000000000000\"";
+const CREDENTIAL: &[u8] =
+    b"Digest username=\"a\\\"b\", realm=r,nonce=\"n\",uri=\"u\",qop=auth,nc=1,cnonce=\"c\",response=\"00000000000000000000000000000000\"";
 
 /// A good text with some bytes replaced, cut out or doubled.
 fn mangled(good: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 fn corpus() -> Vec<Vec<u8>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<_> = std::fs::read_dir(root.join("../../tests/golden/torture")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(root.join("../../tests/golden/torture")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|end| end == "dat"));
     files.push(root.join("benches/measure/invite.sip"));
     files.sort();
@@ -25,9 +26,39 @@ enum Change {
 
 fn change() -> impl Strategy<Value = (prop::sample::Index, Change)> {
     let tokens: Vec<&[u8]> = vec![
-        b"\r\n", b"\r\n ", b"\n", b"\r", b" ", b"\t", b":", b";", b",", b"<", b">", b"\"", b"\\", b"%00", b"@", b"=", b"[::1]", b"/", b"?",
-        b";tag=x", b";branch=z9hG4bKy", b";rport", b";received=::1", b"Via: SIP/2.0/UDP a\r\n", b"t: <sip:x>\r\n", b"l: 5\r\n", b"\xff\x00",
-        b"sip:", b"INVITE ", b"SIP/2.0", b"\r\n\r\n", b"0", b"99999999999",
+        b"\r\n",
+        b"\r\n ",
+        b"\n",
+        b"\r",
+        b" ",
+        b"\t",
+        b":",
+        b";",
+        b",",
+        b"<",
+        b">",
+        b"\"",
+        b"\\",
+        b"%00",
+        b"@",
+        b"=",
+        b"[::1]",
+        b"/",
+        b"?",
+        b";tag=x",
+        b";branch=z9hG4bKy",
+        b";rport",
+        b";received=::1",
+        b"Via: SIP/2.0/UDP a\r\n",
+        b"t: <sip:x>\r\n",
+        b"l: 5\r\n",
+        b"\xff\x00",
+        b"sip:",
+        b"INVITE ",
+        b"SIP/2.0",
+        b"\r\n\r\n",
+        b"0",
+        b"99999999999",
     ];
     let put = prop::sample::select(tokens).prop_map(|token| Change::Put(token.to_vec()));
     let what = prop_oneof![4 => put, 2 => any::<u8>().prop_map(Change::Over), 2 => (1usize..40).prop_map(Change::Cut), 1 => (1usize..200).prop_map(Change::Again)];

@@ -18,7 +18,15 @@ const LONG_TAG: &str = "12982982982982982982982982982982982982982982982982982982
 const GOOD: &[Good] = &[
     // 3.1.1: valid, however odd
     Good("wsinv", "INVITE", 9, "wsinv.", Some("98asjd8"), Some("390skdjuw"), 150),
-    Good("intmeth", "!interesting-Method0123456789_*+`.%indeed'~", 139_122_385, "intmeth.", Some("_token~1'+`*%!-."), Some("z9hG4bK-.!%66*_+`'~"), 0),
+    Good(
+        "intmeth",
+        "!interesting-Method0123456789_*+`.%indeed'~",
+        139_122_385,
+        "intmeth.",
+        Some("_token~1'+`*%!-."),
+        Some("z9hG4bK-.!%66*_+`'~"),
+        0,
+    ),
     Good("esc01", "INVITE", 234_234, "esc01.", Some("938"), Some("z9hG4bKkdjuw"), 150),
     Good("escnull", "REGISTER", 14_398_234, "escnull.", Some("839923423"), Some("z9hG4bKkdjuw"), 0),
     Good("esc02", "RE%47IST%45R", 29_344, "esc02.", Some("f232jadfj23"), Some("z9hG4bK209%fzsnel234"), 0),
@@ -70,7 +78,7 @@ const REFUSED: &[(&str, u16, &str)] = &[
     ("baddn", 400, "message"), // the RFC's file has no empty line; its display names are tested below
     ("badvers", 505, "start line"),
     ("mismatch01", 400, "cseq"),
-    ("mismatch02", 400, "cseq"), // 501 would do as well
+    ("mismatch02", 400, "cseq"),    // 501 would do as well
     ("bigcode", 400, "start line"), // a response: dropped
     ("insuf", 400, "from"),
     ("multi01", 400, "cseq"),
@@ -98,7 +106,8 @@ fn the_tables_have_every_file_once() {
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().to_str().unwrap().strip_suffix(".dat").map(str::to_owned))
         .collect();
-    let mut told: Vec<String> = GOOD.iter().map(|good| good.0.to_owned()).chain(REFUSED.iter().map(|refused| refused.0.to_owned())).collect();
+    let mut told: Vec<String> =
+        GOOD.iter().map(|good| good.0.to_owned()).chain(REFUSED.iter().map(|refused| refused.0.to_owned())).collect();
     names.sort();
     told.sort();
     assert_eq!(49, names.len());
@@ -140,7 +149,15 @@ fn a_bad_message_is_refused_with_its_status_and_answered_if_it_is_a_request() {
             continue;
         }
         let mut out = Vec::new();
-        build::response(&mut out, &salvaged.expect(name), Some("192.0.2.9:5".parse().unwrap()), *status, refusal.reason(), Some(b"ours"), b"");
+        build::response(
+            &mut out,
+            &salvaged.expect(name),
+            Some("192.0.2.9:5".parse().unwrap()),
+            *status,
+            refusal.reason(),
+            Some(b"ours"),
+            b"",
+        );
         let mut index = Index::default();
         let answer = Message::parse(&out, &limits, &mut index);
         match *name {
@@ -165,7 +182,13 @@ fn a_stream_gives_what_the_datagram_gives_wherever_it_is_split() {
             "ncl" | "mcl01" | "inv2543" => vec!["400 content-length".to_owned()],
             "dblreq" =>
             // The second body is one byte longer than it says.
-            vec!["REGISTER sip:example.com SIP/2.0".to_owned(), "INVITE sip:joe@example.com SIP/2.0".to_owned(), "400 content-length".to_owned()],
+            {
+                vec![
+                    "REGISTER sip:example.com SIP/2.0".to_owned(),
+                    "INVITE sip:joe@example.com SIP/2.0".to_owned(),
+                    "400 content-length".to_owned(),
+                ]
+            }
             _ => vec![String::from_utf8_lossy(bytes.split(|&byte| byte == b'\r').next().unwrap()).into_owned()],
         };
         let lines: Vec<String> = whole.iter().map(|frame| frame.split('\r').next().unwrap().to_owned()).collect();
@@ -279,7 +302,9 @@ fn what_the_application_must_refuse_can_be_seen() {
     for name in ["unkscm", "novelsc"] {
         with(name, |message| assert!(!Uri::parse(message.uri()).unwrap().is_sip(), "416: {name}"));
     }
-    with("unksm2", |message| assert!(!Uri::parse(Address::parse(message.first(Name::To).unwrap()).unwrap().uri).unwrap().is_sip(), "not found"));
+    with("unksm2", |message| {
+        assert!(!Uri::parse(Address::parse(message.first(Name::To).unwrap()).unwrap().uri).unwrap().is_sip(), "not found")
+    });
     with("bext01", |message| {
         assert_eq!((2, 2), (message.values(Name::Require).count(), message.values(Name::ProxyRequire).count()), "420");
     });

@@ -35,7 +35,15 @@ fn saves(dir: &std::path::Path, sync: Sync, batch: usize, seconds: f64) {
         for _ in 0..batch {
             at = (at + 1) % keys.len();
             versions[at] += 1;
-            rows.push(Save { key: keys[at].as_bytes(), epoch: 0, version: versions[at], writer: 1, expires_at: 0, row: Some(&row), logs: &log });
+            rows.push(Save {
+                key: keys[at].as_bytes(),
+                epoch: 0,
+                version: versions[at],
+                writer: 1,
+                expires_at: 0,
+                row: Some(&row),
+                logs: &log,
+            });
         }
         let start = Instant::now();
         store.save(&rows).expect("saved");
@@ -46,7 +54,12 @@ fn saves(dir: &std::path::Path, sync: Sync, batch: usize, seconds: f64) {
     let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
     println!(
         "{sync:?}, {batch} per call: {rate:.0} saves/s; us per call: min {} median {} p95 {} p99 {} max {}; {:?}",
-        at(0.0), at(0.5), at(0.95), at(0.99), at(1.0), store.stats()
+        at(0.0),
+        at(0.5),
+        at(0.95),
+        at(0.99),
+        at(1.0),
+        store.stats()
     );
 }
 
@@ -76,7 +89,10 @@ fn open_once(dir: &str) {
     let grown = resident().saturating_sub(before);
     let payload = 100_000.0 * 363.0 + 10_000.0 * 2061.0;
     let rows = recovery.rows;
-    println!("open: {rows} rows in {millis:.1} ms; {:.1} bytes of memory per row beyond key and row", (grown as f64 - payload) / rows as f64);
+    println!(
+        "open: {rows} rows in {millis:.1} ms; {:.1} bytes of memory per row beyond key and row",
+        (grown as f64 - payload) / rows as f64
+    );
 }
 
 /// A million log records of 300 bytes: memory while nobody reads, and reading them.

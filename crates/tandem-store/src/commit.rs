@@ -41,7 +41,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub fn new(dir: std::path::PathBuf, options: Options, now: u64, lock: File, model: Model, segments: VecDeque<Segment>) -> Result<Self, StoreError> {
+    pub fn new(
+        dir: std::path::PathBuf,
+        options: Options,
+        now: u64,
+        lock: File,
+        model: Model,
+        segments: VecDeque<Segment>,
+    ) -> Result<Self, StoreError> {
         let sync = Syncer::start().map_err(io_at("starting the sync thread of", &dir))?;
         Ok(Self {
             model,

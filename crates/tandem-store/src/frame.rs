@@ -31,15 +31,31 @@ pub(crate) struct Head {
 #[derive(Debug)]
 pub(crate) enum Body<'a> {
     /// A row (`None`: deleted) and its logs.
-    Save { head: Head, key: &'a [u8], row: Option<&'a [u8]>, logs: Entries<'a> },
+    Save {
+        head: Head,
+        key: &'a [u8],
+        row: Option<&'a [u8]>,
+        logs: Entries<'a>,
+    },
     /// Log records alone.
     Logs(Entries<'a>),
     /// Records up to and with this offset are gone.
-    Trim { stream: &'a str, upto: u64 },
-    Checkpoint { stream: &'a str, consumer: &'a str, offset: u64 },
+    Trim {
+        stream: &'a str,
+        upto: u64,
+    },
+    Checkpoint {
+        stream: &'a str,
+        consumer: &'a str,
+        offset: u64,
+    },
     Epoch(u32),
     /// State of a stream when a segment began: oldest offset, next offset.
-    Stream { stream: &'a str, first: u64, next: u64 },
+    Stream {
+        stream: &'a str,
+        first: u64,
+        next: u64,
+    },
 }
 
 /// One log record where it lies.

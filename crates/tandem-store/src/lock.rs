@@ -9,8 +9,7 @@ use crate::error::{io_at, StoreError};
 /// Held as long as the file is open; the kernel gives it back when the process dies.
 pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join("lock");
-    let mut file =
-        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io_at("opening", &path))?;
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io_at("opening", &path))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

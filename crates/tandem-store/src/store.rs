@@ -66,7 +66,8 @@ impl Store {
             state.sync.wrote(&current.file);
         }
         state.retire();
-        let recovery = Recovery { rows: state.model.rows.len(), logs: log_count(&state), cut_bytes, millis: started.elapsed().as_millis() as u64 };
+        let recovery =
+            Recovery { rows: state.model.rows.len(), logs: log_count(&state), cut_bytes, millis: started.elapsed().as_millis() as u64 };
         Ok((Self(Mutex::new(state)), recovery))
     }
 
@@ -109,7 +110,12 @@ impl Store {
             let verdict = judge(save, stored, state.model.epoch);
             if verdict == Verdict::Write {
                 let head = Head { epoch: save.epoch, version: save.version, writer: save.writer, expires_at: save.expires_at };
-                frames.save(head, save.key, save.row, save.logs.iter().map(|(stream, bytes)| (*stream, numbers.next(&state, stream), *bytes)));
+                frames.save(
+                    head,
+                    save.key,
+                    save.row,
+                    save.logs.iter().map(|(stream, bytes)| (*stream, numbers.next(&state, stream), *bytes)),
+                );
                 if saves.len() > 1 {
                     decided.insert(save.key, save.row.map(|_| head));
                 }

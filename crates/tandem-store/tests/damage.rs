@@ -32,7 +32,17 @@ fn ten(dir: &Path) -> (usize, Vec<u8>) {
 
 fn save(store: &Store, n: u64) {
     let (key, row) = (n.to_string(), [n as u8; 40]);
-    store.save(&[Save { key: key.as_bytes(), epoch: 0, version: 1, writer: n, expires_at: 0, row: Some(&row), logs: &[("cdr", key.as_bytes())] }]).unwrap();
+    store
+        .save(&[Save {
+            key: key.as_bytes(),
+            epoch: 0,
+            version: 1,
+            writer: n,
+            expires_at: 0,
+            row: Some(&row),
+            logs: &[("cdr", key.as_bytes())],
+        }])
+        .unwrap();
 }
 
 fn write(bytes: &[u8]) -> tempfile::TempDir {
@@ -90,7 +100,9 @@ fn a_bad_byte_before_a_good_frame_is_an_error_that_says_where() {
         let mut bytes = bytes.clone();
         bytes[at] ^= 0x55;
         let dir = write(&bytes);
-        let Err(StoreError::Damaged { path, offset, .. }) = Store::open(dir.path(), options(), 0) else { panic!("opened with bad byte {at}") };
+        let Err(StoreError::Damaged { path, offset, .. }) = Store::open(dir.path(), options(), 0) else {
+            panic!("opened with bad byte {at}")
+        };
         assert_eq!((begin as u64, dir.path().join("0000000001.journal")), (offset, path));
         assert_eq!(bytes, fs::read(dir.path().join("0000000001.journal")).unwrap(), "left as it was");
     }

@@ -9,11 +9,30 @@ use tandem_store::{Options, Outcome, Save, Store};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Save { key: u8, size: u16, delete: bool, logs: u8, stale: bool, expires: u8 },
-    Batch { keys: Vec<u8>, size: u16 },
-    Append { stream: u8, size: u16 },
-    Trim { stream: u8, behind: u8 },
-    Checkpoint { stream: u8, behind: u8 },
+    Save {
+        key: u8,
+        size: u16,
+        delete: bool,
+        logs: u8,
+        stale: bool,
+        expires: u8,
+    },
+    Batch {
+        keys: Vec<u8>,
+        size: u16,
+    },
+    Append {
+        stream: u8,
+        size: u16,
+    },
+    Trim {
+        stream: u8,
+        behind: u8,
+    },
+    Checkpoint {
+        stream: u8,
+        behind: u8,
+    },
     Claim,
     Wait(u8),
     Reopen,
@@ -88,7 +107,15 @@ impl Model {
                 let is_stale = *stale && self.rows.contains_key(&key);
                 let expires_at = if *expires < 10 { self.now + u64::from(*expires) + 1 } else { 0 };
                 let records: Vec<(&str, &[u8])> = (0..*logs).map(|n| (STREAMS[usize::from(n)], &row[..8])).collect();
-                let save = Save { key: &key, epoch: self.epoch, version, writer: self.count, expires_at, row: (!delete).then_some(&row), logs: &records };
+                let save = Save {
+                    key: &key,
+                    epoch: self.epoch,
+                    version,
+                    writer: self.count,
+                    expires_at,
+                    row: (!delete).then_some(&row),
+                    logs: &records,
+                };
                 let outcome = store.save(&[save]).unwrap()[0];
                 assert_eq!(if is_stale { Outcome::Stale } else { Outcome::Saved }, outcome);
                 if is_stale {
@@ -101,7 +128,8 @@ impl Model {
                 }
             }
             Step::Batch { keys, size } => {
-                let puts: Vec<(Vec<u8>, Vec<u8>)> = keys.iter().map(|key| (format!("key{}", key % 48).into_bytes(), self.bytes(*size))).collect();
+                let puts: Vec<(Vec<u8>, Vec<u8>)> =
+                    keys.iter().map(|key| (format!("key{}", key % 48).into_bytes(), self.bytes(*size))).collect();
                 let borrowed: Vec<tandem_store::Put<'_>> = puts.iter().map(|(key, row)| (&key[..], Some(&row[..]), 0)).collect();
                 store.put(&borrowed).unwrap();
                 self.rows.extend(puts.into_iter().map(|(key, row)| (key, (0, 0, row))));

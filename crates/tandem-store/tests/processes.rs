@@ -48,7 +48,9 @@ fn what_a_killed_process_acknowledged_is_there() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let reader = std::thread::spawn(move || lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("saved ")?.parse::<u64>().ok()).last());
+        let reader = std::thread::spawn(move || {
+            lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("saved ")?.parse::<u64>().ok()).last()
+        });
         std::thread::sleep(Duration::from_millis(60 + round * 37));
         child.kill().unwrap();
         child.wait().unwrap();

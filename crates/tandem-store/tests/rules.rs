@@ -14,7 +14,8 @@ fn save(key: &str, epoch: u32, version: u64, writer: u64) -> Save<'_> {
 fn a_save_needs_the_next_version() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let outcomes = [(1, 7), (3, 7), (1, 8), (2, 7), (2, 8), (3, 8)].map(|(version, writer)| store.save(&[save("k", 0, version, writer)]).unwrap()[0]);
+    let outcomes =
+        [(1, 7), (3, 7), (1, 8), (2, 7), (2, 8), (3, 8)].map(|(version, writer)| store.save(&[save("k", 0, version, writer)]).unwrap()[0]);
     use Outcome::{Saved, Stale};
     assert_eq!([Saved, Stale, Stale, Saved, Stale, Saved], outcomes);
     assert_eq!((3, 8), store.load(b"k").map(|row| (row.version, row.writer)).unwrap());

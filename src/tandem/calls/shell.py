@@ -258,7 +258,9 @@ class Shell:
             call = stepped.call
             effects += stepped.effects
             logs += logs_of(stepped)
-        if call is None or (not effects and not logs and call == before and heard == dict(live.heard)):
+        if call is None or (
+            not effects and not logs and call == before and heard == dict(live.heard)
+        ):
             self.words.heard(told)
             self.loose_taken += self.seqs.pop(key, [])
             self.schedule(key, live)

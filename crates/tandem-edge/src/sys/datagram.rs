@@ -42,11 +42,8 @@ pub struct Datagram<'a> {
 impl Batch {
     /// Reserves the room.
     pub fn new() -> Self {
-        let slot = || Slot {
-            control: [0; CONTROL_BYTES],
-            name: empty().0,
-            part: libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 },
-        };
+        let slot =
+            || Slot { control: [0; CONTROL_BYTES], name: empty().0, part: libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 } };
         Batch {
             bytes: vec![0; BATCH * DATAGRAM_BYTES],
             slots: (0..BATCH).map(|_| slot()).collect(),
@@ -70,9 +67,7 @@ impl Batch {
             message.msg_flags = 0;
         }
         // SAFETY: every pointer written above is into vectors of self, which live and do not move during the call.
-        let count = unsafe {
-            libc::recvmmsg(fd, self.headers.as_mut_ptr(), BATCH as _, libc::MSG_DONTWAIT as _, std::ptr::null_mut())
-        };
+        let count = unsafe { libc::recvmmsg(fd, self.headers.as_mut_ptr(), BATCH as _, libc::MSG_DONTWAIT as _, std::ptr::null_mut()) };
         match check(count) {
             Ok(count) => Ok(count as usize),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
@@ -171,8 +166,7 @@ impl SendBatch {
             return Ok(0);
         }
         // SAFETY: every pointer written above is into self or into bytes that `all` borrowed for 'a.
-        check(unsafe { libc::sendmmsg(fd, self.headers.as_mut_ptr(), count, libc::MSG_DONTWAIT as _) })
-            .map(|sent| sent as usize)
+        check(unsafe { libc::sendmmsg(fd, self.headers.as_mut_ptr(), count, libc::MSG_DONTWAIT as _) }).map(|sent| sent as usize)
     }
 }
 

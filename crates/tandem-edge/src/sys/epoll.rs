@@ -59,9 +59,7 @@ impl Epoll {
     /// Waits at most `milliseconds` and appends what is ready.
     pub fn wait(&mut self, milliseconds: i32, ready: &mut Vec<Ready>) -> io::Result<()> {
         // SAFETY: the buffer has EVENTS places and outlives the call.
-        let count = unsafe {
-            libc::epoll_wait(self.fd.as_raw_fd(), self.events.as_mut_ptr(), EVENTS as libc::c_int, milliseconds)
-        };
+        let count = unsafe { libc::epoll_wait(self.fd.as_raw_fd(), self.events.as_mut_ptr(), EVENTS as libc::c_int, milliseconds) };
         let count = match check(count) {
             Ok(count) => count as usize,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,

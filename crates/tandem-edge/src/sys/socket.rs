@@ -130,9 +130,7 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
 pub fn error(fd: RawFd) -> Option<io::Error> {
     let (mut value, mut length) = (0 as libc::c_int, size_of::<libc::c_int>() as libc::socklen_t);
     // SAFETY: four bytes of a live variable.
-    let result = unsafe {
-        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut value).cast(), &mut length)
-    };
+    let result = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut value).cast(), &mut length) };
     match check(result) {
         Err(error) => Some(error),
         Ok(_) if value != 0 => Some(io::Error::from_raw_os_error(value)),

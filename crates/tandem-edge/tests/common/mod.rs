@@ -24,9 +24,7 @@ impl Place {
         let name = format!("tandem-edge-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
-        let keys = format!(
-            r#"{{"hash":"{HEX}","signing":[{{"id":"a","secret":"{HEX}"}}],"nonce":[{{"id":"a","secret":"{HEX}"}}]}}"#
-        );
+        let keys = format!(r#"{{"hash":"{HEX}","signing":[{{"id":"a","secret":"{HEX}"}}],"nonce":[{{"id":"a","secret":"{HEX}"}}]}}"#);
         std::fs::write(path.join("keys.json"), keys).unwrap();
         Place(path)
     }
@@ -70,8 +68,7 @@ pub struct Running {
 impl Running {
     /// `more` is JSON fields after the usual ones, beginning with a comma; transports listen on 127.0.0.1, ports of the kernel.
     pub fn start(place: &Place, policy: &str, transports: &[&str], more: &str) -> Running {
-        let listen: Vec<String> =
-            transports.iter().map(|name| format!(r#"{{"transport": "{name}", "bound": "127.0.0.1:0"}}"#)).collect();
+        let listen: Vec<String> = transports.iter().map(|name| format!(r#"{{"transport": "{name}", "bound": "127.0.0.1:0"}}"#)).collect();
         Running::start_at(place, policy, &listen.join(","), more)
     }
 
@@ -80,7 +77,10 @@ impl Running {
         let at = |name: &str| place.path(name).display().to_string();
         let json = format!(
             r#"{{"edge": 3, "link": "{}", "keys": "{}", "policy": "{}", "ban_log": "{}", "listen": [{listen}]{more}}}"#,
-            at("owner.sock"), at("keys.json"), at("policy.json"), at("bans.log"),
+            at("owner.sock"),
+            at("keys.json"),
+            at("policy.json"),
+            at("bans.log"),
         );
         let edge = Edge::open(Config::read(json.as_bytes()).unwrap()).unwrap();
         let locals = edge.locals();

@@ -5,8 +5,8 @@ mod write;
 
 pub use read::{read_down, read_up};
 pub use write::{
-    push_claim, push_close, push_closed, push_down_hello, push_failed, push_keys, push_policy, push_sip_down, push_sip_up, push_stats, push_taken,
-    push_up_hello,
+    push_claim, push_close, push_closed, push_down_hello, push_failed, push_keys, push_policy, push_sip_down, push_sip_up, push_stats,
+    push_taken, push_up_hello,
 };
 
 use read::Reader;

@@ -103,7 +103,11 @@ impl<'a> Reader<'a> {
 
     fn shard(&mut self) -> Result<u16, BadFrame> {
         let shard = self.u16()?;
-        if shard < crate::ids::SHARDS { Ok(shard) } else { Err(BadFrame::Field { kind: self.kind, field: "shard" }) }
+        if shard < crate::ids::SHARDS {
+            Ok(shard)
+        } else {
+            Err(BadFrame::Field { kind: self.kind, field: "shard" })
+        }
     }
 
     fn transport(&mut self) -> Result<Transport, BadFrame> {

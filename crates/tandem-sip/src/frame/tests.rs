@@ -9,7 +9,15 @@ fn peer() -> Address {
 #[test]
 fn every_frame_up_reads_back_as_written() {
     let sip = SipUp {
-        seq: 9, shard: 517, epoch: 3, flow: 4, transport: Transport::Wss, local: 2, remote: peer(), received_at: 77, message: b"BYE",
+        seq: 9,
+        shard: 517,
+        epoch: 3,
+        flow: 4,
+        transport: Transport::Wss,
+        local: 2,
+        remote: peer(),
+        received_at: 77,
+        message: b"BYE",
     };
     let mut out = Vec::new();
     push_up_hello(&mut out, 5, 6, &[Local { transport: Transport::Udp, bound: peer(), advertised: b"h:1" }], 8);

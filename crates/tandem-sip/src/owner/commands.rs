@@ -174,7 +174,8 @@ impl Owner {
         }
         if self.out.advertised(&flow).is_none() && (flow.transport == Transport::Udp || flow.connection == 0) {
             // No edge is named (a trunk is called), or it died: whoever has a socket of this transport says it
-            let other = self.out.edges.iter().find(|(_, edge)| edge.up && edge.locals.iter().any(|local| local.transport == flow.transport));
+            let other =
+                self.out.edges.iter().find(|(_, edge)| edge.up && edge.locals.iter().any(|local| local.transport == flow.transport));
             flow.edge = other.map(|(number, _)| *number).unwrap_or(flow.edge);
         }
         flow.local = self.out.advertised(&flow).ok_or("route")?.0;
@@ -194,7 +195,16 @@ impl Owner {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn complete(&mut self, out: &mut Vec<u8>, message: &[u8], vias: &[u8], shard: u16, contact: &[u8], call_id: &[u8], flow: &Flow) -> bool {
+    fn complete(
+        &mut self,
+        out: &mut Vec<u8>,
+        message: &[u8],
+        vias: &[u8],
+        shard: u16,
+        contact: &[u8],
+        call_id: &[u8],
+        flow: &Flow,
+    ) -> bool {
         let advertised = self.out.advertised(flow).map(|(_, text)| text).unwrap_or_default();
         let contact = ContactOf { text: contact, shard, call_id, advertised, transport: flow.transport };
         let wanted = (!contact.text.is_empty()).then_some((&contact, &self.config.keys));
@@ -209,7 +219,6 @@ impl Owner {
         let key = Glance::of(message).and_then(|message| Some((tag(message.value(b"to")?), message.cseq()?.0)));
         key.map_or(0, |(to_tag, cseq)| self.ack_key(to_tag, cseq))
     }
-
 }
 
 fn towards(r: &mut Reader<'_>) -> Result<Towards, BadCommands> {

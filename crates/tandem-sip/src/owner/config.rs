@@ -118,7 +118,11 @@ impl Config {
             nonce: list("keys.nonce", &keys.nonce)?,
             keys_json: text.keys.to_string().into_bytes(),
             policy_json: text.policy.map(|policy| policy.to_string().into_bytes()).unwrap_or_default(),
-            intervals: Intervals { t1: ms("t1_ms", text.t1_ms, t.t1)?, t2: ms("t2_ms", text.t2_ms, t.t2)?, t4: ms("t4_ms", text.t4_ms, t.t4)? },
+            intervals: Intervals {
+                t1: ms("t1_ms", text.t1_ms, t.t1)?,
+                t2: ms("t2_ms", text.t2_ms, t.t2)?,
+                t4: ms("t4_ms", text.t4_ms, t.t4)?,
+            },
             registrar: text.registrar,
             inbox_events: text.inbox_events.unwrap_or(INBOX_EVENTS).clamp(1, INBOX_EVENTS),
         })

@@ -178,8 +178,17 @@ impl Owner {
         let mut response = Vec::with_capacity(512);
         build::response(&mut response, &asking.message, Some(asking.flow.remote.into()), status, reason, Some(&to_tag), extra);
         let responding = Responding {
-            status, invite: asking.method == b"INVITE", flow: asking.flow, shard: asking.sip.shard, call: asking.call, message: &response,
-            reliable: false, age: 0, acked: false, ack: 0, silent: true,
+            status,
+            invite: asking.method == b"INVITE",
+            flow: asking.flow,
+            shard: asking.sip.shard,
+            call: asking.call,
+            message: &response,
+            reliable: false,
+            age: 0,
+            acked: false,
+            ack: 0,
+            silent: true,
         };
         self.servers.respond(asking.handle, &responding, now, &mut self.out);
     }
@@ -192,7 +201,17 @@ impl Owner {
         }
         // RFC 3261 17.2.3 for RFC 2543 peers; without the To tag, which the ACK has and the INVITE has not
         let from_tag = message.from_tag().unwrap_or_default();
-        self.config.keys.hash(&[b"2543", message.uri(), from_tag, message.call_id(), &message.cseq().0.to_le_bytes(), branch, via.host, &port, method])
+        self.config.keys.hash(&[
+            b"2543",
+            message.uri(),
+            from_tag,
+            message.call_id(),
+            &message.cseq().0.to_le_bytes(),
+            branch,
+            via.host,
+            &port,
+            method,
+        ])
     }
 
     pub(super) fn client_key(&self, call: &[u8], n: u32) -> u64 {

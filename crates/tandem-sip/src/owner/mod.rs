@@ -73,9 +73,21 @@ impl Owner {
         let intervals = config.intervals;
         let registrar = Registrar::new(config.registrar, config.keys.hash);
         let mut owner = Owner {
-            config, policy: None, servers: Servers::new(intervals), clients: Clients::new(intervals), out,
-            in_hand: HashMap::new(), edge_stats: BTreeMap::new(), clock_offset: 0, early: Vec::new(),
-            users: Users::default(), nonces: Nonces::default(), registrar, saves: Vec::new(), sweep_at: 0, index: Index::default(),
+            config,
+            policy: None,
+            servers: Servers::new(intervals),
+            clients: Clients::new(intervals),
+            out,
+            in_hand: HashMap::new(),
+            edge_stats: BTreeMap::new(),
+            clock_offset: 0,
+            early: Vec::new(),
+            users: Users::default(),
+            nonces: Nonces::default(),
+            registrar,
+            saves: Vec::new(),
+            sweep_at: 0,
+            index: Index::default(),
         };
         if !json.is_empty() {
             owner.set_policy(&json)?;

@@ -82,7 +82,8 @@ impl Outbox {
     /// Remembers an edge's HELLO.
     pub fn hello(&mut self, number: u16, hello: &UpHello<'_>) {
         let edge = self.edges.entry(number).or_default();
-        let listening = |local: Local<'_>| Listening { transport: local.transport, bound: local.bound, advertised: local.advertised.into() };
+        let listening =
+            |local: Local<'_>| Listening { transport: local.transport, bound: local.bound, advertised: local.advertised.into() };
         (edge.incarnation, edge.epoch, edge.locals) = (hello.incarnation, hello.epoch, hello.locals().map(listening).collect());
     }
 
@@ -174,7 +175,11 @@ impl Sink for Outbox {
 
 /// A call id as text: empty for none.
 pub fn call_text(call: &CallId) -> &[u8] {
-    if *call == NO_CALL { b"" } else { call }
+    if *call == NO_CALL {
+        b""
+    } else {
+        call
+    }
 }
 
 /// Appends a flow as Python reads it.

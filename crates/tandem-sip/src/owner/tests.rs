@@ -29,7 +29,10 @@ impl World {
         self.seq += 1;
         let mut frame = Vec::new();
         let (transport, remote) = (Transport::Udp, peer());
-        push_sip_up(&mut frame, &SipUp { seq: self.seq, shard: 5, epoch: 3, flow: 0, transport, local: 0, remote, received_at: 1, message });
+        push_sip_up(
+            &mut frame,
+            &SipUp { seq: self.seq, shard: 5, epoch: 3, flow: 0, transport, local: 0, remote, received_at: 1, message },
+        );
         self.owner.handle(1, &frame[4..], 1);
         self.sent()
     }

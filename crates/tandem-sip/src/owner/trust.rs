@@ -75,7 +75,13 @@ impl Owner {
             Err(why) => return self.refuse(asking, 400, &format!("Bad Request ({why})"), b"", now),
         };
         let from = asking.flow;
-        let flow = Flow { edge: from.edge, connection: from.connection, transport: from.transport as u8, local: from.local, remote: from.remote.into() };
+        let flow = Flow {
+            edge: from.edge,
+            connection: from.connection,
+            transport: from.transport as u8,
+            local: from.local,
+            remote: from.remote.into(),
+        };
         let mut headers = Vec::new();
         let outcome = self.registrar.register(&wish, &flow, at, &mut headers);
         if outcome.dirty == Dirty::Now {
@@ -105,7 +111,11 @@ impl Owner {
 
     /// When `sweep` is next due, on the clock of `now`; 0: never.
     pub(super) fn sweep_due(&self) -> u64 {
-        if self.registrar.is_empty() { 0 } else { self.sweep_at.max(1).saturating_add_signed(-self.clock_offset) }
+        if self.registrar.is_empty() {
+            0
+        } else {
+            self.sweep_at.max(1).saturating_add_signed(-self.clock_offset)
+        }
     }
 
     /// Rows to store before anything of `output` may leave.

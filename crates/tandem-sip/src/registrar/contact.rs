@@ -210,7 +210,11 @@ impl<'a> Contact<'a> {
 /// Seconds of an Expires header or parameter. RFC 3261 10.2.1.1: a malformed value is 3600; larger than 2^32-1 is that.
 pub fn read_expires(text: &[u8]) -> u32 {
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    if digits { read_number(text).unwrap_or(u32::MAX) } else { 3600 }
+    if digits {
+        read_number(text).unwrap_or(u32::MAX)
+    } else {
+        3600
+    }
 }
 
 fn read_number(text: &[u8]) -> Option<u32> {

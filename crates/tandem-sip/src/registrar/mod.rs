@@ -1,10 +1,10 @@
 //! The registrar (RFC 3261 10.3, 5626, 3327): who is where. It authenticates nobody, stores nothing and has no clock.
 
+mod answer;
 pub mod contact;
 pub mod register;
-pub mod row;
-mod answer;
 pub mod request;
+pub mod row;
 mod table;
 
 pub use contact::{BadContact, Contact, Contacts};
@@ -97,7 +97,13 @@ impl Registrar {
 
     /// The new row in `bytes` and when its first binding ends; `Err`: the status of a refusal.
     fn decide<'s, 'w: 's>(
-        &'s self, slot: Option<u32>, wish: &Wish<'w>, flow: &Flow, now_us: u64, bytes: &mut Vec<u8>, headers: &mut Vec<u8>,
+        &'s self,
+        slot: Option<u32>,
+        wish: &Wish<'w>,
+        flow: &Flow,
+        now_us: u64,
+        bytes: &mut Vec<u8>,
+        headers: &mut Vec<u8>,
     ) -> Result<(Dirty, Option<u32>), u16> {
         let now_s = seconds(now_us);
         let call = mac(&[0; 16], &[wish.call_id]); // unkeyed: the row moves between nodes, and only its own user can collide
@@ -182,7 +188,9 @@ impl Registrar {
         let on_edge = |flow: &Flow| flow.edge == edge && flow.connection != 0;
         let all = 0..self.table.slots() as u32;
         let hit: Vec<u32> = all
-            .filter(|&at| self.table.slot(at).and_then(|slot| row::open(&slot.row)).is_some_and(|(_, mut list)| list.any(|b| on_edge(&b.flow))))
+            .filter(|&at| {
+                self.table.slot(at).and_then(|slot| row::open(&slot.row)).is_some_and(|(_, mut list)| list.any(|b| on_edge(&b.flow)))
+            })
             .collect();
         hit.into_iter().map(|at| self.close(at, on_edge)).sum()
     }
@@ -292,6 +300,6 @@ fn alive(bytes: &[u8], now_s: u32, grace: u32) -> impl Iterator<Item = Binding<'
 }
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! A REGISTER as it came, made a wish or a refusal (RFC 3261 10.3, steps 1 to 6). It binds nothing.
 
 use super::contact::{address, read_expires, uri_parts, Contacts};
-use super::{Flow, Outcome, Registrar, Wish, Dirty, PATH_BYTES};
+use super::{Dirty, Flow, Outcome, Registrar, Wish, PATH_BYTES};
 use crate::message::Message;
 use crate::name::Name;
 use crate::policy::Policy;
@@ -14,7 +14,13 @@ impl Registrar {
     /// Status: 200; 400 malformed To, Contact, Path or `*`; 403 for another's address; 404 no domain of ours; 423 too brief;
     /// 439 first hop without outbound (RFC 5626 11.6); 500 an overtaken CSeq.
     pub fn answer(
-        &mut self, message: &Message<'_>, user: Option<&[u8]>, policy: &Policy, flow: &Flow, now_us: u64, headers: &mut Vec<u8>,
+        &mut self,
+        message: &Message<'_>,
+        user: Option<&[u8]>,
+        policy: &Policy,
+        flow: &Flow,
+        now_us: u64,
+        headers: &mut Vec<u8>,
     ) -> Outcome {
         let refused = |status| Outcome { status, dirty: Dirty::None };
         let aor = match address_of_record(message, user, policy) {
@@ -38,7 +44,11 @@ pub fn address_of_record(message: &Message<'_>, user: Option<&[u8]>, policy: &Po
     if policy.domain(host).is_none() {
         return Err(404); // 10.3, 5
     }
-    if user != Some(&aor) { Err(403) } else { Ok(aor) } // 10.3, 4: no third-party registration
+    if user != Some(&aor) {
+        Err(403)
+    } else {
+        Ok(aor)
+    } // 10.3, 4: no third-party registration
 }
 
 /// Reads the rest; `path` is room for the Path values.
@@ -114,7 +124,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_bound_is_400() {
-        for more in ["m: <sip:x@h\r\n", "m: *, <sip:x@h>\r\n", "m: *\r\n", &format!("m: <sip:x@h>\r\nPath: <sip:{}>\r\n", "p".repeat(PATH_BYTES))] {
+        for more in
+            ["m: <sip:x@h\r\n", "m: *, <sip:x@h>\r\n", "m: *\r\n", &format!("m: <sip:x@h>\r\nPath: <sip:{}>\r\n", "p".repeat(PATH_BYTES))]
+        {
             assert_eq!(400, answer("<sip:alice@demo.example>", more).0.status, "{more}");
         }
         assert_eq!(400, answer("<tel:+4930>", "m: <sip:x@h>\r\n").0.status);

@@ -181,7 +181,15 @@ mod tests {
     fn binding() -> Binding<'static> {
         let flow = Flow { edge: 3, connection: 77, transport: 3, local: 1, remote: "192.0.2.1:5061".parse().unwrap() };
         Binding {
-            uri: b"sip:a@b", q: Some(500), expires_at: 1_795_000_000, call: 9, cseq: 4, flow, reg_id: 1, instance: b"<urn:uuid:1>", path: b"<sip:p;lr>",
+            uri: b"sip:a@b",
+            q: Some(500),
+            expires_at: 1_795_000_000,
+            call: 9,
+            cseq: 4,
+            flow,
+            reg_id: 1,
+            instance: b"<urn:uuid:1>",
+            path: b"<sip:p;lr>",
         }
     }
 

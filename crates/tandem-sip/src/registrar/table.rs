@@ -21,7 +21,11 @@ pub(super) struct Slot {
 
 impl Slot {
     pub fn grace(&self) -> u32 {
-        if self.loaded { super::GRACE_SECONDS } else { 0 }
+        if self.loaded {
+            super::GRACE_SECONDS
+        } else {
+            0
+        }
     }
 }
 
@@ -134,8 +138,7 @@ impl Table {
 
     fn flows(&self, at: u32) -> Flows {
         let bindings = self.slot(at).and_then(|slot| row::open(&slot.row)).into_iter().flat_map(|(_, bindings)| bindings);
-        let mut list: Flows =
-            bindings.filter(|b| b.flow.connection != 0).map(|b| flow_hash(b.flow.edge, b.flow.connection)).collect();
+        let mut list: Flows = bindings.filter(|b| b.flow.connection != 0).map(|b| flow_hash(b.flow.edge, b.flow.connection)).collect();
         list.sort_unstable();
         list.dedup();
         list

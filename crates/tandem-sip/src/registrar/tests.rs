@@ -341,7 +341,12 @@ fn one_registration_takes_less_than_600_bytes() {
         let aor = format!("user{i:06}@demo.example");
         let contact = format!("<sip:user{i:06}@192.168.100.200:50612;transport=tls;ob>;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-0000000{i:05}>\";reg-id=1");
         let wish = Wish {
-            aor: aor.as_bytes(), call_id: aor.as_bytes(), cseq: 1, expires: None, path: b"", outbound: true,
+            aor: aor.as_bytes(),
+            call_id: aor.as_bytes(),
+            cseq: 1,
+            expires: None,
+            path: b"",
+            outbound: true,
             contacts: Contacts::parse(std::iter::once(contact.as_bytes())).unwrap(),
         };
         headers.clear();

@@ -127,9 +127,21 @@ impl Clients {
             return;
         }
         let mut row = Client {
-            bytes: asked.message.into(), flow: asked.flow, call: asked.call, n: asked.n, shard: asked.shard, state,
-            invite: asked.invite, quiet: asked.quiet, held: false, due: 0, interval: t.t1, deadline,
-            answers: Vec::new(), cancelled: false, alias: asked.cancel,
+            bytes: asked.message.into(),
+            flow: asked.flow,
+            call: asked.call,
+            n: asked.n,
+            shard: asked.shard,
+            state,
+            invite: asked.invite,
+            quiet: asked.quiet,
+            held: false,
+            due: 0,
+            interval: t.t1,
+            deadline,
+            answers: Vec::new(),
+            cancelled: false,
+            alias: asked.cancel,
         };
         if asked.proceeding {
             (row.interval, row.deadline) = if unbounded { (0, 0) } else { (if asked.invite { 0 } else { t.t2 }, deadline) };
@@ -159,11 +171,23 @@ impl Clients {
 
     /// The key of the transaction to which a response belongs, from the hash of its branch.
     pub fn key(&self, hash: u64, cancel: bool) -> Option<u64> {
-        if cancel { self.cancels.get(&hash).copied() } else { Some(hash).filter(|key| self.rows.contains_key(key)) }
+        if cancel {
+            self.cancels.get(&hash).copied()
+        } else {
+            Some(hash).filter(|key| self.rows.contains_key(key))
+        }
     }
 
     /// A response came. `tag` is a hash of its To tag; `ack` makes the ACK to a non-2xx from the request's bytes.
-    pub fn answered(&mut self, key: u64, status: u16, tag: u64, now: u64, sink: &mut impl Sink, ack: impl FnOnce(&[u8]) -> Vec<u8>) -> Final {
+    pub fn answered(
+        &mut self,
+        key: u64,
+        status: u16,
+        tag: u64,
+        now: u64,
+        sink: &mut impl Sink,
+        ack: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Final {
         let t = self.intervals;
         let Some(row) = self.rows.get_mut(&key) else { return Final::Unknown };
         let reliable = row.flow.transport.is_reliable();
@@ -181,7 +205,11 @@ impl Clients {
                     row.due = next(row, now);
                     self.timers.arm(row.due, key);
                 }
-                if status == 100 { Final::Absorb } else { tell }
+                if status == 100 {
+                    Final::Absorb
+                } else {
+                    tell
+                }
             }
             (0..=199, _) => Final::Absorb,
             (200..=299, State::Asked | State::Proceeding | State::Accepted) if row.invite => {
@@ -205,7 +233,16 @@ impl Clients {
             }
             (_, State::Asked | State::Proceeding) => {
                 (row.state, row.interval) = (State::Completed, 0);
-                row.deadline = now + if !row.invite { if reliable { 0 } else { t.t4 } } else { t.life() };
+                row.deadline = now
+                    + if !row.invite {
+                        if reliable {
+                            0
+                        } else {
+                            t.t4
+                        }
+                    } else {
+                        t.life()
+                    };
                 if row.invite {
                     row.bytes = ack(&row.bytes).into_boxed_slice();
                     row.held = !row.quiet;
@@ -222,7 +259,11 @@ impl Clients {
                     row.due = row.deadline;
                     self.timers.arm(row.due, key);
                 }
-                if let Final::Tell { .. } = tell { Final::Tell { n, ack_waits } } else { tell }
+                if let Final::Tell { .. } = tell {
+                    Final::Tell { n, ack_waits }
+                } else {
+                    tell
+                }
             }
             (300.., State::Completed) => {
                 if row.invite && !row.held {
@@ -246,7 +287,20 @@ impl Clients {
 
     /// Sends the ACK to a 2xx (unless `send` is false) and keeps it for repeats of that 2xx.
     #[allow(clippy::too_many_arguments)]
-    pub fn acknowledge(&mut self, key: u64, call: CallId, n: u32, shard: u16, tag: u64, flow: Flow, ack: &[u8], age: u64, send: bool, now: u64, sink: &mut impl Sink) {
+    pub fn acknowledge(
+        &mut self,
+        key: u64,
+        call: CallId,
+        n: u32,
+        shard: u16,
+        tag: u64,
+        flow: Flow,
+        ack: &[u8],
+        age: u64,
+        send: bool,
+        now: u64,
+        sink: &mut impl Sink,
+    ) {
         if send {
             sink.send(&flow, shard, 0, ack);
         }
@@ -255,8 +309,21 @@ impl Clients {
             return;
         }
         let row = self.rows.entry(key).or_insert_with(|| Client {
-            bytes: Box::default(), flow, call, n, shard, state: State::Accepted, invite: true, quiet: false, held: false,
-            due: deadline, interval: 0, deadline, answers: Vec::new(), cancelled: false, alias: 0,
+            bytes: Box::default(),
+            flow,
+            call,
+            n,
+            shard,
+            state: State::Accepted,
+            invite: true,
+            quiet: false,
+            held: false,
+            due: deadline,
+            interval: 0,
+            deadline,
+            answers: Vec::new(),
+            cancelled: false,
+            alias: 0,
         });
         if row.state != State::Accepted {
             // A new owner re-arms the INVITE first and this ACK next.
@@ -325,5 +392,9 @@ impl Clients {
 }
 
 fn next(row: &Client, from: u64) -> u64 {
-    if row.interval == 0 { row.deadline } else { earlier(from + row.interval, row.deadline) }
+    if row.interval == 0 {
+        row.deadline
+    } else {
+        earlier(from + row.interval, row.deadline)
+    }
 }

@@ -10,7 +10,17 @@ const KEY: u64 = 5;
 
 fn asked(invite: bool, transport: Transport) -> Asked<'static> {
     Asked {
-        call: NO_CALL, n: 3, invite, cancel: 0, cancel_of: 0, flow: flow(transport), shard: 1, message: b"request", quiet: false, age: 0, proceeding: false,
+        call: NO_CALL,
+        n: 3,
+        invite,
+        cancel: 0,
+        cancel_of: 0,
+        flow: flow(transport),
+        shard: 1,
+        message: b"request",
+        quiet: false,
+        age: 0,
+        proceeding: false,
     }
 }
 

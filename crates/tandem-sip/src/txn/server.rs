@@ -127,8 +127,17 @@ impl Servers {
     pub fn take_up(&mut self, handle: u64, invite: bool, call: CallId, shard: u16, flow: &Flow, now: u64) {
         let life = if invite { UNANSWERED * self.intervals.t1 } else { self.intervals.life() };
         let row = Server {
-            bytes: Box::default(), flow: *flow, call, shard, state: State::Received, invite, silent: false,
-            due: now + life, interval: 0, deadline: now + life, ack: 0,
+            bytes: Box::default(),
+            flow: *flow,
+            call,
+            shard,
+            state: State::Received,
+            invite,
+            silent: false,
+            due: now + life,
+            interval: 0,
+            deadline: now + life,
+            ack: 0,
         };
         if let std::collections::hash_map::Entry::Vacant(place) = self.rows.entry(handle) {
             self.timers.arm(place.insert(row).due, handle);
@@ -159,7 +168,13 @@ impl Servers {
             }
             status if row.invite => {
                 let accepted = status < 300;
-                row.state = if response.acked { State::Ended } else if accepted { State::Accepted } else { State::Completed };
+                row.state = if response.acked {
+                    State::Ended
+                } else if accepted {
+                    State::Accepted
+                } else {
+                    State::Completed
+                };
                 row.interval = if response.acked || (reliable && !accepted) { 0 } else { t.t1 };
                 row.deadline = started + t.life();
                 if accepted && response.ack != 0 {
@@ -244,7 +259,8 @@ impl Servers {
         while let Some((due, handle)) = self.timers.due(now) {
             let Some(row) = self.rows.get_mut(&handle).filter(|row| row.due == due) else { continue };
             if due >= row.deadline {
-                let waits = row.state == State::Completed || row.state == State::Accepted || (row.state == State::Proceeding && row.interval > 0);
+                let waits =
+                    row.state == State::Completed || row.state == State::Accepted || (row.state == State::Proceeding && row.interval > 0);
                 if waits && !row.silent {
                     sink.timed_out(&row.call, handle, true);
                 }
@@ -265,7 +281,8 @@ impl Servers {
             }
             row.due = earlier(due + row.interval, row.deadline);
             if row.due <= now {
-                row.due = earlier(now + row.interval, row.deadline).max(now + 1); // after a pause: once, not a burst
+                row.due = earlier(now + row.interval, row.deadline).max(now + 1);
+                // after a pause: once, not a burst
             }
             self.timers.arm(row.due, handle);
         }

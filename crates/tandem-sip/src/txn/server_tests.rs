@@ -31,7 +31,17 @@ const START: u64 = 1_000_000_000;
 
 fn response(status: u16, invite: bool, transport: Transport) -> Responding<'static> {
     Responding {
-        status, invite, flow: flow(transport), shard: 1, call: NO_CALL, message: b"answer", reliable: false, age: 0, acked: false, ack: 77, silent: false,
+        status,
+        invite,
+        flow: flow(transport),
+        shard: 1,
+        call: NO_CALL,
+        message: b"answer",
+        reliable: false,
+        age: 0,
+        acked: false,
+        ack: 77,
+        silent: false,
     }
 }
 
