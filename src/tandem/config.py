@@ -174,24 +174,26 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def http_listen(self) -> Listen:
-        return parse_listen("tcp:" + self.http.listen, "http.listen")
+        return parse_listen("tcp:" + self.http.listen, "http.listen", shown=self.http.listen)
 
 
-def parse_listen(text: str, field: str) -> Listen:
-    """`transport:address:port`, IPv6 in brackets; raises BadConfig with the field's name."""
+def parse_listen(text: str, field: str, *, shown: str = "") -> Listen:
+    """`transport:address:port`, IPv6 in brackets; raises BadConfig with the field's name and the text (or `shown`)."""
+    named = f"{field}: {(shown or text)!r}"
     transport, _, rest = text.strip().partition(":")
     host, _, port = rest.rpartition(":")
     if transport not in LISTEN_TRANSPORTS:
-        raise BadConfig(f"{field}: {text!r}: transport must be one of udp, tcp, tls")
+        raise BadConfig(f"{named}: transport must be one of udp, tcp, tls")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise BadConfig(f"{field}: {text!r}: write an IPv6 address in brackets, like udp:[::]:5060")
+        raise BadConfig(f"{named}: write an IPv6 address in brackets, like udp:[::]:5060")
     host = host.removeprefix("[").removesuffix("]")
     try:
         ip_address(host)
     except ValueError:
-        raise BadConfig(f"{field}: {text!r}: {host!r} is not an IP address") from None
+        like = "write address:port, like 0.0.0.0:5060"
+        raise BadConfig(f"{named}: {host!r} is not an IP address; {like}") from None
     if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
-        raise BadConfig(f"{field}: {text!r}: port must be a number from 0 to 65535")
+        raise BadConfig(f"{named}: port must be a number from 0 to 65535")
     return Listen(transport, host, int(port))
 
 

@@ -26,6 +26,11 @@ def ask(control_socket: Path, do: str, *, seconds: float = ANSWER_SECONDS, **arg
             stream.sendall(json.dumps({"id": 1, "do": do, "with": arguments}).encode() + b"\n")
             line = _line(stream)
         answer = json.loads(line)
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        hint = "it does not run: `tandem up` starts it, `tandem logs node` shows what it wrote"
+        raise NoNode(f"the call node does not answer on {control_socket}: {hint}") from error
+    except PermissionError as error:
+        raise NoNode(f"{control_socket} belongs to another user: {error.strerror}") from error
     except (OSError, ValueError) as error:
         raise NoNode(f"the call node does not answer on {control_socket}: {error}") from error
     if problem := answer.get("problem"):

@@ -28,6 +28,7 @@ MARKED = (
     "no answer",
     "forwarded",
 )  # events drawn across the ladder
+MARK = {"adopted": "taken over:"}
 
 
 def trace(
@@ -99,7 +100,7 @@ def _marks(socket: Path, id: str) -> list[Mark]:
     return [
         Mark(
             event.at,
-            cell("text", f"{event.what} {event.text}".strip()),
+            cell("text", f"{MARK.get(event.what, event.what)} {event.text}".strip()),
             death=event.what == "adopted",
         )
         for event in events

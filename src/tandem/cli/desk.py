@@ -20,6 +20,7 @@ from rich.text import Text
 from tandem.accounts.model.fields import BadField
 from tandem.adapters.sqlite import BadDatabase, open_database
 from tandem.adapters.sqlite_accounts import get_tenant, list_tenants
+from tandem.boundary import TCP, TLS, UDP
 from tandem.cli.ask import NoNode, ask
 from tandem.cli.ask import Problem as Refused
 from tandem.cluster.control import Problem
@@ -29,6 +30,7 @@ from tandem.web.changes import By
 Json = Annotated[bool, Parameter(name="--json", negative="", help="For programs: JSON lines.")]
 Fields = Annotated[tuple[str, ...], Parameter(help="field=value; lists are comma separated.")]
 PIPE_WIDTH = 250  # columns of a table that is no terminal's
+TRANSPORTS = {"udp": UDP, "tcp": TCP, "tls": TLS}
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 
 
@@ -119,7 +121,7 @@ def _value(name: str, type: Any, text: str) -> Any:
         if text.lower() not in YES + NO:
             raise BadField(name, f"yes or no, not {text[:20]!r}")
         return text.lower() in YES
-    plain: Any = text
+    plain: Any = TRANSPORTS.get(text.lower(), text) if name == "transport" else text
     if text.startswith("["):
         try:
             plain = json.loads(text)
@@ -130,7 +132,8 @@ def _value(name: str, type: Any, text: str) -> Any:
     try:
         return msgspec.convert(plain, type, strict=False)
     except msgspec.ValidationError as error:
-        raise BadField(name, str(error)) from None
+        why = "udp, tcp or tls" if name == "transport" else str(error)
+        raise BadField(name, why) from None
 
 
 def show_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
@@ -169,6 +172,8 @@ def cell(name: str, value: Any) -> str:
             return ""
         case bool():
             return "yes" if value else "no"
+        case int() if name == "transport":
+            return next((n for n, number in TRANSPORTS.items() if number == value), str(value))
         case int() if name == "at" or name.endswith("_at"):
             return clock(value)
         case float():

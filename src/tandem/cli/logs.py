@@ -35,6 +35,9 @@ def logs(
             return 2
     directory = load().log_dir
     paths = [directory / f"{name}.log" for name in names or NAMES]
+    if not any(path.exists() for path in paths):
+        print(f"tandem: no logs in {directory}: `tandem up` starts Tandem", file=sys.stderr)
+        return 1
     at = {path: _tail(path, lines) for path in paths}
     while follow:
         time.sleep(FOLLOW_SECONDS)

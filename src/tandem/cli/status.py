@@ -2,24 +2,29 @@
 
 import json
 import time
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from tandem.cli.ask import NoNode, Problem, ask
 from tandem.cluster.processes import CHILDREN, State, alive, read_state
 from tandem.config import load
 
+AsJson = Annotated[
+    bool, Parameter(name=("--json", "--as-json"), negative="", help="For programs: JSON.")
+]
 
-def status(*, as_json: bool = False) -> int:
-    """Show what runs. Exit status 0: all is up; 1: something is missing; 3: Tandem does not run here.
 
-    Parameters
-    ----------
-    as_json: for programs.
-    """
+def status(*, as_json: AsJson = False) -> int:
+    """Show what runs. Exit status 0: all is up; 1: something is missing; 3: Tandem does not run here."""
     config = load()
     state = read_state(config.run)
     if state is None or not any(map(alive, state.processes)):
-        print('{"up": false}' if as_json else f"Tandem does not run here (data: {config.data}).")
+        print(
+            '{"up": false}'
+            if as_json
+            else f"Tandem does not run here (data: {config.data}); `tandem up` starts it."
+        )
         return 3
     processes = _processes(state)
     node, why = _node(config.control_socket)
@@ -47,7 +52,8 @@ def status(*, as_json: bool = False) -> int:
     if why:
         print("node       ", why)
     else:
-        print("node       ", " ".join(f"{key} {value}" for key, value in node.items()))
+        gauges = [f"{value} {key}" for key, value in node.items() if key != "ready"]
+        print("node        ready,", ", ".join(gauges))
     return 0 if complete else 1
 
 

@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 from msgspec.structs import replace
 
 from tandem.adapters.sqlite_routing import list_trunks
+from tandem.boundary import TLS
 from tandem.cli.ask import NoNode, Problem, ask
 from tandem.cli.desk import Json, by, desk, fields, reload, show_one, show_rows, tenant_of
 from tandem.cli.user import read_password
@@ -15,11 +16,13 @@ from tandem.web import changes
 from tandem.web.changes import TRUNKS, values
 
 app = App(name="trunk", help="Trunks: carriers and other switches.")
+TLS_PORT = 5061  # RFC 3261 19.1.2
 COLUMNS = (
     "id",
     "tenant",
     "host",
     "port",
+    "transport",
     "username",
     "state",
     "expires_at",
@@ -47,7 +50,10 @@ def add(
     with desk() as (config, connection):
         of = tenant_of(connection, tenant) if tenant else ""
         password = read_password(password_file)
-        trunk = replace(Trunk(id, host, of, password=password), **fields(Trunk, field))
+        given = fields(Trunk, field)
+        if given.get("transport") == TLS:
+            given = {"port": TLS_PORT, **given}
+        trunk = replace(Trunk(id, host, of, password=password), **given)
         kept = changes.add(connection, by(), TRUNKS, trunk)
         reload(config, TRUNKS.reload)
         show_one(values(kept), as_json=json)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from ipaddress import ip_address
 from pathlib import Path
 
 from tandem.cli.ask import NoNode, Problem, ask
@@ -131,16 +132,25 @@ def summary(config: Config, state: State) -> int:
         )
         print(f"  {listen.transport.upper():<4} {shown}{note}")
     print(f"  domain {config.sip.default_domain}, or just the address above")
-    if not config.sip.advertised:
+    listens = [parse_listen(text, "sip.listen") for text in state.listens]
+    if all(ip_address(listen.host).is_loopback for listen in listens):
+        print(f"  these are addresses of this machine alone: see [sip] listen in {state.config}")
+    elif not config.sip.advertised:
         print(
             f'  phones outside this network: set advertised = "<public address>" under [sip] in {state.config}'
         )
         print("  and forward the ports above to this machine")
     _print_users(config.data / "demo-users.txt")
-    print(f"\nAPI      http://{state.http}/")
+    print(f"\nAPI      http://{state.http}/api/openapi.json (guide: docs/guide/api.md)")
     print(f"Data     {config.data}")
-    print("Next     tandem call demo | tandem status | tandem logs | tandem down")
+    name = "./tandem" if _in_checkout() else "tandem"
+    words = ("call demo --kill", "status", "logs", "down", "--help")
+    print("Next    ", " | ".join(f"{name} {word}" for word in words))
     return 0
+
+
+def _in_checkout() -> bool:
+    return Path(os.environ.get("TANDEM_HOME", "/nowhere"), "tandem").is_file()
 
 
 def _print_users(path: Path) -> None:

@@ -4,6 +4,7 @@ UDP and TCP sockets stay open while the process behind them is replaced: datagra
 """
 
 import ctypes
+import errno
 import os
 import socket
 import stat
@@ -15,6 +16,11 @@ BACKLOG = 4_096  # connection requests that wait while the edge is replaced
 UDP_BUFFER_BYTES = (
     8 * 1024 * 1024
 )  # datagrams that wait meanwhile; the kernel may grant less (net.core.rmem_max)
+HINTS = {
+    errno.EADDRINUSE: " (another program, or another Tandem, has this port: stop it or change the field)",
+    errno.EADDRNOTAVAIL: " (this machine has no such address)",
+    errno.EACCES: " (ports below 1024 are for root)",
+}
 SYS_PIDFD_GETFD = 438  # the same number on every architecture
 
 
@@ -36,7 +42,8 @@ def open_listen(listen: Listen, field: str) -> socket.socket:
         opened.setblocking(False)
     except OSError as error:
         opened.close()
-        raise BadConfig(f"{field}: {listen}: {error.strerror}") from error
+        hint = HINTS.get(error.errno or 0, "")
+        raise BadConfig(f"{field}: {listen}: {error.strerror}{hint}") from error
     return opened
 
 
