@@ -1,7 +1,6 @@
-"""Two Tandems on one machine as each other's carrier: real processes, real packets, SIPp as phones, kill -9."""
+"""Registrations with a carrier, which is another Tandem: real processes, real packets, SIPp as phones, kill -9."""
 
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,53 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from tandem.adapters.sqlite import open_database
-from tandem.adapters.sqlite_records import each_cdr
-from tandem.adapters.sqlite_routing import delete_trunk, put_route, put_setting, put_trunk
+from tandem.adapters.sqlite_routing import delete_trunk
 from tandem.boundary import TCP, TLS, UDP
-from tandem.records.model import Cdr
-from tandem.records.query import CdrQuery
-from tandem.routing.model.rows import Route, Trunk
+from tandem.routing.model.rows import Trunk
 from tandem.testing import sipp
 from tandem.testing.machine import Machine
+from tandem.testing.pair import NAMES, cdrs, machine, offer_md5, phone, put, status
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")]
-NAMES = {UDP: "udp", TCP: "tcp", TLS: "tls"}
-
-
-def free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def machine(base: Path, host: str, domain: str, **sections: dict[str, str]) -> Machine:
-    base.mkdir()
-    listen = ", ".join(f'"{transport}:{host}:0"' for transport in NAMES.values())
-    own = {"listen": f"[{listen}]", "default_domain": f'"{domain}"', **sections.pop("sip", {})}
-    return Machine(base, {"sip": own, **sections})
-
-
-def put(at: Machine, *rows: Trunk | Route) -> None:
-    connection = open_database(at.config.database)
-    for row in rows:
-        if isinstance(row, Trunk):
-            put_trunk(connection, row)
-        else:
-            put_route(connection, row)
-    connection.close()
-    at.ask("reload", what="all")
-
-
-def status(at: Machine, id: str = "carrier") -> dict[str, Any]:
-    return next((t for t in at.ask("trunks.list") if t["id"] == id), {"state": "gone"})
-
-
-def cdrs(at: Machine) -> list[Cdr]:
-    connection = open_database(at.config.database)
-    try:
-        return list(each_cdr(connection, CdrQuery()))
-    finally:
-        connection.close()
 
 
 @pytest.fixture
@@ -69,10 +29,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Machine, Machine]]:
     ):
         for each in (one, two):
             each.up()
-            connection = open_database(each.config.database)
-            put_setting(connection, "algorithms", ["MD5"])
-            connection.close()
-            each.ask("reload", what="all")
+            offer_md5(each)
         yield one, two
 
 
@@ -80,16 +37,8 @@ def pair(tmp_path: Path) -> Iterator[tuple[Machine, Machine]]:
 def phones() -> Iterator[list[sipp.Phone]]:
     made: list[sipp.Phone] = []
     yield made
-    for phone in made:
-        phone.close()
-
-
-def phone(made: list[sipp.Phone], at: Machine, name: str, host: str) -> sipp.Phone:
-    user = at.users[name]
-    made.append(
-        sipp.Phone(name, user.password, host=host, port=free_port(host), edge=at.address(), domain=user.domain)
-    )  # fmt: skip
-    return made[-1]
+    for one in made:
+        one.close()
 
 
 def account(two: Machine, transport: int = UDP, **more: Any) -> Trunk:
