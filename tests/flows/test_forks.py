@@ -15,6 +15,7 @@ def test_the_first_phone_to_answer_wins_and_the_others_are_cancelled(play: Play)
     soft.rings()
     soft.answers()
     play.until(lambda: desk.line.state == "ended", "the desk phone to stop")
+    play.until(lambda: one.state == "talking", "the answer")
     assert soft.host == one.media
     soft.hangs_up()
     play.ends()

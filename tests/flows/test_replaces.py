@@ -195,6 +195,7 @@ def test_an_attended_transfer_into_nothing_leaves_all_as_it_was(play: Play) -> N
     value = quote("gone;to-tag=00abcdefghjkmb0;from-tag=x", safe="")
     bob.refers(f"<sip:carol@sim?Replaces={value}>")
     play.wait(1)
+    play.until(lambda: len(bob.line.got("NOTIFY")) == 2, "what came of it")
     assert ["100", "481"] == [m.body[8:11] for m in bob.line.got("NOTIFY")]
     assert "talking" == alice.line.state
     alice.hangs_up()

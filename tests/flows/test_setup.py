@@ -193,7 +193,7 @@ def test_both_hang_up_at_once(play: Play) -> None:
     alice.hangs_up()
     bob.hangs_up()
     play.ends()
-    assert [200] == [m.status for m in alice.heard if m.method == "BYE" and m.status]
+    assert [200] == [m.status for m in alice.line.answers("BYE")]
 
 
 def test_an_answer_that_nobody_acknowledges_ends_the_call(play: Play) -> None:

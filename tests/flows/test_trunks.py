@@ -49,6 +49,7 @@ def test_no_other_carrier_is_tried_after_a_ring(play: Play) -> None:
     two_carriers(play)
     line = alice.invites("pstn")
     one.rings()
+    play.wait(0.05)
     one.declines(503)
     play.ends()
     assert ([500], []) == (line.finals, two.lines)
@@ -99,7 +100,7 @@ def test_a_challenge_is_answered_once(play: Play, status: int) -> None:
     assert first.invite.cseq[0] + 1 == second.cseq[0]
     carrier.ghosts = 0
     carrier.answers()
-    play.until(lambda: line.state == "talking", "the answer")
+    play.until(lambda: line.state == "talking" and carrier.line.got("ACK"), "the answer")
     assert "Digest" in carrier.line.got("ACK")[0].get(
         "Authorization" if status == 401 else "Proxy-Authorization"
     )

@@ -393,6 +393,8 @@ class Shell:
             if effect.until <= now and effect.do == "ask":
                 self.queue(key, Lapsed(effect.do, effect.ref))
         self.words.said(key, live.outbox)
+        if call.state == SETUP and (mark := setup_of(call)) is not None:
+            self.setups.setdefault(mark, key)
         for name in call.limits:
             if call.state != ENDED:
                 self.usage.setdefault(name, set()).add(key)

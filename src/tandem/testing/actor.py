@@ -49,6 +49,8 @@ class Actor:
         self.ghosts = 0
         self.said: list[Message] = []
         self.heard: list[Message] = []
+        self.finished: set[tuple[str, str]] = set()  # client transactions that had their final
+        self.refused: set[tuple[str, str]] = set()
         self.kept: list[bytes] | None = None
         self.acks = self.pracks = self.replies = True
         self.codecs = "0 101"
@@ -394,6 +396,14 @@ class Actor:
             return
         line, _ = self.tries[key]
         self.tries[key] = (line, True)
+        if key in self.refused or (key in self.finished and message.method != "INVITE"):
+            if message.method == "INVITE" and message.status >= 300:  # Completed: RFC 3261 17.1.1.2
+                self.say(self.ack_of_failure(line, message))
+            return
+        if message.status >= 300:
+            self.refused.add(key)
+        if message.status >= 200:
+            self.finished.add(key)
         line.heard.append(message)
         self.learn(line, message)
         if message.method != "INVITE":

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from tandem.boundary import Request, Response
+from tandem.calls.batch import Live
 from tandem.calls.model import text
 from tandem.calls.model.call import Call, Contact
+from tandem.calls.model.originate import Originated
 from tandem.records.model import CDR_STREAM, Cdr, read_cdr
 from tandem.routing.model.plan import Plan, Refusal, Target
 from tandem.testing.actor import TCP, UDP, Actor
@@ -19,6 +21,7 @@ from tandem.testing.sim.oracle import bills_wrong, phones_wrong, wire_wrong
 from tandem.testing.sim.world import World
 
 STEP = 5 * MS
+SLACK = 0.15  # seconds per death
 CALM = Faults(delay_most=0.001)
 
 
@@ -74,15 +77,18 @@ class Board(Directory):
 class Play:
     """`phone` and `trunk` make actors; `until` and `wait` let time pass; `ends` lets it all come to rest and judges."""
 
-    def __init__(self, faults: Faults = CALM, seed: int = 1) -> None:
+    def __init__(self, faults: Faults = CALM, seed: int = 1, transport: int = UDP) -> None:
+        self.transport = transport
+        self.slack = SLACK * len(faults.kill_at)
         self.board = Board()
         self.world = World(seed, faults, self.board)
         self.clock = self.world.clock
         self.actors: dict[str, Actor] = {}
         self.clock.run(START + SECOND)
 
-    def phone(self, name: str, transport: int = UDP, of: str = "") -> Actor:
+    def phone(self, name: str, transport: int = 0, of: str = "") -> Actor:
         """A phone; `of` makes it one more contact of that user."""
+        transport = transport or self.transport
         host = f"10.0.0.{len(self.actors) + 1}"
         actor = Actor(self, name, host, transport)
         self.actors[name] = actor
@@ -100,7 +106,7 @@ class Play:
 
     def trunk(self, name: str, **options: object) -> Actor:
         """A carrier, dialled where a stage names it."""
-        actor = self.phone(name)
+        actor = self.phone(name, UDP)
         self.board.contacts_of.pop(f"{name}@sim")
         target = Target(
             "trunk",
@@ -126,7 +132,8 @@ class Play:
             self.clock.run(self.clock.now + STEP)
 
     def wait(self, seconds: float = 0.5) -> None:
-        self.clock.run(self.clock.now + int(seconds * SECOND))
+        """Lets time pass; where owners die, as much more as it takes to replace them."""
+        self.clock.run(self.clock.now + int((seconds + self.slack) * SECOND))
 
     def talk(self, caller: Actor, callee: Actor, *extra: tuple[str, str]) -> tuple[Line, Line]:
         """A plain answered call between two phones: its two lines."""
@@ -139,13 +146,19 @@ class Play:
 
     def order(self, event: object, key: str = "") -> None:
         """A desk's order for the only call, or the one named."""
+        self.until(lambda: self.world.nodes[-1].alive, "an owner")
         node = self.world.nodes[-1]
 
         def give() -> None:
+            if isinstance(event, Originated) and node.shell.find(event.id) is None:
+                node.shell.live[event.id] = Live(None, 0)
             node.shell.queue(key or next(reversed(self.world.store.rows)), event)  # type: ignore[arg-type]
             node.turn()
 
         node.do(give)
+        self.wait(0.005)
+        if not node.alive:  # who gave the order has heard nothing, and gives it again
+            self.order(event, key)
 
     @property
     def cdrs(self) -> list[Cdr]:

@@ -2,7 +2,7 @@
 
 from tandem.boundary import Request
 from tandem.calls.model import bill, finish
-from tandem.calls.model.call import ANSWERED, CONFIRMED, EARLY, ENDED, GONE, TALKING, Leg
+from tandem.calls.model.call import ANSWERED, CONFIRMED, EARLY, ENDED, GONE, LINGER, TALKING, Leg
 from tandem.calls.model.draft import Draft
 
 
@@ -79,6 +79,11 @@ def desk(draft: Draft, by: str) -> None:
         bill.end(draft, ended_by="tandem", why=f"ended by {by}")
 
 
+def adopted_since(draft: Draft, at: int) -> bool:
+    """Whether a new owner came after that: then it has not repeated the 2xx often enough to know that no ACK comes."""
+    return any(event.what == "adopted" and event.at >= at for event in draft.call.story)
+
+
 def no_ack(draft: Draft, txn: int) -> None:
     """64*T1 without the ACK to our 2xx: the end, unless the peer has shown since that it is in the dialog."""
     server = draft.servers.get(txn)
@@ -88,7 +93,7 @@ def no_ack(draft: Draft, txn: int) -> None:
     leg = draft.legs.get(name)
     if leg is None or leg.state != ANSWERED:
         return
-    if leg.seen_at > server.at or draft.call.takeovers:
+    if leg.seen_at > server.at or adopted_since(draft, draft.now - LINGER // 2):
         draft.leg(name, state=CONFIRMED)
         return
     leg = draft.leg(name, state=CONFIRMED)

@@ -24,7 +24,7 @@ from tandem.calls.model import (
     timers,
     transfer,
 )
-from tandem.calls.model.call import ENDED, STORY_EVENTS, Call, Client, Effect
+from tandem.calls.model.call import ENDED, LINGER, STORY_EVENTS, Call, Client, Effect
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import (
     CallerGone,
@@ -60,6 +60,10 @@ Event = (
 )
 
 
+# Requests of ours whose answer is heard once; an INVITE may have several (RFC 3261 13.2.2.4)
+ONCE = frozenset({"swap", "bring", "told", "offer", "refresh", "notify"})
+
+
 class Stepped(Struct, frozen=True):
     call: Call | None
     effects: tuple[Effect, ...] = ()
@@ -78,6 +82,8 @@ def step(call: Call | None, event: Event, now: int) -> Stepped:
         return Stepped(None)
     draft = Draft(call, now)
     draft.at = getattr(event, "at", now)
+    if redelivered(draft, event):
+        return stepped(draft)
     match event:
         case Response():
             response(draft, event)
@@ -119,6 +125,19 @@ def step(call: Call | None, event: Event, now: int) -> Stepped:
     return stepped(draft)
 
 
+def redelivered(draft: Draft, event: Event) -> bool:
+    """Whether a dead owner had saved this request before it could say taken: its answer again, and nothing else.
+
+    The core knows repeats while their transaction lasts, which on a stream ends with the answer (RFC 3261 17.2.2).
+    """
+    cause = event.cause if isinstance(event, Rerouted) else event
+    if not isinstance(cause, Request) or cause.txn not in draft.servers:
+        return False
+    if draft.servers[cause.txn].status:
+        draft.effects.append(Effect("respond", cause.txn, until=draft.now + LINGER))
+    return True
+
+
 def stepped(draft: Draft) -> Stepped:
     timers.prune(draft)
     if draft.notes:
@@ -134,6 +153,8 @@ def response(draft: Draft, event: Response) -> None:
     if event.status in (401, 407) and (line := login(draft, client, event)):
         draft.close(event.n)
         relay.retry_with_login(draft, client, event, line)
+        return
+    if client.ended_at and client.why in ONCE:
         return
     match client.why:
         case "invite" if event.status < 200:
