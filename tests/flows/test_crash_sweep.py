@@ -69,7 +69,7 @@ def points(flow: Flow, transport: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("transport", [UDP, TCP])
-@pytest.mark.parametrize("flow", flows())
+@pytest.mark.parametrize("flow", list(flows()))
 def test_the_flow_holds_with_its_owner_killed_at_every_point(flow: Flow, transport: int) -> None:
     count = points(flow, transport)
     kills: list[tuple[int, ...]] = [(first,) for first in range(1, count + 1)]

@@ -6,7 +6,7 @@ from msgspec import Struct, msgpack
 from msgspec.structs import replace
 
 from tandem.boundary import Command, Flow, Request, Response
-from tandem.calls.model.call import ENDED, STORY_EVENTS, Call, Contact, Effect, Row
+from tandem.calls.model.call import ENDED, SETUP, STORY_EVENTS, Call, Contact, Effect, Row
 from tandem.calls.model.step import Event, Stepped
 from tandem.records import model as records
 from tandem.routing.model.plan import Plan, Refusal
@@ -123,3 +123,16 @@ def logs_of(stepped: Stepped) -> list[tuple[str, bytes]]:
         story = records.Story(call.id, call.tenant, call.story)
         logs.append((records.STORY_STREAM, records.write(story)))
     return logs
+
+
+def flows_of(call: Call) -> set[tuple[int, int]]:
+    """The connections (edge, number) on which something of this call is open."""
+    now = {
+        (client.flow.edge, client.flow.connection)
+        for client in call.clients
+        if client.flow.connection and not client.ended_at
+    }
+    server = next((s for s in call.servers if s.txn == call.invite), None)
+    if call.state == SETUP and server is not None and server.flow.connection:
+        now.add((server.flow.edge, server.flow.connection))
+    return now

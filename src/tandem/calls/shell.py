@@ -21,7 +21,18 @@ from tandem.boundary import (
     TimedOut,
 )
 from tandem.boundary import Event as Heard
-from tandem.calls.batch import Batch, Live, Outside, Save, logs_of, on, revive, setup_of, taken_over
+from tandem.calls.batch import (
+    Batch,
+    Live,
+    Outside,
+    Save,
+    flows_of,
+    logs_of,
+    on,
+    revive,
+    setup_of,
+    taken_over,
+)
 from tandem.calls.commands import command, last_words, rearm, stateless, taken_of
 from tandem.calls.model import timers
 from tandem.calls.model.admission import Admission, retry_after
@@ -345,14 +356,7 @@ class Shell:
 
     def watch_flows(self, key: str, live: Live, call: Call) -> None:
         """Knows which calls wait for something on which connection."""
-        now = {
-            (client.flow.edge, client.flow.connection)
-            for client in call.clients
-            if client.flow.connection and not client.ended_at
-        }
-        server = next((s for s in call.servers if s.txn == call.invite), None)
-        if call.state == SETUP and server is not None and server.flow.connection:
-            now.add((server.flow.edge, server.flow.connection))
+        now = flows_of(call)
         for flow in live.flows - now:
             if flow in self.flows:
                 self.flows[flow].discard(key)
