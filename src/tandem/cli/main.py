@@ -34,6 +34,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("audit", "tandem.cli.audit:app", "The audit log: who changed what."),
     ("test", "tandem.cli.test:test", "Run all tests, with coverage. CI runs this."),
     ("check", "tandem.cli.check:check", "The fast gate: form, types, architecture, fast tests."),
+    ("sim", "tandem.cli.sim:sim", "Play seeded calls in a simulation that kills nodes."),
     ("bench", "tandem.cli.bench:bench", "Measure Tandem beside tuned peers on the same load."),
 )
 
