@@ -130,3 +130,21 @@ def test_sigterm_keeps_the_call_and_ends_the_drain(one: Machine, phones: list[si
     for each in both:
         sipp.ended(each)
     one.until(lambda: [c.status for c in cdrs(one)] == [200], "the CDR", 5)
+
+
+def test_a_node_that_is_behind_refuses_a_new_call_and_takes_the_next(
+    one: Machine, phones: list[sipp.Phone]
+) -> None:
+    carol = phone(phones, one, "carol", "127.0.0.6")
+    pid = one.pid("node")
+    for again in (False, True):  # two samples in a row: a single long turn is no overload
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.5)
+        calling = carol.start(sipp.calling(final=503), "bob") if again else None
+        time.sleep(0.5 if again else 0)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.05)
+    assert calling is not None
+    sipp.ended(calling)
+    assert 1 == one.ask("stats")["node"]["calls_refused_lag"]
+    sipp.ended(carol.start(sipp.calling(final=480), "bob"))  # he is not registered: routed again
