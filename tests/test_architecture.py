@@ -18,6 +18,7 @@ PURE_FILES = {
     "calls/commands.py",
     "calls/batch.py",
     "calls/words.py",
+    "calls/rows.py",
 }
 PURE_LIBRARIES = {"msgspec"}
 UNCLEAN = {

@@ -2,16 +2,12 @@
 
 from typing import Protocol
 
-from msgspec import Struct, msgpack
-from msgspec.structs import replace
+from msgspec import Struct
 
-from tandem.boundary import Command, Flow, Request, Response
-from tandem.calls.model.call import ENDED, SETUP, STORY_EVENTS, Call, Contact, Effect, Row
-from tandem.calls.model.step import Event, Stepped
-from tandem.records import model as records
+from tandem.boundary import Command, Request, Response
+from tandem.calls.model.call import Call, Contact, Effect
+from tandem.calls.model.step import Event
 from tandem.routing.model.plan import Plan, Refusal
-
-_decode = msgpack.Decoder(Row).decode
 
 
 class Save(Struct, frozen=True):
@@ -82,57 +78,3 @@ class Batch(Struct):
     taken: list[list[tuple[int, int]]]
     loose: list[Command]  # commands of events that changed no row
     words: list[list[tuple[str, int]]] = []  # what each row has heard from others with this save
-
-
-def on(flow: Flow, connection: tuple[int, int]) -> bool:
-    """Whether a flow is this (edge, connection)."""
-    return (flow.edge, flow.connection) == connection
-
-
-def revive(found: tuple[int, int, bytes], epoch: int) -> Live:
-    """A row of the store (epoch, version, bytes) as this owner goes on with it."""
-    written, version, data = found
-    row = _decode(data)
-    call = row.call
-    if written < epoch:
-        call = replace(call, takeovers=call.takeovers + 1)
-    return Live(call, version, row.outbox, row.heard)
-
-
-def setup_of(call: Call) -> tuple[str, str, int, str] | None:
-    """What a merged copy of the call's INVITE has in common with it (RFC 3261 8.2.2.2)."""
-    caller = call.caller
-    tag = caller.from_.rpartition("tag=")[2].split(";")[0]
-    server = next((s for s in call.servers if s.txn == call.invite), None)
-    return (server.call_id, tag, caller.cseq, caller.uri) if server is not None else None
-
-
-def taken_over(call: Call, at: int, node: int) -> tuple[Call, records.CallEvent]:
-    """The story of a call that a new owner goes on with."""
-    note = records.CallEvent(at, call.id, call.tenant, "adopted", "the call node died", node)
-    return replace(call, story=(*call.story, note)[:STORY_EVENTS]), note
-
-
-def logs_of(stepped: Stepped) -> list[tuple[str, bytes]]:
-    """The records that belong into the save of a step: (stream, record)."""
-    logs = [(records.EVENT_STREAM, records.write(note)) for note in stepped.notes]
-    call = stepped.call
-    if stepped.cdr is not None:
-        logs.append((records.CDR_STREAM, records.write(stepped.cdr)))
-    if stepped.notes and call is not None and call.state == ENDED:
-        story = records.Story(call.id, call.tenant, call.story)
-        logs.append((records.STORY_STREAM, records.write(story)))
-    return logs
-
-
-def flows_of(call: Call) -> set[tuple[int, int]]:
-    """The connections (edge, number) on which something of this call is open."""
-    now = {
-        (client.flow.edge, client.flow.connection)
-        for client in call.clients
-        if client.flow.connection and not client.ended_at
-    }
-    server = next((s for s in call.servers if s.txn == call.invite), None)
-    if call.state == SETUP and server is not None and server.flow.connection:
-        now.add((server.flow.edge, server.flow.connection))
-    return now

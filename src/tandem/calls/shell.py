@@ -21,18 +21,8 @@ from tandem.boundary import (
     TimedOut,
 )
 from tandem.boundary import Event as Heard
-from tandem.calls.batch import (
-    Batch,
-    Live,
-    Outside,
-    Save,
-    flows_of,
-    logs_of,
-    on,
-    revive,
-    setup_of,
-    taken_over,
-)
+from tandem.calls import rows
+from tandem.calls.batch import Batch, Live, Outside, Save
 from tandem.calls.commands import command, last_words, rearm, stateless, taken_of
 from tandem.calls.model import timers
 from tandem.calls.model.admission import Admission, retry_after
@@ -123,10 +113,10 @@ class Shell:
         if call is None:
             return
         server = next((s for s in call.servers if s.txn == call.invite), None)
-        if call.state == SETUP and server is not None and on(server.flow, flow):
+        if call.state == SETUP and server is not None and rows.on(server.flow, flow):
             self.queue(key, CallerGone(at))
         for client in call.clients:
-            if not client.ended_at and on(client.flow, flow):
+            if not client.ended_at and rows.on(client.flow, flow):
                 self.failure(Failed(at, key, client.n, False, "flow"))
 
     def look_for_phones(self, key: str, now: int) -> None:
@@ -231,7 +221,7 @@ class Shell:
         if live is None and key:
             found = self.load(key)
             if found is not None:
-                live = self.live[key] = revive(found, self.epoch)
+                live = self.live[key] = rows.revive(found, self.epoch)
         return live
 
     # -- step and save
@@ -261,14 +251,14 @@ class Shell:
         effects: list[Effect] = []
         logs: list[tuple[str, bytes]] = []
         if live.adopted_at and call is not None:
-            call, note = taken_over(call, live.adopted_at, self.node)
+            call, note = rows.taken_over(call, live.adopted_at, self.node)
             logs.append((records.EVENT_STREAM, records.write(note)))
             live.adopted_at = 0
         for event in events:
             stepped = step(call, event, now)
             call = stepped.call
             effects += stepped.effects
-            logs += logs_of(stepped)
+            logs += rows.logs_of(stepped)
         if call is None or (
             not effects and not logs and call == before and heard == dict(live.heard)
         ):
@@ -356,7 +346,7 @@ class Shell:
 
     def watch_flows(self, key: str, live: Live, call: Call) -> None:
         """Knows which calls wait for something on which connection."""
-        now = flows_of(call)
+        now = rows.flows_of(call)
         for flow in live.flows - now:
             if flow in self.flows:
                 self.flows[flow].discard(key)
@@ -367,7 +357,7 @@ class Shell:
         live.flows = now
 
     def forget_setup(self, call: Call) -> None:
-        if (key := setup_of(call)) is not None:
+        if (key := rows.setup_of(call)) is not None:
             self.setups.pop(key, None)
 
     def evict(self) -> None:
@@ -387,7 +377,7 @@ class Shell:
 
     def adopt(self, key: str, found: tuple[int, int, bytes], now: int) -> list[Command]:
         """Settles a row of a dead owner: says what it had not said, takes its transactions up, knows its timers."""
-        live = self.live[key] = revive(found, self.epoch)
+        live = self.live[key] = rows.revive(found, self.epoch)
         call = live.call
         assert call is not None
         unsaid = [effect for effect in live.outbox if effect.until > now]
@@ -397,7 +387,7 @@ class Shell:
             if effect.until <= now and effect.do == "ask":
                 self.queue(key, Lapsed(effect.do, effect.ref))
         self.words.said(key, live.outbox)
-        if call.state == SETUP and (mark := setup_of(call)) is not None:
+        if call.state == SETUP and (mark := rows.setup_of(call)) is not None:
             self.setups.setdefault(mark, key)
         for name in call.limits:
             if call.state != ENDED:
