@@ -46,7 +46,6 @@ class Call:
         self.route: list[tuple[str, str]] = []
         self.ack = b""
         self.cancelled = False
-        self.excepted = False  # by whoever judges: the calls that a dying connection may end
         # the callee's half
         self.request: Message | None = None
         self.far_tag = fresh("u")

@@ -12,6 +12,7 @@ from phones.phone import Phone
 TRANSPORTS = ("UDP", "TCP", "TLS")
 SETUP_RATE = 60  # calls/s
 SETTLE_SECONDS = 8.0  # until all calls are as wanted
+END_SECONDS = 34.0  # from one side's hanging up to the other's knowing
 FINAL_SECONDS = 32.0  # within which every INVITE gets its final reply
 
 
@@ -127,28 +128,26 @@ class Crowd:
 
 
 def lost(call: Call, moment: float, *, excused: bool = False) -> str:
-    """Why the phones' beliefs do not make one call; "" when they do. excused: only the ends must agree."""
+    """Why the phones' beliefs do not make one call; "" when they do.
+
+    excused: the caller's connection died before the answer. Its phone knows that the call is over; the callee must learn it.
+    """
     near, far = call.near, call.far
-    final_at = near.answered_at or near.ended_at
-    if not near.status and not excused:
+    if excused and not near.status:
+        return "the callee is not told" if far.invited_at and not far.ended_at else ""
+    if not near.status:
         return f"no final reply {near.trouble}"
-    if (
-        final_at
-        and final_at - max(moment, near.invited_at) > FINAL_SECONDS + 1.0
-        and not near.answered_at
-        and not excused
-    ):
-        return f"final reply after {final_at - moment:.1f} s"
-    if near.trouble and not excused:
-        return f"caller: {near.trouble}"
-    if far.trouble and not excused:
-        return f"callee: {far.trouble}"
+    late = near.ended_at - max(moment, near.invited_at)
+    if not near.answered_at and late > FINAL_SECONDS + 1.0:
+        return "final reply too late"
+    if near.trouble or far.trouble:
+        return f"caller: {near.trouble}" if near.trouble else f"callee: {far.trouble}"
     if near.answered_at and not far.answered_at:
         return "the caller talks to nobody"
     if far.answered_at and not near.answered_at and not far.ended_at:
         return "the callee talks to nobody"
     if bool(near.ended_at) != bool(far.ended_at) and far.invited_at:
-        return "one side has hung up, the other does not know"
-    if near.answered_at and abs(near.ended_at - far.ended_at) > 34.0:
+        return f"{'the caller' if near.ended_at else 'the callee'} hung up, the other does not know"
+    if near.answered_at and abs(near.ended_at - far.ended_at) > END_SECONDS:
         return "the end came too late"
     return ""
