@@ -33,6 +33,8 @@ class Wanted(Struct, frozen=True):
     allow: tuple[str, ...] = ()  # sources without a rate limit
     listen: tuple[str, ...] = ("udp:127.0.0.1:5060",)
     calls: int = 10_000  # limits.calls
+    trunk: str = "127.0.0.1"  # the carrier's address
+    numbers: tuple[str, ...] = ()  # users with these names besides
 
 
 class Tandem:
@@ -200,6 +202,7 @@ def forget_databases() -> None:
 
 def _policy(database: Path, wanted: Wanted) -> None:
     from tandem.accounts.model.account import User
+    from tandem.accounts.model.credentials import make_credentials
     from tandem.adapters.sqlite import open_database
     from tandem.adapters.sqlite_accounts import put_user
     from tandem.adapters.sqlite_routing import put_route, put_setting, put_trunk
@@ -211,8 +214,10 @@ def _policy(database: Path, wanted: Wanted) -> None:
     if wanted.carrier:
         put_trunk(
             connection,
-            Trunk("carrier", "127.0.0.1", tenant="bench", port=7001, cidrs=("127.0.0.1/32",)),
+            Trunk("carrier", "127.0.0.1", tenant="bench", port=7001, cidrs=(f"{wanted.trunk}/32",)),
         )
         put_route(connection, Route("out", "carrier", tenant="bench"))
         put_user(connection, User("bench", "service", forward_always=OUTSIDE))
+    for name in wanted.numbers:
+        put_user(connection, User("bench", name), make_credentials(name, DOMAIN, PASSWORD))
     connection.close()
