@@ -13,6 +13,7 @@ TRANSPORTS = ("UDP", "TCP", "TLS")
 SETUP_RATE = 60  # calls/s
 SETTLE_SECONDS = 8.0  # until all calls are as wanted
 END_SECONDS = 34.0  # from one side's hanging up to the other's knowing
+KILL_SECONDS = 0.5  # from the script's start to the kill
 FINAL_SECONDS = 32.0  # within which every INVITE gets its final reply
 
 
@@ -91,11 +92,11 @@ class Crowd:
         raise TimeoutError
 
     async def around(self, talking: list[Call], ringing: list[Call]) -> None:
-        """What people do after the moment: a third of each group at once, the rest over seconds; then all hang up."""
+        """What people do: a third of each group around the kill, the rest over seconds; at last all hang up."""
         loop = asyncio.get_running_loop()
         self.moment = time.time()
         for n, call in enumerate(ringing):
-            after = (n % 100) / 100 * 6.0 if n % 3 else (n % 10) / 20
+            after = (n % 100) / 100 * 6.0 if n % 3 else about(n)
             match n % 5:
                 case 0 | 1:
                     loop.call_later(after, call.answer)
@@ -106,7 +107,7 @@ class Crowd:
                 case _:
                     pass  # rings until the server gives up
         for n, call in enumerate(talking):
-            after = (n % 100) / 100 * 8.0 if n % 3 else (n % 10) / 20
+            after = (n % 100) / 100 * 8.0 if n % 3 else about(n)
             match n % 5:
                 case 0 | 1:
                     loop.call_later(after, call.caller_hangs_up)
@@ -125,6 +126,11 @@ class Crowd:
     def close(self) -> None:
         for phone in (*self.callers, *self.callees):
             phone.close()
+
+
+def about(n: int) -> float:
+    """Seconds: from 0.1 before the kill, which is at KILL_SECONDS, to 0.4 after it."""
+    return KILL_SECONDS - 0.1 + (n % 50) / 100
 
 
 def lost(call: Call, moment: float, *, excused: bool = False) -> str:

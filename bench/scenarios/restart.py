@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from phones.call import Call
-from phones.crowd import Crowd, Script, lost
+from phones.crowd import KILL_SECONDS, Crowd, Script, lost
 
 from scenarios.figure import Figure, Missing
 from scenarios.machine import LOAD_CORE, Budget
@@ -78,7 +78,7 @@ async def once(victim: str, script: Script) -> dict[str, Any]:
             except TimeoutError:
                 raise Missing(f"not all calls could be set up: {states(crowd)}") from None
             around = asyncio.create_task(crowd.around(talking, ringing))
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(KILL_SECONDS)
             crowd.moment = product.kill(victim)
             await around
             found = await compare(product, crowd, victim)
