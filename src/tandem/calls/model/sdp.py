@@ -75,32 +75,56 @@ def answer_from(offer: bytes, other: bytes, setup: str = "active") -> bytes:
     when they have no stream in common. `setup`: who begins DTLS (RFC 4145 4), where the offers leave it open.
     """
     head, theirs = sections(other)
-    _, wanted = sections(offer)
-    out, useful = list(head), False
+    asked, wanted = sections(offer)
+    out = [line for line in head if line not in DIRECTIONS]
+    useful = False
     for section in wanted:
         kind = section[0].split(b" ")
-        match = (
-            next((s for s in theirs if s[0].split(b" ")[0::2] == kind[0::2]), None)
-            if len(kind) > 3
-            else None
-        )
+        match = next((s for s in theirs if like(s[0]) == like(section[0])), None)
         kept = common(section, match) if match is not None else []
         if match is None or not kept:
             out.append(b" ".join([kind[0], b"0", *kind[2:]]))
             continue
         theirs.remove(match)
         useful = True
-        media = match[0].split(b" ")
-        out.append(b" ".join([*media[:3], *kept]))
-        for line in match[1:]:
-            name, _, rest = line.partition(b":")
-            if name in (b"a=rtpmap", b"a=fmtp", b"a=rtcp-fb") and rest.split(b" ")[0] not in (
-                *kept,
-                b"*",
-            ):
-                continue
-            out.append(b"a=setup:" + setup.encode("ascii") if line == b"a=setup:actpass" else line)
+        out.append(b" ".join([*match[0].split(b" ")[:3], *kept]))
+        out += [dtls(line, setup) for line in match[1:] if belongs(line, kept)]
+        out.append(both(flow(asked, section), flow(head, match)))
     return b"\r\n".join(out) + b"\r\n" if useful else b""
+
+
+def like(media: bytes) -> tuple[bytes, ...]:
+    """Kind and transport of a stream; none for a line that is no m= line."""
+    parts = media.split(b" ")
+    return (parts[0], parts[2]) if len(parts) > 3 else (media, b"", b"no stream")
+
+
+def belongs(line: bytes, formats: list[bytes]) -> bool:
+    """Whether a line of a stream stays when only these formats do. Directions are said anew."""
+    name, _, rest = line.partition(b":")
+    of_format = name in (b"a=rtpmap", b"a=fmtp", b"a=rtcp-fb")
+    return line not in DIRECTIONS and (not of_format or rest.split(b" ")[0] in (*formats, b"*"))
+
+
+def dtls(line: bytes, setup: str) -> bytes:
+    return b"a=setup:" + setup.encode("ascii") if line == b"a=setup:actpass" else line
+
+
+def flow(session: list[bytes], stream: list[bytes]) -> bytes:
+    """The direction of a stream, of its own or of its session."""
+    own = [line for line in stream if line in DIRECTIONS]
+    return (own or [line for line in session if line in DIRECTIONS] or [b"a=sendrecv"])[-1]
+
+
+def both(offered: bytes, own: bytes) -> bytes:
+    """The direction of an answer by whom `own` belongs to: what he does and the other one takes (RFC 3264 6.1)."""
+    sends = own in (b"a=sendrecv", b"a=sendonly") and offered in (b"a=sendrecv", b"a=recvonly")
+    hears = own in (b"a=sendrecv", b"a=recvonly") and offered in (b"a=sendrecv", b"a=sendonly")
+    return {
+        (True, True): b"a=sendrecv",
+        (True, False): b"a=sendonly",
+        (False, True): b"a=recvonly",
+    }.get((sends, hears), b"a=inactive")
 
 
 def sections(body: bytes) -> tuple[list[bytes], list[list[bytes]]]:
