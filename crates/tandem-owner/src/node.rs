@@ -18,6 +18,9 @@ use tandem_sip::policy::BadPolicy;
 use tandem_store::{Store, StoreError};
 use thiserror::Error;
 
+/// Where a response's CSeq line is looked for: our own stand within it.
+const HEAD_BYTES: usize = 1_024;
+
 /// Connections that have not said HELLO, and edges, at most.
 const LINKS: usize = 256;
 /// Microseconds after which a journal that failed is asked again.
@@ -318,6 +321,9 @@ impl State {
 
     fn trace_in(&mut self, edge: u16, frame: &[u8]) {
         let (Some(trace), Ok(Up::Sip(sip))) = (&mut self.trace, read_up(frame)) else { return };
+        if of_register(sip.message) {
+            return;
+        }
         let local = local(&self.owner, edge, sip.local);
         let remote = std::net::SocketAddr::from(sip.remote).to_string();
         trace.push(sip.received_at, true, sip.transport as u8, local, &remote, sip.message);
@@ -330,6 +336,9 @@ impl State {
         while let Ok(Some((frame, used))) = next(rest) {
             rest = rest.get(used..).unwrap_or_default();
             if let Ok(Down::Sip(sip)) = read_down(frame) {
+                if of_register(sip.message) {
+                    continue;
+                }
                 let remote = std::net::SocketAddr::from(sip.remote).to_string();
                 trace.push(at, false, sip.transport as u8, local(&self.owner, edge, sip.local), &remote, sip.message);
             }
@@ -343,6 +352,12 @@ impl State {
             self.owner.link_down(edge, now);
         }
     }
+}
+
+/// Registrations are many, and belong to no call: the trace is for calls.
+fn of_register(message: &[u8]) -> bool {
+    let head = message.get(..HEAD_BYTES).unwrap_or(message);
+    message.starts_with(b"REGISTER ") || (message.starts_with(b"SIP/2.0 ") && memchr::memmem::find(head, b" REGISTER\r\n").is_some())
 }
 
 fn local(owner: &Owner, edge: u16, local: u8) -> &[u8] {

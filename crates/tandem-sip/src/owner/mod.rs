@@ -9,6 +9,7 @@ mod glance;
 mod inbound;
 mod msgpack;
 mod outbox;
+mod proven;
 mod trust;
 
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub struct Owner {
     clock_offset: i64,
     /// Commands given before any edge said HELLO.
     early: Vec<Vec<u8>>,
+    proven: proven::Proven,
     users: Users,
     nonces: Nonces,
     registrar: Registrar,
@@ -82,6 +84,7 @@ impl Owner {
             edge_stats: BTreeMap::new(),
             clock_offset: 0,
             early: Vec::new(),
+            proven: proven::Proven::default(),
             users: Users::default(),
             nonces: Nonces::default(),
             registrar,

@@ -27,6 +27,11 @@ pub type Saved = (Vec<u8>, Option<Vec<u8>>, u64);
 impl Owner {
     /// Who asks, as trust; `None` when the request has been answered.
     pub(super) fn trust(&mut self, asking: &Asking<'_, '_>, now: u64) -> Option<Vec<u8>> {
+        if self.proven.knows(asking.handle, || self.config.keys.hash(&[asking.message.bytes()])) {
+            let policy = self.policy.as_ref()?;
+            let aor = Question::of(&asking.message).aor(asking.message.first(Name::To).unwrap_or_default(), policy)?;
+            return Some([b"user:", &aor[..]].concat());
+        }
         let Some(policy) = &self.policy else {
             self.refuse(asking, 503, "Service Unavailable", b"Retry-After: 2\r\n", now);
             return None;
@@ -94,7 +99,16 @@ impl Owner {
             400 => "Bad Request",
             _ => "Server Internal Error",
         };
-        self.refuse(asking, outcome.status, reason, &headers, now);
+        if outcome.status != 200 {
+            return self.refuse(asking, outcome.status, reason, &headers, now);
+        }
+        // Answering the same REGISTER again changes nothing: no transaction is kept for 64*T1, only its fingerprint
+        self.proven.remember(asking.handle, self.config.keys.hash(&[message.bytes()]));
+        let mut to_tag = crate::ids::call_id(asking.sip.shard, asking.handle).to_vec();
+        to_tag.extend_from_slice(b"a0");
+        let mut response = Vec::with_capacity(512);
+        crate::build::response(&mut response, &message, Some(asking.flow.remote.into()), 200, reason, Some(&to_tag), &headers);
+        self.out.send(&asking.flow, asking.sip.shard, asking.handle, &response);
     }
 
     /// Stores what changed lazily and removes what ended, once a second.
