@@ -2,12 +2,13 @@
 
 from msgspec.structs import replace
 
-from tandem.boundary import Failed
-from tandem.calls.model import finish, hangup, join, stub, tell, transfer
+from tandem.boundary import Failed, Flow
+from tandem.calls.model import finish, hangup, join, stub, tell, text, transfer
 from tandem.calls.model.call import GONE, LINGER, SETUP, Client, Contact, Effect, Leg
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Lapsed
 
+ANY_LOCAL = 255  # boundary.md, 2: whichever listening address of the transport
 COMES_BACK = 10_000_000  # microseconds: how long a phone may take to connect again (DESIGN 1)
 AGAIN = 500_000  # how often it is looked for
 
@@ -64,7 +65,7 @@ def unanswered(draft: Draft, n: int, status: int, why: str) -> None:
 
 
 def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
-    """The edge could not send. A phone's new connection gets it again; a trunk's failure is a 503 (RFC 3261 8.1.3.1)."""
+    """The edge could not send. A phone's new connection gets it again, a trunk is connected again; a trunk's failure is a 503 (RFC 3261 8.1.3.1)."""
     draft.set(look_at=0)
     if event.server:
         return  # the answer waits in its transaction; the caller's next message brings a flow
@@ -74,6 +75,9 @@ def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
     leg = draft.legs.get(client.leg)
     if leg is not None and (fresh := new_contact(client, leg, contacts)) is not None:
         resend(draft, client.n, fresh)
+        return
+    if leg is not None and leg.trunk and client.flow.connection:
+        resend(draft, client.n, Contact(leg.target, anew(leg)))
         return
     since = client.cut or draft.now
     if leg is not None and leg.aor and draft.now - since < COMES_BACK:
@@ -100,6 +104,12 @@ def new_contact(client: Client, leg: Leg, contacts: tuple[Contact, ...]) -> Cont
     return None
 
 
+def anew(leg: Leg) -> Flow:
+    """A trunk listens: where its connection is gone, it is called again (RFC 3261 18.1.1), by whichever edge there is."""
+    hop = text.uri_of(leg.routes[0]) if leg.routes else leg.target
+    return text.next_hop(hop, replace(leg.flow, edge=0, connection=0, local=ANY_LOCAL))
+
+
 def resend(draft: Draft, n: int, contact: Contact) -> None:
     """The same request as a new transaction on the phone's new flow."""
     client = draft.clients[n]
@@ -113,7 +123,7 @@ def resend(draft: Draft, n: int, contact: Contact) -> None:
         draft.attempts[own] = replace(draft.attempts.pop(n), n=own)
     draft.effects.append(Effect("forget", n))
     draft.effects.append(Effect("ask", own, until=draft.now + LINGER))
-    draft.note("moved", f"{leg.aor} is reached over its new connection")
+    draft.note("moved", f"{leg.aor or leg.trunk} is reached over its new connection")
 
 
 def lapsed(draft: Draft, event: Lapsed) -> None:
