@@ -242,3 +242,65 @@ def test_a_party_that_leaves_during_the_joining_ends_the_rest(play: Play) -> Non
     assert ["ended"] * 3 == [line.state for line in (first, second, carol.line)]
     play.ends(bills=False)
     assert 2 == len(play.cdrs)
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_party_of_a_joined_call_may_transfer_the_other_on(play: Play, who: int) -> None:
+    alice, _, carol = take_over(play)
+    asker, other = (alice, carol) if who else (carol, alice)
+    dave = play.phone("dave")
+    asker.refers("<sip:dave@sim>")
+    dave.rings()
+    play.wait(0.1)
+    dave.answers()
+    play.until(lambda: asker.line.state == "ended", "the end of who asked")
+    play.wait(0.5)
+    assert met(other, dave)
+    told = [m.body[8:11] for m in asker.line.got("NOTIFY")]
+    assert ["100", "180", "200"] == list(dict.fromkeys(told))
+    dave.hangs_up()
+    play.until(lambda: other.line.state == "ended", "the other end")
+    play.ends(bills=False)
+    assert 2 == len(play.cdrs)
+
+
+def test_a_failed_transfer_of_a_joined_call_leaves_it_as_it_was(play: Play) -> None:
+    alice, _, carol = take_over(play)
+    dave = play.phone("dave")
+    alice.refers("<sip:dave@sim>")
+    dave.rung()
+    dave.declines()
+    play.until(lambda: len(alice.line.got("NOTIFY")) == 2, "what came of it")
+    assert "486" == alice.line.got("NOTIFY")[-1].body[8:11]
+    carol.asks("INFO")
+    play.wait(0.3)
+    assert alice.line.got("INFO")
+    carol.hangs_up()
+    play.ends(bills=False)
+
+
+def test_who_transfers_on_may_hang_up_at_once(play: Play) -> None:
+    alice, _, carol = take_over(play)
+    dave = play.phone("dave")
+    alice.refers("<sip:dave@sim>")
+    play.until(lambda: alice.line.answers("REFER"), "202")
+    alice.hangs_up()
+    dave.rings()
+    dave.answers()
+    play.until(lambda: carol.line.media == dave.host, "dave's media")
+    play.wait(0.5)
+    carol.hangs_up()
+    play.ends(bills=False)
+    assert 2 == len(play.cdrs)
+
+
+def test_the_other_party_of_a_joined_call_leaves_while_it_is_moved(play: Play) -> None:
+    alice, _, carol = take_over(play)
+    dave = play.phone("dave")
+    alice.refers("<sip:dave@sim>")
+    dave.rings()
+    carol.hangs_up()
+    play.until(lambda: alice.line.state == "ended", "alice's end")
+    play.ends(bills=False)
+    assert dave.line.got("CANCEL")
+    assert 2 == len(play.cdrs)

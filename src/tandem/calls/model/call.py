@@ -184,6 +184,7 @@ class Transfer(Struct, frozen=True, array_like=True):
     n: int = 0  # the attempt's client transaction
     offer: int = 0  # the re-INVITE's client transaction
     done: bool = False
+    told: str = ""  # the other half, whose party asked for it by REFER
     call: str = ""  # attended: the other call, of ours, that is to be joined
 
 

@@ -1,8 +1,10 @@
 """A call whose other party is in another call: requests in the dialog go there as words and come back as answers."""
 
+from msgspec.structs import replace
+
 from tandem.boundary import Acked, Request, Response
 from tandem.calls.model import hangup, join, tell
-from tandem.calls.model.call import CONFIRMED, GONE, SETUP, TALKING, Client, Leg
+from tandem.calls.model.call import CONFIRMED, GONE, SETUP, TALKING, Client, Leg, Transfer
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Told, Untold
 
@@ -23,6 +25,10 @@ def told(draft: Draft, event: Told) -> None:
             replied(draft, word)
         case tell.Answered():
             answered(draft, event.sender, word)
+        case tell.Moved():
+            moved(draft, event.sender, word)
+        case tell.Progress():
+            moving(draft, event.sender, word.status)
         case tell.Left():
             left(draft, event.sender, word)
 
@@ -144,6 +150,46 @@ def answered(draft: Draft, sender: str, word: tell.Answered) -> None:
             draft.ack(client.n, leg, content_type=word.content_type, body=word.body)
 
 
+def moved(draft: Draft, sender: str, word: tell.Moved) -> None:
+    """The other half's party asked by REFER that ours be connected elsewhere."""
+    from tandem.calls.model import transfer
+
+    call = draft.call
+    leg = next((draft.legs[n] for n in call.bridge if n in draft.legs), None)
+    if call.stub != sender or call.state != TALKING or leg is None or leg.state != CONFIRMED:
+        draft.tell(sender, tell.Progress(480))
+        return
+    if call.transfer is not None or call.joining is not None:
+        draft.tell(sender, tell.Progress(491))
+        return
+    draft.set(transfer=Transfer(by="", moved=leg.name, cseq=0, to=word.plan.callee, told=sender))
+    transfer.connect(draft, word.plan, word.contacts)
+
+
+def moving(draft: Draft, sender: str, status: int) -> None:
+    """How the other half gets on with that."""
+    from tandem.calls.model import transfer
+
+    asked = draft.call.transfer
+    if asked is None or asked.call != sender:
+        return
+    if status < 200:
+        transfer.notify(draft, status)
+        return
+    draft.set(transfer=replace(asked, call=""))
+    if status >= 300:
+        transfer.over(draft, status)
+        return
+    draft.set(stub="")
+    notified = draft.legs[asked.by].state != GONE
+    if notified:
+        draft.leg(asked.by, bye=True)  # after its NOTIFY is answered
+    transfer.notify(draft, 200)
+    draft.set(transfer=None)
+    if not notified:
+        hangup.end_bridge(draft, ended_by="tandem", why="transferred")
+
+
 def left(draft: Draft, sender: str, word: tell.Left) -> None:
     """The other call has ended."""
     call = draft.call
@@ -157,7 +203,7 @@ def left(draft: Draft, sender: str, word: tell.Left) -> None:
         call.stub == sender and call.state == SETUP
     ):
         join.refused(draft, sender, 480)
-    elif call.stub == sender and call.state == TALKING:
+    if draft.call.stub == sender and draft.call.state == TALKING:
         draft.set(stub="")
         by = other_side(draft, word.by)
         hangup.end_bridge(draft, ended_by=by, why="hung up", extra=word.lines)

@@ -5,6 +5,9 @@ A word is an effect ("tell") of the sender's row until the receiver's row has it
 
 from msgspec import Struct, msgpack
 
+from tandem.calls.model.call import Contact
+from tandem.routing.model.plan import Plan
+
 FOR_EVER = 1 << 62  # a word is repeated until it is taken, however late
 
 
@@ -65,6 +68,19 @@ class Answered(Struct, frozen=True, array_like=True, tag=6):
     body: bytes
 
 
+class Moved(Struct, frozen=True, array_like=True, tag=8):
+    """My party asked by REFER that yours be connected elsewhere: do so, and tell me how it goes."""
+
+    plan: Plan
+    contacts: dict[str, tuple[Contact, ...]]
+
+
+class Progress(Struct, frozen=True, array_like=True, tag=9):
+    """How that goes: a SIP status, for the NOTIFY. After a 2xx I am no longer your other half."""
+
+    status: int
+
+
 class Left(Struct, frozen=True, array_like=True, tag=7):
     """My party is gone."""
 
@@ -72,7 +88,7 @@ class Left(Struct, frozen=True, array_like=True, tag=7):
     lines: str
 
 
-Word = Join | Joined | Refused | Passed | Replied | Answered | Left
+Word = Join | Joined | Refused | Passed | Replied | Answered | Moved | Progress | Left
 
 _encode = msgpack.Encoder().encode
 _decode = msgpack.Decoder(Word)

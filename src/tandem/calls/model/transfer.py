@@ -49,7 +49,7 @@ def referred(draft: Draft, event: Rerouted) -> None:
         or leg.name not in draft.call.bridge
         or draft.call.transfer is not None
         or draft.call.joining is not None
-        or "" in draft.call.bridge
+        or ("" in draft.call.bridge and not draft.call.stub)
     ):
         waits = draft.call.transfer or draft.call.joining
         draft.respond(request.txn, 491 if waits else 403)
@@ -59,6 +59,9 @@ def referred(draft: Draft, event: Rerouted) -> None:
     if value is not None and wanted is None:
         draft.respond(request.txn, 400)
         return
+    if wanted is not None and draft.call.stub:
+        draft.respond(request.txn, 403)  # a half has nobody of its own to join with a third call
+        return
     if wanted is not None and wanted.call:
         attended(draft, request, leg, wanted)
         return
@@ -67,8 +70,14 @@ def referred(draft: Draft, event: Rerouted) -> None:
         return
     draft.respond(request.txn, 202, contact=draft.contact(leg))
     moved = next(name for name in draft.call.bridge if name != leg.name)
-    draft.set(transfer=Transfer(by=leg.name, moved=moved, cseq=request.cseq, to=event.plan.callee))
+    other = draft.call.stub
+    draft.set(
+        transfer=Transfer(leg.name, moved, request.cseq, event.plan.callee, call=other),
+    )
     notify(draft, 100)
+    if other:
+        draft.tell(other, tell.Moved(event.plan, event.contacts))
+        return
     connect(draft, event.plan, event.contacts, f"Replaces: {value}\r\n" if value else "")
 
 
@@ -264,7 +273,9 @@ def over(draft: Draft, status: int) -> None:
     if status < 300:
         return
     draft.note("transfer failed", f"{transfer.to} {status}")
-    if "" in draft.call.bridge or (transfer.by and draft.legs[transfer.by].state == GONE):
+    if ("" in draft.call.bridge and not draft.call.stub) or (
+        transfer.by and draft.legs[transfer.by].state == GONE
+    ):
         hangup.end_bridge(draft, ended_by="tandem", why="the transfer failed")
 
 
@@ -274,11 +285,17 @@ def notified(draft: Draft, client: Client) -> None:
     leg = draft.legs.get(client.leg)
     if leg is not None and leg.bye and draft.open_client(leg.name, "NOTIFY") is None:
         hang_up_leg(draft, leg)
+        if leg.name in draft.call.bridge:  # a half whose party has moved the other one on
+            hangup.end_bridge(draft, ended_by="tandem", why="transferred")
 
 
 def notify(draft: Draft, status: int) -> None:
     """NOTIFY with the progress of a REFER as sipfrag (RFC 3515 2.4.5)."""
     transfer = draft.call.transfer
+    if transfer is not None and transfer.told:
+        draft.tell(transfer.told, tell.Progress(status))
+        if status // 100 == 2:
+            draft.set(stub="")
     leg = draft.legs.get(transfer.by) if transfer is not None else None
     if transfer is None or leg is None or leg.state == GONE:
         return
