@@ -195,3 +195,16 @@ def test_a_started_call_whose_second_phone_declines_ends_the_first(play: Play) -
     bob.declines()
     play.ends(bills=False)
     assert alice.line.got("BYE")
+
+
+def test_a_party_whose_ack_is_missing_is_not_transferred(play: Play) -> None:
+    alice, bob, carol = play.phone("alice"), play.phone("bob"), play.phone("carol")
+    alice.acks = False
+    alice.invites("bob")
+    bob.rings()
+    bob.answers()
+    play.until(lambda: bob.line.got_ack, "bob's ACK")
+    bob.refers("<sip:carol@sim>")
+    play.until(lambda: bob.line.answers("REFER"), "the refusal")
+    assert [491] == [m.status for m in bob.line.answers("REFER")]
+    assert [] == carol.lines

@@ -79,7 +79,9 @@ def bring(draft: Draft, word: tell.Joined) -> None:
     assert transfer is not None
     moved = draft.legs.get(transfer.moved)
     if draft.call.state != TALKING or moved is None or moved.state != CONFIRMED:
-        return  # our end has said Left
+        draft.tell(transfer.call, tell.Left("tandem", ""))
+        refused(draft, transfer.call, 480)
+        return
     client = draft.ask(
         moved, "INVITE", extra=LINES, content_type=word.content_type, body=word.body, why="bring"
     )

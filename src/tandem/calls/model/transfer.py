@@ -54,6 +54,12 @@ def referred(draft: Draft, event: Rerouted) -> None:
         waits = draft.call.transfer or draft.call.joining
         draft.respond(request.txn, 491 if waits else 403)
         return
+    other_leg = draft.peer(leg)
+    if other_leg is not None and other_leg.state != CONFIRMED:
+        draft.respond(
+            request.txn, 491
+        )  # its ACK is not here yet: it cannot be asked anything (RFC 3261 14.1)
+        return
     value = replaces.of_refer_to(request.special.get("refer-to", [""])[0])
     wanted = replaces.read([value]) if value is not None else None
     if value is not None and wanted is None:
@@ -200,6 +206,8 @@ def joined(draft: Draft, client: Client, response: Response, transfer: Transfer 
     ):
         draft.ack(client.n, leg)
         hang_up_leg(draft, leg)
+        if transfer is not None and transfer.n == client.n:
+            over(draft, 480)
         return
     offer = draft.ask(
         moved, "INVITE", content_type=response.content_type, body=response.body, why="offer",
