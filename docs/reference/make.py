@@ -1,0 +1,133 @@
+"""Writes the reference pages from the code: `python docs/reference/make.py`. A test fails while they differ from it."""
+
+import ast
+import inspect
+import io
+import json
+import tokenize
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+from cyclopts import App
+
+from tandem import config
+from tandem.cli.main import COMMANDS
+
+HERE = Path(__file__).parent
+
+
+def verbs(app: App) -> list[str]:
+    return sorted(name for name in app if not name.startswith("-"))
+
+
+def summary(command: App) -> str:
+    text = inspect.getdoc(command.default_command) or str(command.help or "")
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def parameters(command: App) -> str:
+    """`<name>` for each positional, `--option` for each other."""
+    words = []
+    for name, one in inspect.signature(command.default_command).parameters.items():
+        dashed = option(name, one)
+        if one.kind is one.VAR_POSITIONAL:
+            words.append("[field=value...]" if name == "field" else f"[{name}...]")
+        elif one.kind is one.POSITIONAL_OR_KEYWORD:
+            words.append(f"<{name}>" if one.default is one.empty else f"[{name}]")
+        else:
+            words.append(f"[{dashed}]")
+    return " ".join(words)
+
+
+def option(name: str, one: inspect.Parameter) -> str:
+    named = [getattr(meta, "name", None) for meta in getattr(one.annotation, "__metadata__", ())]
+    found = next((n for n in named if n), None)
+    first = found[0] if isinstance(found, tuple | list) else found
+    return first or "--" + name.replace("_", "-")
+
+
+def commands() -> str:
+    lines = [
+        "# Commands",
+        "",
+        "*Made from the code by `docs/reference/make.py`. `tandem COMMAND --help` says what each option means.*",
+        "",
+        "In a checkout the command is `./tandem`. Exit status 0: done; 1: refused or failed; 2: a wrong option or configuration; 3: Tandem does not run here.",
+        "",
+        "| command | what it does |",
+        "|---|---|",
+    ]
+    for name, where, help in COMMANDS:
+        module, _, attribute = where.partition(":")
+        found = getattr(import_module(module), attribute)
+        if isinstance(found, App):
+            lines += [row(f"{name} {verb}", found[verb]) for verb in verbs(found)]
+        else:
+            app = App(name=name)
+            app.command(found, name=name, help=help)
+            lines.append(row(name, app[name]))
+    return "\n".join(lines) + "\n"
+
+
+def row(words: str, command: App) -> str:
+    shown = f"tandem {words} {parameters(command)}".strip()
+    return f"| `{shown}` | {summary(command)} |"
+
+
+def configuration() -> str:
+    lines = [
+        "# Configuration",
+        "",
+        "*Made from the code by `docs/reference/make.py`.*",
+        "",
+        "`tandem.toml` is looked for at `TANDEM_CONFIG`; else in the checkout; else in `/etc/tandem` (root) or `~/.config/tandem`. The first `tandem up` writes one.",
+        "Every value can also come from the environment as `TANDEM_<SECTION>_<KEY>`, which wins over the file; lists are comma separated there. Relative paths are relative to the file's directory.",
+        "An unknown key or section is refused. After a change: `kill -HUP` of the supervisor (`tandem status` shows its pid) restarts only the processes that the change concerns.",
+    ]
+    for section in msgspec.structs.fields(config.Config):
+        if section.name == "base":
+            continue
+        lines += ["", f"## [{section.name}]", "", str(inspect.getdoc(section.type)), ""]
+        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        told = comments(section.type)
+        for field in msgspec.structs.fields(section.type):
+            default = json.dumps(field.default)  # the same text in TOML for these types
+            lines.append(
+                f"| `{field.name}` | {typed(field.type)} | `{default}` | {told[field.name]} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def typed(type_: object) -> str:
+    schema = msgspec.json.schema(type_)
+    if "enum" in schema:
+        return " or ".join(f'"{one}"' for one in sorted(schema["enum"]))
+    if schema["type"] == "integer":
+        return f"{schema.get('minimum', '')} to {schema.get('maximum', '')}"
+    return {"boolean": "true or false", "array": "list of texts", "string": "text"}[schema["type"]]
+
+
+def comments(struct: type) -> dict[str, str]:
+    """What stands behind each field in the source."""
+    source = inspect.getsource(struct)
+    by_line: dict[int, str] = {}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            by_line[token.start[0]] = token.string.removeprefix("#").strip()
+    body = ast.parse(source).body[0]
+    assert isinstance(body, ast.ClassDef)
+    return {
+        node.target.id: " ".join(
+            by_line[n] for n in range(node.lineno, (node.end_lineno or 0) + 1) if n in by_line
+        ).replace("|", "\\|")
+        for node in body.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+
+
+PAGES = {"commands.md": commands, "configuration.md": configuration}
+
+if __name__ == "__main__":
+    for name, make in PAGES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")
