@@ -42,8 +42,8 @@ class Listen(Struct, frozen=True):
 class NodeSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Who this machine is, and where it keeps what it must not lose."""
 
-    id: Annotated[int, Meta(ge=1, le=65_535)] = 1
-    data: str = "var"  # directory
+    id: Annotated[int, Meta(ge=1, le=65_535)] = 1  # of this machine
+    data: str = "var"  # directory of accounts, journal, keys, logs
 
 
 class SipSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +53,7 @@ class SipSection(Struct, frozen=True, forbid_unknown_fields=True):
         "udp:0.0.0.0:5060",
         "tcp:0.0.0.0:5060",
         "tls:0.0.0.0:5061",
-    )
+    )  # transport:address:port, transport udp, tcp or tls; IPv6 in brackets
     advertised: str = (
         ""  # host that phones can reach; "": the address that this machine has on its default route
     )
@@ -74,13 +74,13 @@ class SipSection(Struct, frozen=True, forbid_unknown_fields=True):
 class HttpSection(Struct, frozen=True, forbid_unknown_fields=True):
     """The HTTP API."""
 
-    listen: str = "127.0.0.1:8080"
+    listen: str = "127.0.0.1:8080"  # address:port; plain HTTP
 
 
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How careful the journal is: within = fdatasync within 50 ms of the write, before = before any answer."""
 
-    sync: Literal["within", "before"] = "within"
+    sync: Literal["within", "before"] = "within"  # before: slower, a power cut loses nothing
 
 
 class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,22 +90,22 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     lag_milliseconds: Annotated[int, Meta(ge=10, le=60_000)] = (
         500  # delay of this node above which new calls get 503
     )
-    source_rate: Rate = 200
-    source_burst: Rate = 400
-    account_rate: Rate = 50
-    account_burst: Rate = 100
-    ban_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 300
-    malformed_per_minute: Rate = 60
-    connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
-    connections_per_source: Annotated[int, Meta(ge=1, le=100_000)] = 100
-    message_bytes: Annotated[int, Meta(ge=1_500, le=65_535)] = 65_535
-    idle_seconds: Annotated[int, Meta(ge=30, le=86_400)] = 900
+    source_rate: Rate = 200  # requests of one address
+    source_burst: Rate = 400  # at once
+    account_rate: Rate = 50  # requests of one user
+    account_burst: Rate = 100  # at once
+    ban_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 300  # a banned address is not heard
+    malformed_per_minute: Rate = 60  # bad messages of one address; more: banned
+    connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000  # TCP and TLS, all
+    connections_per_source: Annotated[int, Meta(ge=1, le=100_000)] = 100  # of one address
+    message_bytes: Annotated[int, Meta(ge=1_500, le=65_535)] = 65_535  # of one SIP message
+    idle_seconds: Annotated[int, Meta(ge=30, le=86_400)] = 900  # then a silent connection is closed
 
 
 class LogSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What the processes write to <data>/log."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = "info"  # the least that is written
 
 
 class TraceSection(Struct, frozen=True, forbid_unknown_fields=True):
