@@ -98,7 +98,7 @@ def _wait(config: Config) -> bool:
                 return True
             why = ", ".join(ping.get("reasons", [])) or "not ready"
         except (NoNode, Problem) as error:
-            why = _dead_node(config) or str(error)
+            why = _dead_node(config) or ("it starts" if isinstance(error, NoNode) else str(error))
         if waited > told:
             print(f"waiting for the call node: {why}", file=sys.stderr)
             told += 5.0

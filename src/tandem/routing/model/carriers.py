@@ -43,7 +43,15 @@ def trunk_stages(
             if ways:
                 order = weighted(ways, carried.hash)
                 return _stages(place.tenant, order, carried), _why(order, carried.number)
-    return [], f"no route leads to {carried.number}"
+    return [], f"no route leads to {carried.number}" + _unread(place.tenant, carried.number)
+
+
+def _unread(tenant: Tenant, number: str) -> str:
+    """What most first calls to a carrier fail on."""
+    national = tenant.national_prefix and number.startswith(tenant.national_prefix)
+    if tenant.country_code or not national:
+        return ""
+    return f" (the tenant {tenant.id} has no country_code: the number is as it was dialled)"
 
 
 def weighted(ways: Sequence[Way], hash: int) -> list[Way]:
