@@ -47,7 +47,10 @@ def demo(*, kill: bool = False, transport: Transport = "udp") -> int:
         return 3
     users = {user.name: user for user in read_demo_users(config)}
     if not {"alice", "bob"} <= set(users):
-        raise BadConfig(f"{demo_file(config)}: no alice and bob in it; the demo call needs both")
+        raise BadConfig(
+            f"{demo_file(config)}: no alice and bob in it; the demo call needs both, as lines of: user password number domain "
+            "(`tandem user password alice` makes a new password)"
+        )
     try:
         import baresip  # noqa: F401
     except ImportError:
@@ -112,7 +115,9 @@ class Demo:
                 await bob.register()
                 sides = await self.call(alice, bob, kill=kill)
             except (BaresipError, TimeoutError) as error:
-                self.failures.append(f"the call failed: {error or type(error).__name__}")
+                self.failures.append(
+                    f"the call failed: {error or type(error).__name__}{self.hint(str(error))}"
+                )
                 sides = ()
             self.show_ladder(stack.messages)
             if sides:
@@ -128,6 +133,11 @@ class Demo:
         if not self.failures:
             self.console.print("[bold green]The call went through, both sides heard each other.[/]")
         return 1 if self.failures else 0
+
+    def hint(self, error: str) -> str:
+        if "401" not in error and "403" not in error:
+            return ""
+        return f" (are the passwords in {demo_file(self.config)} still those of alice and bob?)"
 
     async def call(self, alice: "Phone", bob: "Phone", *, kill: bool) -> "tuple[PhoneCall, ...]":
         """The whole call; the steps are the same with and without kills, but for hold."""

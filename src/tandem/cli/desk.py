@@ -179,7 +179,9 @@ def cell(name: str, value: Any) -> str:
         case float():
             return f"{value:.1f}"
         case list() | tuple():
-            return ", ".join(json.dumps(v) if isinstance(v, dict | list | tuple) else str(v) for v in value)
+            return ", ".join(
+                json.dumps(v) if isinstance(v, dict | list | tuple) else str(v) for v in value
+            )
         case dict():
             return json.dumps(value)
     # what a phone sent must not move the terminal's cursor
