@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from frames import KEYS, respond
 from tandem._core import Node
 from tandem.boundary import (
     UDP,
@@ -25,7 +26,6 @@ from tandem.boundary import (
     read_events,
     write_commands,
 )
-from test_core import KEYS, respond
 
 POLICY = {
     "version": 1, "default_domain": "demo.example", "domains": {"demo.example": "demo"},

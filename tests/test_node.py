@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from frames import INVITE, KEYS, POLICY, address, respond
 from tandem._core import Node, Store, read_trace
 from tandem.boundary import (
     UDP,
@@ -21,7 +22,6 @@ from tandem.boundary import (
     read_events,
     write_commands,
 )
-from test_core import INVITE, KEYS, POLICY, address, respond
 
 REGISTER = (
     "REGISTER sip:demo.example SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.9.9;rport;branch=z9hG4bK{branch}\r\nFrom: <sip:alice@demo.example>;tag=r\r\n"
