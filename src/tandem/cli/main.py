@@ -35,6 +35,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("test", "tandem.cli.test:test", "Run all tests, with coverage. CI runs this."),
     ("check", "tandem.cli.check:check", "The fast gate: form, types, architecture, fast tests."),
     ("sim", "tandem.cli.sim:sim", "Play seeded calls in a simulation that kills nodes."),
+    ("fuzz", "tandem.cli.fuzz:fuzz", "Feed parsers what nobody would send, for a while."),
     ("bench", "tandem.cli.bench:bench", "Measure Tandem beside tuned peers on the same load."),
 )
 

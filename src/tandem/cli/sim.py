@@ -1,16 +1,24 @@
 """`tandem sim`: seeded calls between simulated phones through nodes and edges that die, judged by the oracle. No socket, no clock."""
 
 import time
-from dataclasses import fields
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from tandem.cli.desk import terminal
-from tandem.cli.ladder import LadderMessage, Mark, ladder
+from tandem.config import BadConfig
+from tandem.testing.sim.faults import Faults
+from tandem.testing.sim.oracle import wrong
+from tandem.testing.sim.phone import TCP, UDP
+from tandem.testing.sim.scenario import FLOWS, play, run_seed, seeded
+from tandem.testing.sim.story import faults_told, name, picture
+from tandem.testing.sim.world import World
 
 RUN_SECONDS = 30.0
-WORST_SHOWN = 5  # seeds that failed
+WORST_SHOWN = 5  # runs that failed; then it stops
+TRANSPORTS = {"udp": UDP, "tcp": TCP}
+Run = tuple[str, World, list[str]]  # what it was, how it went, what is wrong with it
 
 
 def sim(
@@ -18,47 +26,87 @@ def sim(
     seconds: Annotated[float, Parameter(help="Run seeds for this long.")] = RUN_SECONDS,
     first: Annotated[int, Parameter(help="The first seed.")] = 1,
     seed: Annotated[int | None, Parameter(help="Only this one, shown as a ladder.")] = None,
+    seeds: Annotated[str, Parameter(help="Seeds A-B, both included, however long it takes.")] = "",
+    flow: Annotated[str, Parameter(help="One flow by name; 'list' names them all.")] = "",
+    kill_at: Annotated[
+        list[int] | None, Parameter(help="At which of the flow's points its owner dies, from 1.")
+    ] = None,
+    over: Annotated[str, Parameter(help="Transports of a flow's caller and callee.")] = "udp-udp",
+    show_ladder: Annotated[
+        bool, Parameter(name="--ladder", negative="", help="Also of runs that went well.")
+    ] = False,
 ) -> int:
-    """Play seeded calls with loss, repeats, pauses and killed nodes. The same seed gives the same run.
+    """Play seeded calls with loss, repeats, pauses and killed processes. The same seed gives the same run.
 
-    Exit status 1: a seed broke a promise; it is printed, and `tandem sim --seed N` shows it.
+    Exit status 1: a run broke a promise; it is shown as a ladder.
     """
-    from tandem.testing.sim.scenario import run_seed, seeded
-
-    if seed is not None:
-        world, wrong = run_seed(seed)
-        print(f"seed {seed}: {_told(*seeded(seed))}\n")
-        terminal().print(_ladder(world), soft_wrap=True)
-        for one in wrong:
-            print(f"WRONG {one}")
-        return 1 if wrong else 0
-    began, number, deaths = time.monotonic(), first, 0
-    failed: list[int] = []
-    while time.monotonic() - began < seconds and len(failed) < WORST_SHOWN:
-        world, wrong = run_seed(number)
+    if flow == "list":
+        print("\n".join(FLOWS))
+        return 0
+    one = seed is not None or bool(flow)
+    began, count, deaths, failed = time.monotonic(), 0, 0, 0
+    for what, world, found in runs(seconds, first, seed, seeds, flow, kill_at or [], over):
+        count, failed = count + 1, failed + bool(found)
         deaths += sum(" dies" in text for _, text in world.marks)
-        if wrong:
-            failed.append(number)
-            print(f"seed {number} broke a promise: {wrong[0]}  (tandem sim --seed {number})")
-        number += 1
+        if one or found or show_ladder:
+            print(f"{what}\n")
+            terminal().print(picture(world), soft_wrap=True)
+        for text in found:
+            print(f"WRONG {text}")
+        if failed == WORST_SHOWN:
+            break
     took = time.monotonic() - began
-    print(f"{number - first} seeds, {deaths} deaths, {len(failed)} broken, {took:.0f} s")
+    print(f"{count} runs, {deaths} deaths, {failed} broken, {took:.0f} s")
     return 1 if failed else 0
 
 
-def _told(name: str, faults: Any, alice: int, bob: int) -> str:
-    transports = {1: "UDP", 2: "TCP"}
-    chosen = [f"{field.name} {getattr(faults, field.name)}" for field in fields(faults)]
-    return f"{name!r}, alice on {transports[alice]}, bob on {transports[bob]}\n" + ", ".join(chosen)
+def runs(
+    seconds: float,
+    first: int,
+    seed: int | None,
+    seeds: str,
+    flow: str,
+    kill_at: list[int],
+    over: str,
+) -> Iterator[Run]:
+    """What the arguments ask for. Raises BadConfig."""
+    if flow:
+        yield flow_run(flow, kill_at, over)
+    elif seed is not None:
+        yield seed_run(seed)
+    elif seeds:
+        yield from map(seed_run, numbers(seeds))
+    else:
+        end, number = time.monotonic() + seconds, first
+        while time.monotonic() < end:
+            yield seed_run(number)
+            number += 1
 
 
-def _ladder(world: Any) -> Any:
-    """What phones and edges said. What an edge said that died since is not kept."""
-    heard = [(at, True, host, data) for at, _, _, host, data in world.wire]
-    said = [(at, False, host, data) for edge in world.edges for at, _, _, host, data in edge.said]
-    messages = [
-        LadderMessage(at, inbound, "", "tandem", host, data.decode("latin-1"))
-        for at, inbound, host, data in heard + said
-    ]
-    marks = [Mark(at, text, death=" dies" in text) for at, text in world.marks]
-    return ladder(messages, marks, caller="alice", callee="bob")
+def seed_run(number: int) -> Run:
+    world, found = run_seed(number)
+    return f"seed {number}: {told(*seeded(number))}", world, found
+
+
+def flow_run(flow: str, kill_at: list[int], over: str) -> Run:
+    if flow not in FLOWS:
+        raise BadConfig(f"--flow: there is no flow {flow!r}; there are: {', '.join(FLOWS)}")
+    names = over.split("-")
+    if len(names) != 2 or not set(names) <= set(TRANSPORTS):
+        raise BadConfig(f"--over: {over!r} is not udp-udp, udp-tcp, tcp-udp or tcp-tcp")
+    alice, bob = (TRANSPORTS[transport] for transport in names)
+    faults = Faults(kill_at=tuple(kill_at))
+    world = play(flow, faults, alice=alice, bob=bob)
+    return f"{told(flow, faults, alice, bob)} ({world.points} points)", world, wrong(world)
+
+
+def told(flow: str, faults: Faults, alice: int, bob: int) -> str:
+    return f"{flow!r}, alice on {name(alice)}, bob on {name(bob)}, {faults_told(faults)}"
+
+
+def numbers(text: str) -> range:
+    """A-B, or one number. Raises BadConfig."""
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        raise BadConfig(f"--seeds: {text!r} is not A-B")
+    return range(int(first), int(last if dash else first) + 1)

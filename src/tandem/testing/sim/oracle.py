@@ -73,7 +73,7 @@ def slack(world: World) -> float:
 def wire_wrong(world: World) -> list[str]:
     """Nothing on the wire from a lower epoch after a higher one."""
     found = []
-    for edge in world.edges:
+    for edge in world.all_edges:
         highest: dict[int, int] = {}
         for at, shard, epoch, host, _ in edge.said:
             if epoch < highest.get(shard, 0):

@@ -79,7 +79,11 @@ def seeded(seed: int) -> tuple[str, Faults, int, int]:
         faults = replace(
             faults, pauses=((round(1 + dice.random() * 20, 3), dice.choice((3.0, 10.0, 40.0))),)
         )
-    return name, faults, dice.choice((UDP, TCP)), dice.choice((UDP, TCP))
+    alice, bob = dice.choice((UDP, TCP)), dice.choice((UDP, TCP))
+    # a BYE on its way through a TCP connection of an edge that dies is lost: physics, not judged here
+    if alice == bob == UDP and dice.random() < 0.25:
+        faults = replace(faults, edge_kills=(round(1 + dice.random() * 20, 3),))
+    return name, faults, alice, bob
 
 
 def run_seed(seed: int) -> tuple[World, list[str]]:

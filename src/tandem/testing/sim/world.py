@@ -29,6 +29,7 @@ class World:
         ] = []  # time, inbound, transport, host, bytes
         self.points = 0
         self.nodes: list[SimNode] = []
+        self.all_edges: list[SimEdge] = []  # dead ones, too
         self.edges: list[SimEdge] = [self.new_edge()]
         self.new_node()
         self.plan_faults()
@@ -57,6 +58,7 @@ class World:
     def new_edge(self) -> SimEdge:
         edge = SimEdge(1 + len(getattr(self, "edges", [])), self.clock, self.to_phone)
         edge.start()
+        self.all_edges.append(edge)
         return edge
 
     def new_node(self) -> SimNode:
@@ -145,6 +147,7 @@ class World:
     def new_edge_after(self, edge: SimEdge) -> SimEdge:
         new = SimEdge(edge.number, self.clock, self.to_phone)
         new.start()
+        self.all_edges.append(new)
         return new
 
     # -- the network
