@@ -7,7 +7,6 @@ use super::Owner;
 use crate::frame::{Address, Transport, MAX_FRAME, SIP_DOWN_HEAD};
 use crate::ids::{shard_of, CALL_ID};
 use crate::txn::{Asked, CallId, Flow, Responding, NO_CALL};
-use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 /// A flow as Python wrote it: the host may be no address.
@@ -234,7 +233,7 @@ fn towards(r: &mut Reader<'_>) -> Result<Towards, BadCommands> {
     Ok(Towards { flow: Flow { edge, connection, transport, local, remote }, is_address: ip.is_some() })
 }
 
-fn address(host: &Cow<'_, [u8]>) -> Option<IpAddr> {
+fn address(host: &[u8]) -> Option<IpAddr> {
     let host = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
     std::str::from_utf8(host).ok()?.parse().ok()
 }
