@@ -12,6 +12,8 @@ use tandem_store::{Options, Outcome, Put, Recovery, Save, StoreError, Sync};
 /// key, epoch, version, writer, expires_at, row or None, [(stream, record)]
 type SaveArgs = (PyBackedStr, u32, u64, u64, u64, Option<PyBackedBytes>, Vec<(PyBackedStr, PyBackedBytes)>);
 type PutArgs = (PyBackedStr, Option<PyBackedBytes>, u64);
+/// epoch, version, writer, row
+type Loaded<'py> = (u32, u64, u64, Bound<'py, PyBytes>);
 
 /// Rows in memory, journal on disk, of one directory.
 #[pyclass(frozen)]
@@ -80,7 +82,7 @@ impl Store {
         .map_err(raised)
     }
 
-    fn load<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Option<(u32, u64, u64, Bound<'py, PyBytes>)>> {
+    fn load<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Option<Loaded<'py>>> {
         let row = self.shared()?.load(key.as_bytes());
         Ok(row.map(|row| (row.epoch, row.version, row.writer, PyBytes::new(py, &row.bytes))))
     }
