@@ -158,7 +158,10 @@ def test_our_cancel_carries_the_branch_of_its_invite() -> None:
     world = World()
     call = world.invited().call
     (invite,) = world.run(request(call, 3))
-    (cancel,) = world.run(request(call, 4, "CANCEL", branch_of=3))
+    # RFC 3261 9.1: it waits for a provisional
+    assert [] == world.run(request(call, 4, "CANCEL", branch_of=3))
+    assert [] == world.say(reply(invite, 100))
+    (cancel,) = world.sent()
     assert invite.split("\r\n")[1] == cancel.split("\r\n")[1]
     (event,) = world.say(reply(cancel, 200))
     assert isinstance(event, Response) and (4, "CANCEL") == (event.n, event.method)

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 from tandem._core import Node
+from tandem.boundary import Request, read_events
 
 SECRET = "000102030405060708090a0b0c0d0e0f"
 OPTIONS = (
@@ -47,14 +49,17 @@ KEY = [{"id": "a", "secret": SECRET}]
 KEYS: dict[str, object] = {"hash": SECRET, "signing": KEY, "nonce": KEY}
 
 
-def edge(place: Path, sip: socket.socket) -> subprocess.Popen[bytes]:
+def edge(
+    place: Path, sip: socket.socket, transport: str = "udp", **more: object
+) -> subprocess.Popen[bytes]:
     (place / "keys.json").write_text(json.dumps(KEYS))
     config = {
         "edge": 7,
         "link": str(place / "link.sock"),
         "keys": str(place / "keys.json"),
-        "listen": [{"transport": "udp", "fd": sip.fileno(), "bound": "127.0.0.1:0"}],
+        "listen": [{"transport": transport, "fd": sip.fileno(), "bound": "127.0.0.1:0"}],
         "default_domain": "demo.example",
+        **more,
     }
     environ = dict(os.environ, TANDEM_EDGE=json.dumps(config))
     command = [sys.executable, "-m", "tandem.edge"]
@@ -168,6 +173,74 @@ def test_a_phone_registers_at_a_node_through_edges_that_die(tmp_path: Path) -> N
                 process.kill()
                 process.wait()
     assert 1 == node.bindings_count()
+    node.close()
+
+
+def issue(place: Path, name: str, *names: str) -> tuple[Path, Path]:
+    """A certificate of the authority in `place` for these names, and its key."""
+    made, key = place / f"{name}.pem", place / f"{name}.key"
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    new += ["-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(made)]
+    if names:
+        new += ["-CA", str(place / "ca.pem"), "-CAkey", str(place / "ca.key")]
+        new += ["-addext", "subjectAltName=" + ",".join(names)]
+        new += ["-addext", "basicConstraints=critical,CA:FALSE"]
+    subprocess.run(new, check=True, capture_output=True)
+    return made, key
+
+
+def test_a_trunk_is_trusted_by_its_certificate_and_another_is_asked_for_a_password(
+    tmp_path: Path,
+) -> None:
+    ca, _ = issue(tmp_path, "ca")
+    own, own_key = issue(tmp_path, "edge", "IP:127.0.0.1")
+    trunk = {"id": "carrier", "tenant": "demo", "cidrs": [], "tls_names": ["sbc.carrier.example"]}
+    policy = {
+        "version": 1,
+        "default_domain": "demo.example",
+        "domains": {"demo.example": "demo"},
+        "trunks": [trunk],
+    }
+    config = {"node_id": 1, "incarnation": 5, "epoch": 3, "keys": KEYS, "policy": policy}
+    invite = (
+        OPTIONS.replace("OPTIONS sip:127.0.0.1", "INVITE sip:+4930@127.0.0.1")
+        .replace("1 OPTIONS", "1 INVITE")
+        .replace("SIP/2.0/UDP", "SIP/2.0/TLS")
+        .encode()
+    )
+    node = Node(json.dumps(config).encode(), listen=tmp_path / "link.sock")
+    node.open()
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sip:
+        sip.bind(("127.0.0.1", 0))
+        sip.listen()
+        sip.setblocking(False)
+        tls = {"certificate": str(own), "key": str(own_key), "ca": str(ca)}
+        process = edge(tmp_path, sip, "tls", tls=tls)
+
+        def connected(name: str) -> ssl.SSLSocket:
+            context = ssl.create_default_context(cafile=str(ca))
+            context.load_cert_chain(*issue(tmp_path, name, f"DNS:{name}"))
+            plain = socket.create_connection(sip.getsockname(), PATIENCE_SECONDS)
+            return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+        try:
+            with connected("other.example") as stranger:
+                until = time.monotonic() + PATIENCE_SECONDS
+                while not node.counters()["links"] and time.monotonic() < until:
+                    time.sleep(0.01)
+                stranger.sendall(invite)
+                assert stranger.recv(65_535).startswith(b"SIP/2.0 407 ")
+            with connected("sbc.carrier.example") as carrier:
+                carrier.sendall(invite.replace(b"bKopt", b"bKtrunk"))
+                asked: list[Request] = []
+                while not asked and time.monotonic() < until:
+                    asked = [e for e in read_events(node.drain()) if isinstance(e, Request)]
+                    time.sleep(0.01)
+                assert ["trunk:carrier"] == [request.trust for request in asked]
+                assert 0 == node.counters()["challenged"]
+        finally:
+            process.kill()
+            process.wait()
     node.close()
 
 

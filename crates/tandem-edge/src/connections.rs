@@ -97,6 +97,11 @@ impl Connections {
         self.all.values().any(Connection::wants_write)
     }
 
+    /// Those whose peers have proven a name.
+    pub fn named(&self) -> impl Iterator<Item = &Connection> {
+        self.all.values().filter(|connection| !connection.names.is_empty())
+    }
+
     /// Those that have waited too long, at monotonic `now`.
     pub fn overdue(&self, limits: &Limits, now: u64) -> Vec<(u64, End)> {
         let idle = u64::from(limits.idle_seconds);

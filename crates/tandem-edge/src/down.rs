@@ -20,6 +20,9 @@ impl Edge {
         let Some(output) = self.link.output() else { return };
         let highest = self.keeper.fence.highest();
         frame::push_up_hello(output, self.config.edge, self.incarnation, &self.locals.hello(), highest);
+        for connection in self.connections.named() {
+            frame::push_peer(output, connection.flow, &connection.names);
+        }
         for frame in self.keeper.reconnect() {
             output.extend_from_slice(frame);
             self.counters.redelivered += 1;

@@ -10,9 +10,10 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use tandem_sip::frame::{SipUp, Transport};
+use tandem_sip::frame::{self, SipUp, Transport};
 use tandem_sip::framing::{Frame, Framer};
 use tandem_sip::refusal::Refusal;
+use tandem_sip::reply;
 
 /// Batches read from one socket before others have their turn.
 const BATCHES: usize = 4;
@@ -131,6 +132,11 @@ impl Edge {
         let was = connection.stage;
         let result = connection.read(&mut self.scratch, self.now);
         let opened = was != connection.stage;
+        if opened && !connection.names.is_empty() {
+            if let Some(output) = self.link.output() {
+                frame::push_peer(output, flow, &connection.names);
+            }
+        }
         if connection.waiting() > 0 || opened {
             self.dirty.push(flow);
         }
@@ -267,7 +273,7 @@ impl Edge {
         if source.flow != 0 {
             return self.queue(source.flow, answer, 0);
         }
-        self.send_datagram(source.local, source.remote, answer, 0);
+        self.send_datagram(source.local, reply::towards(answer, source.remote), answer, 0);
     }
 
     pub(crate) fn note_ban(&mut self, source: IpAddr, reason: &'static str) {

@@ -100,8 +100,9 @@ fn a_trunk_is_known_by_its_certificate_and_others_are_not() {
     link.next();
     let mut carrier = client(&authority, Some(&authority.issue(&["carrier.example"])), edge.locals[0]);
     carrier.write_all(&request("INVITE", "TLS", "trunk")).unwrap();
+    let peer = link.peer();
     let Got::Sip { flow, transport, remote, .. } = link.next() else { panic!("no message") };
-    assert_eq!(Transport::Tls, transport);
+    assert_eq!((Transport::Tls, (flow, vec!["carrier.example".to_string()])), (transport, peer));
     link.send(1, 0, flow, Transport::Tls, remote, b"SIP/2.0 100 Trying\r\n\r\n");
     assert_eq!("SIP/2.0 100 Trying\r\n\r\n", text(&mut carrier));
     let server_only = authority.issue_for(&["carrier.example"], vec![ExtendedKeyUsagePurpose::ServerAuth]);
@@ -226,4 +227,22 @@ fn a_call_out_that_nobody_answers_times_out() {
     link.send(1, 5, 0, Transport::Tls, mute.local_addr().unwrap(), b"hello");
     assert_eq!(Got::Failed(5, Why::Timeout), link.next());
     assert!((3..5).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_new_owner_is_told_who_proved_what_before_what_they_said() {
+    let place = Place::new();
+    let mut owner = Owner::listen(&place);
+    let authority = Authority::new();
+    let edge = Running::start(&place, &open_policy(""), &["tls"], &authority.config(&place, ""));
+    let mut link = owner.accept(1);
+    let mut carrier = client(&authority, Some(&authority.issue(&["carrier.example"])), edge.locals[0]);
+    carrier.write_all(&request("INVITE", "TLS", "kept")).unwrap();
+    let (flow, _) = link.peer();
+    assert!(matches!(link.next(), Got::Sip { .. }));
+    drop(link);
+    owner.incarnation = 2;
+    let mut heir = owner.accept(2);
+    assert_eq!((flow, vec!["carrier.example".to_string()]), heir.peer());
+    assert!(matches!(heir.next(), Got::Sip { .. }), "the kept message comes after it");
 }

@@ -147,3 +147,23 @@ fn an_address_that_nobody_knew_is_learned_and_answers_leave_from_it() {
     link.write(&out);
     assert_eq!(at, alice.recv_from(&mut [0; 100]).unwrap().1);
 }
+
+/// RFC 3261 18.2.2: without `rport` the answer goes to the port that sent-by names, whatever port the request left from.
+#[test]
+fn the_edges_own_answer_goes_to_sent_by_unless_rport_was_asked() {
+    let place = Place::new();
+    let edge = Running::start(&place, &trunk_policy(""), &["udp"], "");
+    let (sender, named) = (phone(), phone());
+    let port = named.local_addr().unwrap().port();
+    let mut room = [0; 2000];
+    for (rport, hears) in [("", &named), (";rport", &sender)] {
+        let text = String::from_utf8(request("OPTIONS", "UDP", "back")).unwrap();
+        let text = text.replace("127.0.0.1:5999", &format!("127.0.0.1:{port}")).replace(";rport", rport);
+        let text = text
+            .replace("sip:bob@demo.example SIP", "sip:demo.example SIP")
+            .replace("Content-Length", &format!("X: {}\r\nContent-Length", "x".repeat(500)));
+        sender.send_to(text.as_bytes(), edge.locals[0]).unwrap();
+        let (count, _) = hears.recv_from(&mut room).unwrap();
+        assert!(room[..count].starts_with(b"SIP/2.0 200 "), "{}", String::from_utf8_lossy(&room[..count]));
+    }
+}

@@ -1,8 +1,12 @@
 //! Answers that need no transaction: the question's own headers, a status and a few lines (RFC 3261 8.2.6). Bytes only, no decisions.
 
 use crate::question::Question;
+use crate::via::Via;
 use std::io::Write;
 use std::net::SocketAddr;
+
+/// The port of a sent-by that names none (RFC 3261 18.2.2), for datagrams.
+const SIP_PORT: u16 = 5060;
 
 /// A stateless answer.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +48,37 @@ impl Reply<'_> {
         line(out, &[content_length.as_bytes(), b": 0"]);
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// Where a response goes to whose request came in a datagram from `source`: there if it asked for `rport` (RFC 3581 4), else to the
+/// source's address at the port of sent-by (RFC 3261 18.2.2). `vias`: a response's Via lines, or all of it. No `maddr`: it would let
+/// a peer name any third party.
+///
+/// ```
+/// let towards = |via: &str| tandem_sip::reply::towards(via.as_bytes(), "192.0.2.1:40000".parse().unwrap()).to_string();
+/// assert_eq!("192.0.2.1:40000", towards("Via: SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1;received=192.0.2.1;rport=40000\r\n"));
+/// assert_eq!("192.0.2.1:5070", towards("Via: SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1;received=192.0.2.1\r\n"));
+/// assert_eq!("192.0.2.1:5060", towards("SIP/2.0 200 OK\r\nv: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1, SIP/2.0/UDP x;rport\r\n"));
+/// ```
+pub fn towards(vias: &[u8], source: SocketAddr) -> SocketAddr {
+    match top_via(vias) {
+        Some(via) if via.params.get(b"rport").is_none() && via.port != Some(0) => {
+            SocketAddr::new(source.ip(), via.port.unwrap_or(SIP_PORT))
+        }
+        _ => source,
+    }
+}
+
+/// The first value of the first header line; a status line before it is passed over.
+fn top_via(message: &[u8]) -> Option<Via<'_>> {
+    let rest = match message.starts_with(b"SIP/2.0 ") {
+        true => message.get(memchr::memmem::find(message, b"\r\n")? + 2..)?,
+        false => message,
+    };
+    let value = rest.get(memchr::memchr(b':', rest)? + 1..)?;
+    let mut ends = memchr::memmem::find_iter(value, b"\r\n");
+    let end = ends.find(|&at| !matches!(value.get(at + 2), Some(b' ' | b'\t'))).unwrap_or(value.len());
+    Via::first(value.get(..end)?.trim_ascii())
 }
 
 fn line(out: &mut Vec<u8>, parts: &[&[u8]]) {

@@ -36,6 +36,11 @@ impl<'a> Via<'a> {
         }
     }
 
+    /// Reads the first value of a header that may have several; `None` when it cannot be read.
+    pub fn first(bytes: &'a [u8]) -> Option<Via<'a>> {
+        Spans::read(bytes).ok().map(|(spans, _)| spans.of(bytes))
+    }
+
     /// Whether the branch begins with the magic cookie of RFC 3261 8.1.1.7 and has more than it.
     pub fn is_rfc3261(&self) -> bool {
         self.branch.is_some_and(|branch| branch.len() > 7 && branch.get(..7).is_some_and(|cookie| cookie.eq_ignore_ascii_case(b"z9hG4bK")))

@@ -120,6 +120,7 @@ pub enum Got {
     Failed(u64, frame::Why),
     Closed(u64),
     Stats(serde_json::Value),
+    Peer(u64, Vec<String>),
 }
 
 /// One connection of an edge.
@@ -172,12 +173,23 @@ impl Session {
         }
     }
 
-    /// The next frame that is no STATS.
+    /// The next frame that is neither STATS nor PEER.
     pub fn next(&mut self) -> Got {
         loop {
             match self.frame() {
-                Got::Stats(_) => {}
+                Got::Stats(_) | Got::Peer(..) => {}
                 other => return other,
+            }
+        }
+    }
+
+    /// The next PEER, which comes before any message of its connection.
+    pub fn peer(&mut self) -> (u64, Vec<String>) {
+        loop {
+            match self.frame() {
+                Got::Peer(flow, names) => return (flow, names),
+                Got::Sip { message, .. } => panic!("{} came before its PEER", String::from_utf8_lossy(&message)),
+                _ => {}
             }
         }
     }
@@ -231,6 +243,7 @@ fn own(up: Up<'_>) -> Got {
         },
         Up::Failed { cookie, why } => Got::Failed(cookie, why),
         Up::Closed { flow } => Got::Closed(flow),
+        Up::Peer { flow, names } => Got::Peer(flow, names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()),
         Up::Stats(json) => Got::Stats(serde_json::from_slice(json).unwrap()),
     }
 }

@@ -5,8 +5,8 @@ mod write;
 
 pub use read::{read_down, read_up};
 pub use write::{
-    push_claim, push_close, push_closed, push_down_hello, push_failed, push_keys, push_policy, push_sip_down, push_sip_up, push_stats,
-    push_taken, push_up_hello,
+    push_claim, push_close, push_closed, push_down_hello, push_failed, push_keys, push_peer, push_policy, push_sip_down, push_sip_up,
+    push_stats, push_taken, push_up_hello,
 };
 
 use read::Reader;
@@ -144,6 +144,25 @@ pub enum Up<'a> {
     },
     /// Counters as JSON.
     Stats(&'a [u8]),
+    /// Who a connection's peer has proven to be; before any message of it, and again on each new link.
+    Peer {
+        /// Its flow.
+        flow: u64,
+        /// The names in its verified certificate.
+        names: Names<'a>,
+    },
+}
+
+/// The names in a PEER frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Names<'a>(&'a [u8]);
+
+impl<'a> Names<'a> {
+    /// The names, in the order written.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = Reader { kind: 6, rest: self.0 };
+        std::iter::from_fn(move || rest.name().ok())
+    }
 }
 
 /// The edge's HELLO.

@@ -1,6 +1,6 @@
 //! Reads frames in place; every field is checked, nothing is copied.
 
-use super::{Address, BadFrame, Down, Local, Ranges, SipDown, SipUp, Taken, Transport, Up, UpHello, Why, PROTOCOL};
+use super::{Address, BadFrame, Down, Local, Names, Ranges, SipDown, SipUp, Taken, Transport, Up, UpHello, Why, PROTOCOL};
 
 /// Reads the body of a frame from an edge.
 pub fn read_up(body: &[u8]) -> Result<Up<'_>, BadFrame> {
@@ -33,6 +33,13 @@ pub fn read_up(body: &[u8]) -> Result<Up<'_>, BadFrame> {
         3 => Up::Failed { cookie: r.u64()?, why: Why::read(r.u8()?).ok_or(BadFrame::Field { kind, field: "reason" })? },
         4 => Up::Closed { flow: r.u64()? },
         5 => Up::Stats(r.rest),
+        6 => {
+            let (flow, names) = (r.u64()?, r.rest);
+            while !r.rest.is_empty() {
+                r.name()?;
+            }
+            Up::Peer { flow, names: Names(names) }
+        }
         _ => return Err(BadFrame::Kind(kind)),
     })
 }
@@ -116,6 +123,11 @@ impl<'a> Reader<'a> {
 
     fn address(&mut self) -> Result<Address, BadFrame> {
         Ok(Address { ip: self.array()?, port: self.u16()? })
+    }
+
+    pub(super) fn name(&mut self) -> Result<&'a [u8], BadFrame> {
+        let length = self.u8()?;
+        self.take(usize::from(length))
     }
 
     pub(super) fn local(&mut self) -> Result<Local<'a>, BadFrame> {

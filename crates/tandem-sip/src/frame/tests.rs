@@ -25,6 +25,7 @@ fn every_frame_up_reads_back_as_written() {
     push_failed(&mut out, 11, Why::Tls);
     push_closed(&mut out, 12);
     push_stats(&mut out, b"{}");
+    push_peer(&mut out, 13, &["sbc.example", &"x".repeat(256), "other.example"]);
     let mut rest = &out[..];
     let mut seen = Vec::new();
     while let Some((body, used)) = next(rest).unwrap() {
@@ -35,7 +36,9 @@ fn every_frame_up_reads_back_as_written() {
     assert_eq!((5, 6, 8), (hello.edge, hello.incarnation, hello.epoch));
     assert_eq!(b"h:1", hello.locals().next().unwrap().advertised);
     assert_eq!(Up::Sip(sip), seen[1]);
-    assert_eq!([Up::Failed { cookie: 11, why: Why::Tls }, Up::Closed { flow: 12 }, Up::Stats(b"{}")], seen[2..]);
+    assert_eq!([Up::Failed { cookie: 11, why: Why::Tls }, Up::Closed { flow: 12 }, Up::Stats(b"{}")], seen[2..5]);
+    let Up::Peer { flow: 13, names } = seen[5] else { panic!() };
+    assert_eq!(vec![&b"sbc.example"[..], b"other.example"], names.iter().collect::<Vec<_>>());
 }
 
 #[test]
@@ -60,6 +63,11 @@ fn a_frame_cut_anywhere_is_an_error_and_not_a_panic() {
     let mut out = Vec::new();
     push_up_hello(&mut out, 5, 6, &[Local { transport: Transport::Udp, bound: peer(), advertised: b"h:1" }], 8);
     for end in 5..out.len() {
+        assert!(read_up(&out[4..end]).is_err(), "{end}");
+    }
+    out.clear();
+    push_peer(&mut out, 13, &["sbc.example"]);
+    for end in (5..out.len()).filter(|end| *end != 13) {
         assert!(read_up(&out[4..end]).is_err(), "{end}");
     }
 }

@@ -51,6 +51,18 @@ pub fn push_stats(out: &mut Vec<u8>, json: &[u8]) {
     frame(out, 5, |out| out.extend_from_slice(json));
 }
 
+/// Appends PEER. A name above 255 bytes (a host name has at most 253) is left out.
+pub fn push_peer(out: &mut Vec<u8>, flow: u64, names: &[impl AsRef<[u8]>]) {
+    frame(out, 6, |out| {
+        out.extend_from_slice(&flow.to_le_bytes());
+        for name in names.iter().map(AsRef::as_ref) {
+            let Ok(length) = u8::try_from(name.len()) else { continue };
+            out.push(length);
+            out.extend_from_slice(name);
+        }
+    });
+}
+
 /// Appends the owner's HELLO.
 pub fn push_down_hello(out: &mut Vec<u8>, node: u16, incarnation: u64) {
     frame(out, 64, |out| {

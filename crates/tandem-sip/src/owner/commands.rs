@@ -2,6 +2,7 @@
 
 use super::compose::{complete, push_via, ContactOf};
 use super::glance::{tag, Glance};
+use super::inbound::back;
 use super::msgpack::{BadCommands, Reader};
 use super::Owner;
 use crate::frame::{Address, Transport, MAX_FRAME, SIP_DOWN_HEAD};
@@ -73,7 +74,7 @@ impl Owner {
         let (reliable, call, age, acked) = (r.boolean()?, call(&r.text()?)?, r.int()?, r.boolean()?);
         let invite = *method == *b"INVITE";
         let flow = match self.reach(&towards, message) {
-            Ok(flow) => flow,
+            Ok(flow) => back(flow, &vias),
             Err(why) => {
                 self.out.failed(&call, txn, true, why);
                 return Ok(13);

@@ -5,11 +5,12 @@ use super::events::{self, RequestIs, ResponseIs};
 use super::outbox::call_text;
 use super::Owner;
 use crate::build;
-use crate::frame::SipUp;
+use crate::frame::{SipUp, Transport};
 use crate::ids::{call_id, read_tag};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::name::Name;
+use crate::reply;
 use crate::txn::{AckIs, CallId, Final, Flow, Responding, Sink, NO_CALL};
 
 /// Seconds that an overloaded owner asks new work to wait, at least; a part of the branch's hash spreads it.
@@ -23,7 +24,10 @@ pub(super) struct Asking<'m, 'a> {
     pub method: &'a [u8],
     pub to_tag: &'a [u8],
     pub cseq: u32,
+    /// Where it came from.
     pub flow: Flow,
+    /// Where its responses go.
+    pub back: Flow,
     /// The handle of this request; an ACK has that of its INVITE.
     pub handle: u64,
     pub call: CallId,
@@ -49,7 +53,7 @@ impl Owner {
                 if let Some(message) = Message::salvage(sip.message, &Limits::default(), &mut index) {
                     let mut answer = Vec::with_capacity(512);
                     build::response(&mut answer, &message, Some(sip.remote.into()), why.status(), why.reason(), Some(b"malformed"), b"");
-                    self.out.send(&flow, sip.shard, 0, &answer);
+                    self.out.send(&back(flow, &answer), sip.shard, 0, &answer);
                 }
                 false
             }
@@ -108,11 +112,14 @@ impl Owner {
             (None, b"INVITE" | b"CANCEL") if to_tag.is_empty() => call_id(sip.shard, of_invite),
             _ => NO_CALL,
         };
-        let asking = Asking { edge, sip, message, method, to_tag, cseq, flow, handle, call };
+        let mut vias = Vec::with_capacity(256);
+        build::push_vias(&mut vias, &message, Some(flow.remote.into()));
+        let back = back(flow, &vias);
+        let asking = Asking { edge, sip, message, method, to_tag, cseq, flow, back, handle, call };
         match method {
             b"ACK" => return self.ack(&asking, now),
             _ if self.servers.knows(handle) => {
-                self.servers.receive(handle, method == b"INVITE", call, sip.shard, &flow, now, &mut self.out);
+                self.servers.receive(handle, method == b"INVITE", call, sip.shard, &back, now, &mut self.out);
                 self.out.counters.repeats += 1;
                 return false;
             }
@@ -141,9 +148,7 @@ impl Owner {
             self.register(&asking, &trust, now);
             return false;
         }
-        self.servers.take_up(handle, method == b"INVITE", call, sip.shard, &flow, now);
-        let mut vias = Vec::with_capacity(256);
-        build::push_vias(&mut vias, &message, Some(flow.remote.into()));
+        self.servers.take_up(handle, method == b"INVITE", call, sip.shard, &back, now);
         let is = RequestIs { call: call_text(&call), txn: handle, flow: &flow, trust: &trust, vias: &vias };
         self.out.event(|out| events::request(out, sip, &message, &is));
         self.in_hand.insert((edge, sip.seq), 0);
@@ -180,7 +185,7 @@ impl Owner {
         let responding = Responding {
             status,
             invite: asking.method == b"INVITE",
-            flow: asking.flow,
+            flow: asking.back,
             shard: asking.sip.shard,
             call: asking.call,
             message: &response,
@@ -224,5 +229,13 @@ impl Owner {
 
     pub(super) fn ack_key(&self, to_tag: &[u8], cseq: u32) -> u64 {
         self.config.keys.hash(&[b"ack", to_tag, &cseq.to_le_bytes()]).max(1)
+    }
+}
+
+/// Where the response with these Via lines goes: over a stream, back on its connection.
+pub(super) fn back(flow: Flow, vias: &[u8]) -> Flow {
+    match flow.transport {
+        Transport::Udp => Flow { remote: reply::towards(vias, flow.remote.into()).into(), ..flow },
+        _ => flow,
     }
 }

@@ -56,6 +56,8 @@ pub struct Owner {
     /// Commands given before any edge said HELLO.
     early: Vec<Vec<u8>>,
     proven: proven::Proven,
+    /// The names that peers have proven by certificate, by edge and connection.
+    peers: BTreeMap<(u16, u64), Vec<Box<[u8]>>>,
     users: Users,
     nonces: Nonces,
     registrar: Registrar,
@@ -85,6 +87,7 @@ impl Owner {
             clock_offset: 0,
             early: Vec::new(),
             proven: proven::Proven::default(),
+            peers: BTreeMap::new(),
             users: Users::default(),
             nonces: Nonces::default(),
             registrar,
@@ -149,6 +152,7 @@ impl Owner {
     /// The link to an edge is gone: event `EdgeDown`.
     pub fn link_down(&mut self, number: u16, now: u64) {
         self.tell(now);
+        self.forget_peers(number);
         let Some(edge) = self.out.edges.get_mut(&number).filter(|edge| edge.up) else { return };
         edge.up = false;
         (edge.output, edge.taken) = (Vec::new(), Vec::new());
@@ -167,6 +171,7 @@ impl Owner {
         match read_up(frame) {
             Ok(Up::Sip(sip)) => self.sip(edge, &sip, now),
             Ok(Up::Hello(hello)) => {
+                self.forget_peers(edge);
                 self.edge_began(edge, hello.incarnation);
                 self.out.hello(edge, &hello);
                 self.edge_up(edge);
@@ -184,6 +189,7 @@ impl Owner {
                 }
             }
             Ok(Up::Closed { flow }) => {
+                self.peers.remove(&(edge, flow));
                 self.registrar.flow_closed(edge, flow);
                 let at = self.out.at;
                 self.out.event(|out| {
@@ -197,6 +203,7 @@ impl Owner {
             Ok(Up::Stats(json)) => {
                 self.edge_stats.insert(edge, json.to_vec());
             }
+            Ok(Up::Peer { flow, names }) => self.peer_proved(edge, flow, names),
             Err(_) => self.out.counters.bad_frames += 1,
         }
     }
@@ -255,6 +262,7 @@ impl Owner {
             ("registrations", self.registrar.len() as u64),
             ("registrar_bytes", self.registrar.memory() as u64),
             ("users", self.users.len() as u64),
+            ("peers_proven", self.peers.len() as u64),
             ("edges_up", self.out.edges.values().filter(|edge| edge.up).count() as u64),
         ]);
         list

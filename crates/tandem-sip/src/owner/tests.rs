@@ -26,23 +26,28 @@ impl World {
     }
 
     fn say(&mut self, message: &[u8]) -> Vec<Vec<u8>> {
-        self.seq += 1;
-        let mut frame = Vec::new();
-        let (transport, remote) = (Transport::Udp, peer());
-        push_sip_up(
-            &mut frame,
-            &SipUp { seq: self.seq, shard: 5, epoch: 3, flow: 0, transport, local: 0, remote, received_at: 1, message },
-        );
-        self.owner.handle(1, &frame[4..], 1);
+        self.hear(message, Transport::Udp, peer(), 1);
         self.sent()
     }
 
+    fn hear(&mut self, message: &[u8], transport: Transport, remote: Address, now: u64) {
+        self.seq += 1;
+        let mut frame = Vec::new();
+        let flow = u64::from(transport.is_reliable());
+        push_sip_up(&mut frame, &SipUp { seq: self.seq, shard: 5, epoch: 3, flow, transport, local: 0, remote, received_at: 1, message });
+        self.owner.handle(1, &frame[4..], now);
+    }
+
     fn sent(&mut self) -> Vec<Vec<u8>> {
+        self.sent_to().into_iter().map(|(_, message)| message).collect()
+    }
+
+    fn sent_to(&mut self) -> Vec<(String, Vec<u8>)> {
         let bytes = self.owner.output(1);
         let (mut rest, mut sent) = (&bytes[..], Vec::new());
         while let Some((frame, used)) = crate::frame::next(rest).unwrap() {
             if let crate::frame::Down::Sip(sip) = crate::frame::read_down(frame).unwrap() {
-                sent.push(sip.message.to_vec());
+                sent.push((std::net::SocketAddr::from(sip.remote).to_string(), sip.message.to_vec()));
             }
             rest = &rest[used..];
         }
@@ -106,6 +111,26 @@ fn a_malformed_request_is_refused_by_name_and_a_malformed_response_in_silence() 
     assert!(sent[0].starts_with(b"SIP/2.0 400 Bad CSeq\r\n"));
     assert!(world.say(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP x\r\n\r\n").is_empty());
     assert_eq!((0, 2), (world.owner.waiting(), world.owner.out.counters.malformed));
+}
+
+/// RFC 3261 18.2.2, RFC 3581 4.
+#[test]
+fn answers_go_to_the_source_if_rport_was_asked_and_to_sent_by_if_not() {
+    let from = "192.0.2.7:40000".parse::<std::net::SocketAddr>().unwrap().into();
+    for (via, transport, to) in [
+        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1;rport", Transport::Udp, "192.0.2.7:40000"),
+        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1", Transport::Udp, "192.0.2.7:5070"),
+        ("SIP/2.0/UDP 192.0.2.7;branch=z9hG4bK1", Transport::Udp, "192.0.2.7:5060"),
+        ("SIP/2.0/TCP 192.0.2.7:5070;branch=z9hG4bK1", Transport::Tcp, "192.0.2.7:40000"),
+    ] {
+        let text = String::from_utf8(request("CANCEL", "z9hG4bK1", "")).unwrap().replace("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1", via);
+        for message in [text.replace("CSeq: 1", "CSeq: x"), text.clone(), text] {
+            let mut world = World::new();
+            world.hear(message.as_bytes(), transport, from, 1);
+            let sent = world.sent_to();
+            assert_eq!((1, to), (sent.len(), &*sent[0].0), "{message}");
+        }
+    }
 }
 
 #[test]

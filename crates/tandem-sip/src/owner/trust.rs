@@ -5,17 +5,21 @@ use super::Owner;
 use crate::auth::{check, Check};
 use crate::challenge::Challenger;
 use crate::digest::Ha1;
+use crate::frame::Names;
 use crate::gate::Source;
 use crate::name::Name;
 use crate::question::Question;
 use crate::registrar::contact::read_expires;
 use crate::registrar::{row, Contacts, Dirty, Flow, Wish, GRACE_SECONDS};
 use crate::txn::Sink;
+use smallvec::SmallVec;
 
 /// How often rows that changed lazily are stored and ended bindings removed, in microseconds.
 const SWEEP: u64 = 1_000_000;
 /// Addresses looked at in one sweep.
 const SWEEP_ROWS: usize = 10_000;
+/// Connections whose peers have proven a name; others are challenged as if they had not.
+const PEERS_PROVEN: usize = 65_536;
 /// What a binding's key in the store begins with.
 pub const ROW_PREFIX: &[u8] = b"reg/";
 /// What the key of an edge's incarnation begins with.
@@ -38,7 +42,9 @@ impl Owner {
         };
         let question = Question::of(&asking.message);
         let by = Challenger { keys: &self.config.keys, nonce_keys: &self.config.nonce, policy };
-        let source = Source { address: asking.flow.remote.into(), transport: asking.flow.transport as u8, tls_names: &[] };
+        let proven = self.peers.get(&(asking.edge, asking.flow.connection)).map_or(&[][..], Vec::as_slice);
+        let names: SmallVec<[&[u8]; 4]> = proven.iter().map(|name| &**name).collect();
+        let source = Source { address: asking.flow.remote.into(), transport: asking.flow.transport as u8, tls_names: &names };
         let mut answer = Vec::new();
         match check(&by, &self.users, &mut self.nonces, &question, &source, self.out.at, &mut answer) {
             Check::User(aor) => Some([b"user:", &aor[..]].concat()),
@@ -46,7 +52,7 @@ impl Owner {
             Check::Challenge { guessed } => {
                 self.out.counters.challenged += 1;
                 self.out.counters.guessed += u64::from(guessed);
-                self.out.send(&asking.flow, asking.sip.shard, 0, &answer);
+                self.out.send(&asking.back, asking.sip.shard, 0, &answer);
                 None
             }
             Check::Silence => {
@@ -54,6 +60,18 @@ impl Owner {
                 None
             }
         }
+    }
+
+    /// An edge says whom a connection's certificate names: a trunk of that name needs no password.
+    pub(super) fn peer_proved(&mut self, edge: u16, flow: u64, names: Names<'_>) {
+        if flow != 0 && (self.peers.len() < PEERS_PROVEN || self.peers.contains_key(&(edge, flow))) {
+            self.peers.insert((edge, flow), names.iter().map(Box::from).collect());
+        }
+    }
+
+    /// The edge names them again, if it still has them.
+    pub(super) fn forget_peers(&mut self, edge: u16) {
+        self.peers.retain(|(of, _), _| *of != edge);
     }
 
     /// Answers a REGISTER of a proven user (RFC 3261 10.3). The row to store comes out of `saves` before the answer comes out of `output`.

@@ -44,6 +44,8 @@ struct Client {
     answers: Vec<Answer>,
     cancelled: bool,
     alias: u64,
+    /// An INVITE's: the CANCEL that waits until a provisional response came (RFC 3261 9.1); 0: none.
+    cancel: u64,
 }
 
 /// One 2xx of an INVITE of ours, by its To tag, and our ACK to it.
@@ -112,7 +114,8 @@ impl Clients {
         self.rows.is_empty()
     }
 
-    /// Sends a request, or goes on with one that a dead owner had sent.
+    /// Sends a request, or goes on with one that a dead owner had sent. A CANCEL waits until its INVITE has a provisional response,
+    /// and is dropped when there is nothing (any more) that it could cancel: RFC 3261 9.1.
     pub fn ask(&mut self, key: u64, asked: &Asked<'_>, now: u64, sink: &mut impl Sink) {
         let t = self.intervals;
         let reliable = asked.flow.transport.is_reliable();
@@ -142,7 +145,20 @@ impl Clients {
             answers: Vec::new(),
             cancelled: false,
             alias: asked.cancel,
+            cancel: 0,
         };
+        if asked.cancel != 0 {
+            match self.rows.get_mut(&asked.cancel_of) {
+                Some(invite) if invite.state == State::Asked => {
+                    invite.cancel = key;
+                    (row.interval, row.deadline) = (0, 0);
+                    self.rows.insert(key, row);
+                    return;
+                }
+                Some(invite) if invite.state == State::Proceeding => {}
+                _ => return,
+            }
+        }
         if asked.proceeding {
             (row.interval, row.deadline) = if unbounded { (0, 0) } else { (if asked.invite { 0 } else { t.t2 }, deadline) };
         } else {
@@ -158,6 +174,18 @@ impl Clients {
             self.cancels.insert(asked.cancel, key);
             self.expect_end(asked.cancel_of, now);
         }
+    }
+
+    /// The CANCEL that waited for a provisional response goes out.
+    fn cancel(&mut self, key: u64, cancel: u64, now: u64, sink: &mut impl Sink) {
+        let t = self.intervals;
+        let Some(row) = self.rows.get_mut(&cancel) else { return };
+        sink.send(&row.flow, row.shard, cancel, &row.bytes);
+        (row.interval, row.deadline) = (if row.flow.transport.is_reliable() { 0 } else { t.t1 }, now + t.life());
+        row.due = next(row, now);
+        self.timers.arm(row.due, cancel);
+        self.cancels.insert(row.alias, cancel);
+        self.expect_end(key, now);
     }
 
     /// RFC 3261 9.1: an INVITE without a final response 64*T1 after its CANCEL is over.
@@ -189,6 +217,9 @@ impl Clients {
         ack: impl FnOnce(&[u8]) -> Vec<u8>,
     ) -> Final {
         let t = self.intervals;
+        if status >= 200 {
+            self.drop_cancel(key);
+        }
         let Some(row) = self.rows.get_mut(&key) else { return Final::Unknown };
         let reliable = row.flow.transport.is_reliable();
         let tell = if row.quiet { Final::Absorb } else { Final::Tell { n: row.n, ack_waits: false } };
@@ -204,6 +235,10 @@ impl Clients {
                     }
                     row.due = next(row, now);
                     self.timers.arm(row.due, key);
+                    let cancel = std::mem::take(&mut row.cancel);
+                    if cancel != 0 {
+                        self.cancel(key, cancel, now, sink);
+                    }
                 }
                 if status == 100 {
                     Final::Absorb
@@ -308,6 +343,7 @@ impl Clients {
         if deadline <= now {
             return;
         }
+        self.drop_cancel(key);
         let row = self.rows.entry(key).or_insert_with(|| Client {
             bytes: Box::default(),
             flow,
@@ -324,6 +360,7 @@ impl Clients {
             answers: Vec::new(),
             cancelled: false,
             alias: 0,
+            cancel: 0,
         });
         if row.state != State::Accepted {
             // A new owner re-arms the INVITE first and this ACK next.
@@ -382,7 +419,16 @@ impl Clients {
         self.timers.wake_at()
     }
 
+    /// A CANCEL that still waits for its INVITE's provisional response is not needed any more.
+    fn drop_cancel(&mut self, key: u64) {
+        let waiting = self.rows.get_mut(&key).map_or(0, |row| std::mem::take(&mut row.cancel));
+        if waiting != 0 {
+            self.rows.remove(&waiting);
+        }
+    }
+
     fn drop_row(&mut self, key: u64) {
+        self.drop_cancel(key);
         if let Some(row) = self.rows.remove(&key) {
             if row.alias != 0 && self.cancels.get(&row.alias) == Some(&key) {
                 self.cancels.remove(&row.alias);

@@ -160,6 +160,71 @@ fn an_invite_without_final_response_64_t1_after_its_cancel_is_over() {
     assert_eq!(None, clients.key(50, true));
 }
 
+fn cancel() -> Asked<'static> {
+    Asked { n: 4, cancel: 50, cancel_of: KEY, message: b"cancel", quiet: true, ..asked(false, Transport::Udp) }
+}
+
+fn texts(wire: &Wire) -> Vec<&[u8]> {
+    wire.sent.iter().map(|(_, bytes)| &bytes[..]).collect()
+}
+
+#[test]
+fn a_cancel_waits_for_the_first_provisional_of_its_invite() {
+    let (mut clients, mut wire) = made(true, Transport::Udp);
+    clients.ask(6, &cancel(), START + 10 * MS, &mut wire);
+    run(&mut clients, &mut wire, START + 1000 * MS);
+    assert_eq!(vec![&b"request"[..], b"request"], texts(&wire), "the INVITE goes on, the CANCEL waits");
+    assert_eq!(Final::Absorb, answer(&mut clients, &mut wire, 100, 0, START + 1100 * MS));
+    assert_eq!(&b"cancel"[..], texts(&wire)[2]);
+    run(&mut clients, &mut wire, START + 1700 * MS);
+    assert_eq!(vec![&b"cancel"[..]; 2], texts(&wire)[2..], "it is repeated by timer E");
+    assert_eq!(Final::Absorb, clients.answered(6, 200, 1, START + 1800 * MS, &mut wire, |_| Vec::new()));
+    run(&mut clients, &mut wire, START + 60_000 * MS);
+    assert_eq!((4, vec![(3, false)], 0), (wire.sent.len(), wire.late, clients.len()), "64*T1 after the CANCEL the INVITE is over");
+}
+
+#[test]
+fn a_cancel_that_waits_is_dropped_by_the_end_of_its_invite() {
+    for end in [200, 486, 0] {
+        let (mut clients, mut wire) = made(true, Transport::Tcp);
+        clients.ask(6, &cancel(), START, &mut wire);
+        match end {
+            0 => assert!(clients.fail(KEY).is_some()),
+            status => assert!(matches!(answer(&mut clients, &mut wire, status, 1, START), Final::Tell { .. })),
+        }
+        clients.taken(KEY, &mut wire);
+        run(&mut clients, &mut wire, START + 64_000 * MS);
+        assert!(!texts(&wire).contains(&&b"cancel"[..]), "{end}");
+        assert_eq!((0, 0), (wire.late.len(), clients.len()), "{end}");
+    }
+    let (mut clients, mut wire) = made(true, Transport::Udp);
+    clients.ask(6, &cancel(), START, &mut wire);
+    run(&mut clients, &mut wire, START + 64_000 * MS);
+    assert_eq!((7, vec![(3, false)], 0), (wire.sent.len(), wire.late, clients.len()), "timer B ends both, and tells of the INVITE");
+}
+
+#[test]
+fn a_cancel_after_the_final_response_goes_nowhere() {
+    let (mut clients, mut wire) = made(true, Transport::Udp);
+    answer(&mut clients, &mut wire, 200, 1, START);
+    clients.ask(6, &cancel(), START, &mut wire);
+    assert_eq!(1, wire.sent.len());
+}
+
+#[test]
+fn an_heir_holds_a_cancel_until_its_own_invite_has_a_provisional() {
+    let (mut clients, mut wire) = (Clients::new(Intervals::default()), Wire { now: START, ..Wire::default() });
+    clients.ask(KEY, &Asked { age: 200 * MS, ..asked(true, Transport::Tls) }, START, &mut wire);
+    clients.ask(6, &Asked { age: 100 * MS, ..cancel() }, START, &mut wire);
+    assert_eq!(vec![&b"request"[..]], texts(&wire), "a 100 that the dead owner absorbed comes again for this one");
+    answer(&mut clients, &mut wire, 183, 1, START + MS);
+    assert_eq!(vec![&b"request"[..], b"cancel"], texts(&wire));
+    let (mut clients, mut wire) = (Clients::new(Intervals::default()), Wire { now: START, ..Wire::default() });
+    clients.ask(KEY, &Asked { age: 200 * MS, proceeding: true, ..asked(true, Transport::Tls) }, START, &mut wire);
+    clients.ask(6, &Asked { age: 100 * MS, ..cancel() }, START, &mut wire);
+    assert_eq!(vec![&b"cancel"[..]], texts(&wire));
+}
+
 #[test]
 fn an_heir_goes_on_where_the_dead_owner_was() {
     let (mut clients, mut wire) = (Clients::new(Intervals::default()), Wire { now: START, ..Wire::default() });
