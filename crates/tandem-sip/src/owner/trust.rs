@@ -126,7 +126,7 @@ impl Owner {
         to_tag.extend_from_slice(b"a0");
         let mut response = Vec::with_capacity(512);
         crate::build::response(&mut response, &message, Some(asking.flow.remote.into()), 200, reason, Some(&to_tag), &headers);
-        self.out.send(&asking.flow, asking.sip.shard, asking.handle, &response);
+        self.out.send(&asking.back, asking.sip.shard, asking.handle, &response);
     }
 
     /// Stores what changed lazily and removes what ended, once a second.
