@@ -69,6 +69,7 @@ class Node:
         )
         self.process.drain_changed = self.tell_policy
         self.put(found)
+        self.process.shell.died = how_it_died(os.environ.get("TANDEM_DIED", ""))
         self.consumer = Consumer(self.store, keeper(self.database, now_us))
 
     def put(self, found: Refreshed) -> None:
@@ -186,6 +187,14 @@ class Node:
 def live_trunks(tables: Tables) -> list[Trunk]:
     """Without those of a tenant that is switched off."""
     return [t for t in tables.trunks.values() if not t.tenant or t.tenant in tables.tenants]
+
+
+def how_it_died(told: str) -> str:
+    """What the supervisor says of the last call node's end, for the story of its calls."""
+    if not told:
+        return "the call node died"
+    death = json.loads(told)
+    return f"the call node died, {death['why']}, {now_us() / 1e6 - death['at']:.2f} s without an owner"
 
 
 def limits(config: Config) -> dict[str, int]:

@@ -35,9 +35,9 @@ def setup_of(call: Call) -> tuple[str, str, int, str] | None:
     return (server.call_id, tag, caller.cseq, caller.uri) if server is not None else None
 
 
-def taken_over(call: Call, at: int, node: int) -> tuple[Call, records.CallEvent]:
+def taken_over(call: Call, at: int, node: int, how: str) -> tuple[Call, records.CallEvent]:
     """The story of a call that a new owner goes on with."""
-    note = records.CallEvent(at, call.id, call.tenant, "adopted", "the call node died", node)
+    note = records.CallEvent(at, call.id, call.tenant, "adopted", how, node)
     return replace(call, story=(*call.story, note)[:STORY_EVENTS]), note
 
 

@@ -54,6 +54,7 @@ class Shell:
     ) -> None:
         self.epoch = epoch
         self.node = node
+        self.died = "the call node died"  # how the owner before this one ended
         self.writer = writer
         self.outside = outside
         self.load = load
@@ -251,7 +252,7 @@ class Shell:
         effects: list[Effect] = []
         logs: list[tuple[str, bytes]] = []
         if live.adopted_at and call is not None:
-            call, note = rows.taken_over(call, live.adopted_at, self.node)
+            call, note = rows.taken_over(call, live.adopted_at, self.node, self.died)
             logs.append((records.EVENT_STREAM, records.write(note)))
             live.adopted_at = 0
         for event in events:

@@ -60,6 +60,7 @@ class Running:
         self.starts = 0
         self.fds: dict[str, int] = {}
         self.last_death = ""
+        self.died_at = 0.0  # time.time
         self.deaths: deque[float] = deque(maxlen=BURST_DEATHS)
         self.backoff = BACKOFF_SECONDS
         self.start_at = 0.0  # monotonic; when it waits for its next start
@@ -278,6 +279,8 @@ class Supervisor:
             environ["TANDEM_EDGE"] = json.dumps(self._edge())
         else:
             environ["TANDEM_FDS"] = json.dumps(child.fds)
+        if child.died_at:  # for the story of the calls that it takes over
+            environ["TANDEM_DIED"] = json.dumps({"at": child.died_at, "why": child.last_death})
         with open(self.config.log_dir / f"{child.name}.log", "ab") as log:
             child.popen = subprocess.Popen(
                 self.commands[child.name],
@@ -339,7 +342,7 @@ class Supervisor:
         asked = bool(child.kill_at)
         child.last_process = child.process or child.last_process
         child.process, child.popen, child.pidfd, child.kill_at = None, None, -1, 0.0
-        child.last_death = why
+        child.last_death, child.died_at = why, time.time()
         lived = round(time.time() - child.started_at, 3)
         if self.stopping:
             self.log("child stopped", child=child.name, pid=pid, why=why)

@@ -72,7 +72,8 @@ def _sentence(event: CallEvent, start: int, last: int) -> list[str]:
             node = f"node {event.node}" if event.node else "another node"
             gap = event.at - last
             # nobody watched in between; after a long silence that bound says nothing
-            cost = f", at most {_seconds(gap)} without an owner" if gap < GAP_TOLD else ""
+            known = "without an owner" in text
+            cost = "" if known or gap >= GAP_TOLD else f", at most {_seconds(gap)} without an owner"
             how = f" ({text})" if text else ""
             return [f"Its process died{how}: {node} took it over {after}{cost}."]
         case "held" | "resumed":
