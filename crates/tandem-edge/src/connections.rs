@@ -8,6 +8,8 @@ use tandem_sip::policy::Limits;
 
 /// Seconds within which a connect and its handshake must succeed.
 pub const CONNECT_SECONDS: u64 = 4;
+/// The same until the peer has taken the connection at all: an address that drops our SYNs costs a call no more than this.
+pub const REACH_SECONDS: u64 = 2;
 /// Seconds within which a peer must have sent its first whole message, and each later one once begun.
 pub const FIRST_MESSAGE_SECONDS: u64 = 10;
 /// The same for a peer that has proven itself: radio links stall.
@@ -111,7 +113,8 @@ impl Connections {
 
 fn overdue(connection: &Connection, idle_seconds: u64, now: u64) -> Option<End> {
     let older = |since: u64, seconds: u64| now.saturating_sub(since) >= seconds * 1_000_000;
-    if connection.outgoing && connection.stage != Stage::Open && older(connection.opened_at, CONNECT_SECONDS) {
+    let patience = if connection.stage == Stage::Connecting { REACH_SECONDS } else { CONNECT_SECONDS };
+    if connection.outgoing && connection.stage != Stage::Open && older(connection.opened_at, patience) {
         return Some(End::Timeout);
     }
     let patience = if connection.proven { PROVEN_MESSAGE_SECONDS } else { FIRST_MESSAGE_SECONDS };

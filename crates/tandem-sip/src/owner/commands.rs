@@ -1,11 +1,12 @@
 //! Does what Python commands: completes its messages and hands them to transactions. It decides nothing about calls.
 
 use super::compose::{complete, push_via, ContactOf};
+use super::detour::DATAGRAM_BYTES;
 use super::glance::{tag, Glance};
 use super::inbound::back;
 use super::msgpack::{BadCommands, Reader};
 use super::Owner;
-use crate::frame::{Address, Transport, MAX_FRAME, SIP_DOWN_HEAD};
+use crate::frame::{Address, Transport, Why, MAX_FRAME, SIP_DOWN_HEAD};
 use crate::ids::{shard_of, CALL_ID};
 use crate::txn::{Asked, CallId, Flow, Responding, NO_CALL};
 use std::net::{IpAddr, SocketAddr};
@@ -113,13 +114,28 @@ impl Owner {
         if !self.complete(&mut bytes, message, &via, shard, &contact, &call_id, &flow) {
             return Ok(12);
         }
+        let (stream, may_change) = match self.clients.towards(self.client_key(&call, branch)) {
+            // RFC 3261 9.1: a CANCEL goes where its INVITE went
+            Some((Transport::Tcp, _, may_change)) if is_cancel && flow.transport == Transport::Udp => (self.over_tcp(&flow), may_change),
+            _ if bytes.len() > DATAGRAM_BYTES && !is_cancel => (self.detour(&flow, towards.flow.edge), true),
+            _ => (None, false),
+        };
+        let (mut flow, mut told, mut fallback) = (flow, &bytes, None);
+        let mut streamed = Vec::new();
+        if let Some(stream) = stream {
+            let via = self.via(&stream, &call, branch);
+            if self.complete(&mut streamed, message, &via, shard, &contact, &call_id, &stream) {
+                (told, fallback) = (&streamed, may_change.then_some((flow, &bytes[..])));
+                flow = stream;
+            }
+        }
         let key = self.client_key(&call, n);
         let (cancel, cancel_of) = if is_cancel { (self.cancel_key(&call, branch), self.client_key(&call, branch)) } else { (0, 0) };
         let invite = *method == *b"INVITE";
-        let asked = Asked { call, n, invite, cancel, cancel_of, flow, shard, message: &bytes, quiet, age, proceeding };
+        let asked = Asked { call, n, invite, cancel, cancel_of, flow, shard, message: told, quiet, age, proceeding, fallback };
         self.clients.ask(key, &asked, now, &mut self.out);
         if self.is_cut(&flow) {
-            if let Some((call, n)) = self.clients.fail(key) {
+            if let Some((call, n)) = self.unsent(key, Why::Flow, now) {
                 self.out.failed(&call, u64::from(n), false, "flow");
             }
         }

@@ -54,6 +54,8 @@ counters! {
     registers,
     /// Transactions that ran out of time.
     timeouts,
+    /// Large requests that went over UDP since TCP could not be opened.
+    fell_back_to_udp,
     /// Messages that an edge could not send.
     failures,
 }

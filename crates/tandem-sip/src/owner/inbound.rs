@@ -78,6 +78,9 @@ impl Owner {
         let hash = if is_cancel { self.cancel_key(call, branch_n) } else { self.client_key(call, branch_n) };
         let to_tag = self.config.keys.hash(&[b"tag", message.to_tag().unwrap_or_default()]);
         let key = self.clients.key(hash, is_cancel);
+        if let Some(key) = key {
+            self.heard_over_tcp(key);
+        }
         let verdict = match key {
             Some(key) => self.clients.answered(key, status, to_tag, now, &mut self.out, |request| refusal_ack(request, to)),
             None => Final::Unknown,

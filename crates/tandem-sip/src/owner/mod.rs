@@ -4,6 +4,7 @@ mod commands;
 mod compose;
 mod config;
 mod counters;
+mod detour;
 mod events;
 mod glance;
 mod inbound;
@@ -53,6 +54,7 @@ pub struct Owner {
     in_hand: HashMap<(u16, u64), u64>,
     edge_stats: BTreeMap<u16, Vec<u8>>,
     clock_offset: i64,
+    detours: detour::Detours,
     /// Commands given before any edge said HELLO.
     early: Vec<Vec<u8>>,
     proven: proven::Proven,
@@ -85,6 +87,7 @@ impl Owner {
             in_hand: HashMap::new(),
             edge_stats: BTreeMap::new(),
             clock_offset: 0,
+            detours: detour::Detours::default(),
             early: Vec::new(),
             proven: proven::Proven::default(),
             peers: BTreeMap::new(),
@@ -182,7 +185,7 @@ impl Owner {
                 }
             }
             Ok(Up::Failed { cookie, why }) => {
-                if let Some((call, n)) = self.clients.fail(cookie) {
+                if let Some((call, n)) = self.unsent(cookie, why, now) {
                     self.out.failed(&call, u64::from(n), false, why.name());
                 } else if let Some(call) = self.servers.fail(cookie) {
                     self.out.failed(&call, cookie, true, why.name());

@@ -2,6 +2,7 @@
 
 use super::timers::{earlier, Intervals, Timers};
 use super::{CallId, Flow, Sink, Table};
+use crate::frame::{Address, Transport};
 
 /// How many dialogs one INVITE of ours may make; 2xx with further To tags are absorbed.
 pub const MAX_FORKS: usize = 32;
@@ -44,6 +45,8 @@ struct Client {
     answers: Vec<Answer>,
     cancelled: bool,
     alias: u64,
+    /// How it goes over UDP when the stream that was tried first cannot be opened (RFC 3261 18.1.1).
+    fallback: Option<Box<(Flow, Box<[u8]>)>>,
     /// An INVITE's: the CANCEL that waits until a provisional response came (RFC 3261 9.1); 0: none.
     cancel: u64,
 }
@@ -80,6 +83,19 @@ pub struct Asked<'a> {
     pub age: u64,
     /// A provisional response was seen.
     pub proceeding: bool,
+    /// The same request for UDP, if `flow` is a stream that may not open.
+    pub fallback: Option<(Flow, &'a [u8])>,
+}
+
+/// What became of a request that the edge could not send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unsent {
+    /// It is over, and its owner is to be told.
+    Over(CallId, u32),
+    /// It goes over UDP now, to this peer.
+    FellBack(Flow),
+    /// Nobody waits for it.
+    Unknown,
 }
 
 /// What a response means for its reader.
@@ -146,6 +162,7 @@ impl Clients {
             cancelled: false,
             alias: asked.cancel,
             cancel: 0,
+            fallback: asked.fallback.map(|(flow, bytes)| Box::new((flow, bytes.into()))),
         };
         if asked.cancel != 0 {
             match self.rows.get_mut(&asked.cancel_of) {
@@ -226,7 +243,7 @@ impl Clients {
         match (status, row.state) {
             (0..=199, State::Asked | State::Proceeding) => {
                 if row.state == State::Asked {
-                    row.state = State::Proceeding;
+                    (row.state, row.fallback) = (State::Proceeding, None);
                     if row.invite {
                         // Timers A and B end here (17.1.1.2)
                         (row.interval, row.deadline) = (0, if row.cancelled { row.deadline } else { 0 });
@@ -361,6 +378,7 @@ impl Clients {
             cancelled: false,
             alias: 0,
             cancel: 0,
+            fallback: None,
         });
         if row.state != State::Accepted {
             // A new owner re-arms the INVITE first and this ACK next.
@@ -381,15 +399,31 @@ impl Clients {
         self.drop_row(key);
     }
 
-    /// The edge could not send the request: the transaction is over. What to tell, if anybody asked.
-    pub fn fail(&mut self, key: u64) -> Option<(CallId, u32)> {
-        let row = self.rows.get(&key)?;
-        if !matches!(row.state, State::Asked | State::Proceeding) {
-            return None;
+    /// The edge could not send the request: it goes over UDP, if it was meant for that too and nothing was heard yet, or is over.
+    pub fn fail(&mut self, key: u64, now: u64, sink: &mut impl Sink) -> Unsent {
+        let t = self.intervals;
+        let Some(row) = self.rows.get_mut(&key).filter(|row| matches!(row.state, State::Asked | State::Proceeding)) else {
+            return Unsent::Unknown;
+        };
+        if let Some(flow) = row.fall_back() {
+            sink.send(&row.flow, row.shard, key, &row.bytes);
+            (row.interval, row.deadline) = (t.t1, now + t.life());
+            row.due = next(row, now);
+            self.timers.arm(row.due, key);
+            let cancel = row.cancel;
+            if let Some(cancel) = self.rows.get_mut(&cancel) {
+                cancel.fall_back(); // RFC 3261 9.1: it goes where its INVITE goes
+            }
+            return Unsent::FellBack(flow);
         }
-        let tell = (row.call, row.n);
+        let (call, n) = (row.call, row.n);
         self.drop_row(key);
-        Some(tell)
+        Unsent::Over(call, n)
+    }
+
+    /// The transport and peer of a request in hand, and whether it may still change to UDP.
+    pub fn towards(&self, key: u64) -> Option<(Transport, Address, bool)> {
+        self.rows.get(&key).map(|row| (row.flow.transport, row.flow.remote, row.fallback.is_some()))
     }
 
     /// Repeats and ends what is due.
@@ -434,6 +468,14 @@ impl Clients {
                 self.cancels.remove(&row.alias);
             }
         }
+    }
+}
+
+impl Client {
+    fn fall_back(&mut self) -> Option<Flow> {
+        let fallback = self.fallback.take().filter(|_| self.state == State::Asked)?;
+        (self.flow, self.bytes) = *fallback;
+        Some(self.flow)
     }
 }
 

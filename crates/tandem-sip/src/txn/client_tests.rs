@@ -21,6 +21,7 @@ fn asked(invite: bool, transport: Transport) -> Asked<'static> {
         quiet: false,
         age: 0,
         proceeding: false,
+        fallback: None,
     }
 }
 
@@ -189,7 +190,7 @@ fn a_cancel_that_waits_is_dropped_by_the_end_of_its_invite() {
         let (mut clients, mut wire) = made(true, Transport::Tcp);
         clients.ask(6, &cancel(), START, &mut wire);
         match end {
-            0 => assert!(clients.fail(KEY).is_some()),
+            0 => assert_eq!(Unsent::Over(NO_CALL, 3), clients.fail(KEY, START, &mut wire)),
             status => assert!(matches!(answer(&mut clients, &mut wire, status, 1, START), Final::Tell { .. })),
         }
         clients.taken(KEY, &mut wire);
@@ -251,10 +252,34 @@ fn an_heir_repeats_the_ack_that_the_dead_owner_sent() {
 #[test]
 fn a_request_that_could_not_go_out_is_over_and_told_once() {
     let (mut clients, mut wire) = made(true, Transport::Tcp);
-    assert_eq!(Some((NO_CALL, 3)), clients.fail(KEY));
-    assert_eq!(None, clients.fail(KEY));
+    assert_eq!(Unsent::Over(NO_CALL, 3), clients.fail(KEY, START, &mut wire));
+    assert_eq!(Unsent::Unknown, clients.fail(KEY, START, &mut wire));
     run(&mut clients, &mut wire, START + 40_000 * MS);
     assert!(wire.late.is_empty());
+}
+
+#[test]
+fn a_large_request_goes_over_udp_when_its_stream_does_not_open_and_its_cancel_with_it() {
+    let (mut clients, mut wire) = (Clients::new(Intervals::default()), Wire { now: START, ..Wire::default() });
+    let datagram = flow(Transport::Udp);
+    clients.ask(KEY, &Asked { fallback: Some((datagram, b"request/UDP")), ..asked(true, Transport::Tcp) }, START, &mut wire);
+    clients.ask(6, &Asked { fallback: Some((datagram, b"cancel/UDP")), flow: flow(Transport::Tcp), ..cancel() }, START, &mut wire);
+    assert!(matches!(clients.towards(KEY), Some((Transport::Tcp, _, true))));
+    assert_eq!(Unsent::FellBack(datagram), clients.fail(KEY, START + MS, &mut wire));
+    run(&mut clients, &mut wire, START + 600 * MS);
+    assert_eq!(vec![&b"request"[..], b"request/UDP", b"request/UDP"], texts(&wire), "timer A runs over UDP");
+    answer(&mut clients, &mut wire, 100, 0, START + 700 * MS);
+    assert_eq!(Some(&&b"cancel/UDP"[..]), texts(&wire).last());
+    assert_eq!(Unsent::Over(NO_CALL, 3), clients.fail(KEY, START + 800 * MS, &mut wire), "it falls back once");
+}
+
+#[test]
+fn a_large_request_that_was_heard_over_its_stream_stays_there() {
+    let (mut clients, mut wire) = (Clients::new(Intervals::default()), Wire::default());
+    clients.ask(KEY, &Asked { fallback: Some((flow(Transport::Udp), b"request/UDP")), ..asked(true, Transport::Tcp) }, START, &mut wire);
+    answer(&mut clients, &mut wire, 180, 1, START);
+    assert_eq!(Unsent::Over(NO_CALL, 3), clients.fail(KEY, START, &mut wire));
+    assert_eq!(1, wire.sent.len());
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod client_tests;
 #[cfg(test)]
 mod server_tests;
 
-pub use client::{Asked, Clients, Final, MAX_FORKS};
+pub use client::{Asked, Clients, Final, Unsent, MAX_FORKS};
 pub use server::{AckIs, Responding, Servers};
 pub use timers::{earlier, Intervals, Timers};
 
