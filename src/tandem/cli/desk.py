@@ -56,9 +56,6 @@ def refusals() -> Iterator[None]:
         fail(str(error))
     except sqlite3.OperationalError as error:
         fail(f"the database: {error}")
-    except BrokenPipeError:  # head and the like have read enough
-        sys.stderr.close()
-        sys.exit(0)
 
 
 def fail(why: str) -> NoReturn:

@@ -4,6 +4,7 @@ To add a command: a function (or, for a noun with verbs, a `cyclopts.App` named 
 """
 
 import io
+import os
 import sys
 
 from cyclopts import App
@@ -62,4 +63,12 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # head and the like have read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"tandem: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)

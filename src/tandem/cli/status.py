@@ -48,6 +48,8 @@ def status(*, as_json: AsJson = False) -> int:
     for p in processes:
         up = _span(time.time() - p["started_at"]) if p["alive"] else "DEAD"
         print(f"{p['name']:<11} {p['pid']:<9} {up:<11} {p['starts']:<7} {p['last_death'] or '-'}")
+    if not alive(state.supervisor):
+        print("            nothing is restarted without a supervisor: `tandem up` starts one")
     print("listening  ", " ".join(state.listens), f"http:{state.http}")
     if why:
         print("node       ", why)

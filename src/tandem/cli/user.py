@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from msgspec.structs import replace
 
 from tandem.accounts.model.account import User
-from tandem.accounts.model.fields import parse_name
+from tandem.accounts.model.fields import BadField, parse_name
 from tandem.accounts.service import random_password
 from tandem.adapters.sqlite_accounts import list_users
 from tandem.cli.desk import Json, by, desk, fields, reload, show_one, show_rows, tenant_of, user_of
@@ -105,4 +105,6 @@ def read_password(path: Path | None) -> str:
     if path is None:
         return ""
     text = sys.stdin.readline() if str(path) == "-" else path.read_text()
-    return text.split("\n", 1)[0].rstrip("\r")
+    if not (first := text.split("\n", 1)[0].rstrip("\r")):
+        raise BadField("password", f"the first line of {path} is empty")
+    return first

@@ -127,6 +127,7 @@ class Supervisor:
             if set(child.fds) == set(self._keys(name)) and set(child.fds) <= set(self.sockets):
                 running.process, running.fds = child.process, child.fds
                 running.started_at, running.starts = child.started_at, child.starts
+                running.last_death = child.last_death
                 self.log("child adopted", child=name, pid=child.process.pid)
             else:
                 # its sockets are not what the configuration asks for, or we may not take them: replace it
