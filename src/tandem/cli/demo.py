@@ -135,9 +135,11 @@ class Demo:
         return 1 if self.failures else 0
 
     def hint(self, error: str) -> str:
-        if "401" not in error and "403" not in error:
-            return ""
-        return f" (are the passwords in {demo_file(self.config)} still those of alice and bob?)"
+        if "503" in error:
+            return " (a limit is reached, or the node is draining: `tandem node list` tells)"
+        if "401" in error or "403" in error:
+            return f" (are the passwords in {demo_file(self.config)} still those of alice and bob?)"
+        return ""
 
     async def call(self, alice: "Phone", bob: "Phone", *, kill: bool) -> "tuple[PhoneCall, ...]":
         """The whole call; the steps are the same with and without kills, but for hold."""
