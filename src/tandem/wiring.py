@@ -194,7 +194,9 @@ def how_it_died(told: str) -> str:
     if not told:
         return "the call node died"
     death = json.loads(told)
-    return f"the call node died, {death['why']}, {now_us() / 1e6 - death['at']:.2f} s without an owner"
+    return (
+        f"the call node died, {death['why']}, {now_us() / 1e6 - death['at']:.2f} s without an owner"
+    )
 
 
 def limits(config: Config) -> dict[str, int]:

@@ -9,11 +9,16 @@ import msgspec
 from tandem.adapters.sqlite import Database, writing
 from tandem.adapters.sqlite_rows import Rows, Value
 from tandem.records.kept import DeadLetter, Keep, KeepFailed, Kept
-from tandem.records.model import CallEvent, Cdr, Story, read_story, write
+from tandem.records.model import CallEvent, Cdr, Story
 from tandem.records.query import PAGE_MOST, CdrQuery, Page, check_page, read_cursor, write_cursor
 
 AUDIT_MOST = 1_000  # lines of one answer
 
+# A call may tell more after its end: the later story has all of the earlier one
+STORIES = (
+    "INSERT OR REPLACE INTO stories (call, tenant, at, story) SELECT json_extract(value, '$[0]'),"
+    " json_extract(value, '$[1]'), json_extract(value, '$[2][0][0]'), json_extract(value, '$[2]') FROM json_each(?)"
+)
 _cdrs = Rows(Cdr, "cdr", ("id",))
 # what SQLite says about a record, and not about the disk
 _POISON = (
@@ -106,7 +111,7 @@ def events_of(connection: sqlite3.Connection, call: str, tenant: str = "") -> li
     """What happened to a call that has ended, in order."""
     sql = "SELECT story FROM stories WHERE call = ? AND (? = '' OR tenant = ?)"
     row = connection.execute(sql, (call, tenant, tenant)).fetchone()
-    return list(read_story(row[0]).events) if row else []
+    return list(msgspec.json.decode(row[0], type=tuple[CallEvent, ...])) if row else []
 
 
 def list_dead_letters(
@@ -176,15 +181,8 @@ def _insert(connection: sqlite3.Connection, stream: str, good: Sequence[Kept]) -
 
 def _insert_all(connection: sqlite3.Connection, good: Sequence[Kept]) -> None:
     _cdrs.insert_new(connection, [one.value for one in good if isinstance(one.value, Cdr)])
-    # a call may tell more after its end: the later story has all of the earlier one
-    connection.executemany(
-        "INSERT OR REPLACE INTO stories (call, tenant, at, story) VALUES (?, ?, ?, ?)",
-        [_story(one.value) for one in good if isinstance(one.value, Story)],
-    )
-
-
-def _story(story: Story) -> tuple[str, str, int, bytes]:
-    return story.call, story.tenant, story.events[0].at if story.events else 0, write(story)
+    stories = [one.value for one in good if isinstance(one.value, Story)]
+    connection.execute(STORIES, (msgspec.json.encode(stories).decode(),))
 
 
 def _insert_each(

@@ -1,8 +1,12 @@
 """What is remembered of calls: the CDR and the events behind it. Written in the same save as the fact they record."""
 
-from msgspec import Struct, msgpack
+from typing import Annotated
+
+from msgspec import Meta, Struct, msgpack
 
 CDR_STREAM, EVENT_STREAM, STORY_STREAM = "cdr", "events", "stories"
+Time = Annotated[int, Meta(ge=0, le=2**53)]  # microseconds since 1970
+Status = Annotated[int, Meta(ge=0, lt=1000)]
 
 
 class Cdr(Struct, frozen=True):
@@ -18,12 +22,12 @@ class Cdr(Struct, frozen=True):
     trunk_in: str
     trunk_out: str
     route: str
-    invited_at: int
-    ringing_at: int
-    answered_at: int
-    ended_at: int
+    invited_at: Time
+    ringing_at: Time
+    answered_at: Time
+    ended_at: Time
     seconds: float  # from answer to end
-    status: int  # the final status that the caller got
+    status: Status  # the final status that the caller got
     ended_by: str  # caller, callee, tandem, nobody
     why: str  # hung up, cancelled, declined, busy, no answer, refused, failed, limit, lost, transferred, admin
     tried: tuple[str, ...]  # "bob@demo.example 486", in order
