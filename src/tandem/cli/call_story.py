@@ -1,6 +1,7 @@
 """`tandem call trace|why`: what was said in a call, and how it went."""
 
 import json as json_text
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +29,7 @@ MARKED = (
     "no answer",
     "forwarded",
 )  # events drawn across the ladder
-MARK = {"adopted": "taken over:"}
+SIGNAL = re.compile(r"signal \d+ \((\w+)\)")
 
 
 def trace(
@@ -100,12 +101,19 @@ def _marks(socket: Path, id: str) -> list[Mark]:
     return [
         Mark(
             event.at,
-            cell("text", f"{MARK.get(event.what, event.what)} {event.text}".strip()),
+            cell("text", _mark_text(event)),
             death=event.what == "adopted",
         )
         for event in events
         if event.what in MARKED
     ]
+
+
+def _mark_text(event: CallEvent) -> str:
+    """Short enough for a line across the ladder."""
+    if event.what == "adopted" and event.text:
+        return SIGNAL.sub(r"\1", event.text)  # the call node died, SIGKILL, 0.25 s without an owner
+    return f"{event.what} {event.text}".strip()
 
 
 def _parties(config: Config, id: str) -> tuple[str, str]:
