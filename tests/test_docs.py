@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -181,3 +182,17 @@ def test_the_killed_call_of_the_examples_runs() -> None:
         check=False,
     )
     assert ("hung up, status 200, taken over 1 time(s)\n", 0) == (done.stdout, done.returncode)
+
+
+def test_the_live_calls_of_the_examples_say_what_is_missing() -> None:
+    environ = {**os.environ, "TANDEM_API": "http://127.0.0.1:1", "TANDEM_TOKEN": "none"}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "calls_now.py"), "1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environ,
+    )
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "http://127.0.0.1:1: " in done.stderr and "Traceback" not in done.stderr

@@ -21,7 +21,7 @@ def up(*, foreground: bool = False) -> int:
 
     Parameters
     ----------
-    foreground: stay, log to the terminal, stop on Ctrl-C (for systemd and containers).
+    foreground: stay, stop on Ctrl-C or SIGTERM (for systemd and containers); the processes' logs stay files.
     """
     is_first = not config_path().exists()
     path = first.make_config()
