@@ -33,9 +33,7 @@ from tandem.calls.words import Words, fresh, left_over, numbers
 from tandem.records import model as records
 from tandem.routing.model.plan import Plan
 
-DECODED_ROWS = (
-    1_024  # calls kept decoded; others are read from the store when something happens to them
-)
+DECODED_ROWS = 1_024  # calls kept decoded; others are read from the store when they are needed
 EVENTS_PER_CALL = 256  # waiting while a save is in flight; a peer that sends more is not heard
 
 _encode = msgpack.Encoder().encode
