@@ -168,6 +168,45 @@ def test_a_phone_registers_and_is_still_there_after_a_restart(tmp_path: Path) ->
     store.close()
 
 
+def row(store: Store) -> bytes:
+    return dict(store.scan("reg/"))["reg/alice@demo.example"]
+
+
+def test_a_refresh_is_answered_at_once_and_taken_when_it_is_stored(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "journal"))
+    node = start(tmp_path, store=store)
+    edge = Edge(tmp_path / "link.sock")
+    assert register(edge).startswith("SIP/2.0 200 OK\r\n")
+    first = row(store)
+    time.sleep(1.1)  # whatever the first one left to store is stored
+    assert register(edge, 2).startswith("SIP/2.0 200 OK\r\n")
+    assert first == row(store)
+    assert 1 == node.counters()["frames_in_hand"]
+    taken: tuple[int, ...] = ()
+    while edge.seq not in taken:
+        frame = edge.until(66)
+        taken = struct.unpack(f"<{len(frame) // 8}Q", frame[1:])
+    assert first != row(store)
+    assert 0 == node.counters()["frames_in_hand"]
+    node.close()
+    store.close()
+
+
+def test_an_account_that_begins_too_much_is_sent_away_and_no_other(tmp_path: Path) -> None:
+    node = start(tmp_path)
+    node.set_policy(
+        json.dumps(POLICY | {"limits": {"account_rate": 1, "account_burst": 2}}).encode()
+    )
+    edge = Edge(tmp_path / "link.sock")
+    answers = [register(edge, n) for n in (1, 2, 3)]
+    assert ["200", "200", "503"] == [answer[8:11] for answer in answers]
+    assert "\r\nRetry-After: " in answers[2]
+    assert 1 == node.counters()["account_rate_exceeded"]
+    edge.say(INVITE)  # a trunk's
+    assert any(isinstance(event, Request) for event in events(node, 2))
+    node.close()
+
+
 def test_a_wrong_password_is_challenged_again(tmp_path: Path) -> None:
     node = start(tmp_path)
     node.set_users([("alice@demo.example", b"x" * 16, b"y" * 32, None)])

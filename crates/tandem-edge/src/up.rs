@@ -139,6 +139,8 @@ impl Edge {
         }
         if connection.waiting() > 0 || opened {
             self.dirty.push(flow);
+        } else if result == Ok(true) {
+            socket::acknowledge(connection.fd());
         }
         // A last message may have come with the end.
         let framed = self.messages(flow);

@@ -1,4 +1,4 @@
-//! Who sends too much: token buckets, bans, malformed and guessing counts per source, a bucket per account. Bounded; it reads no message.
+//! Who sends too much: token buckets, bans, malformed and guessing counts per source; `accounts` has those of users. Bounded; it reads no message.
 
 use crate::cidr::source_key;
 use crate::ids::mac;
@@ -7,8 +7,6 @@ use std::net::IpAddr;
 
 /// Sources remembered (96 bytes each, taken as they are touched).
 pub const SOURCES_KNOWN: usize = 65_536;
-/// Accounts remembered.
-pub const ACCOUNTS_KNOWN: usize = 65_536;
 /// Entries that one hash value may live in; the least worth keeping makes room.
 pub const WAYS: usize = 8;
 /// The lane of what is under way is this many times larger than that of what is new.
@@ -49,11 +47,10 @@ pub enum Admit {
     },
 }
 
-/// One process' memory of its sources and accounts.
+/// One process' memory of its sources.
 pub struct Abuse {
     secret: [u8; 16],
     sources: Box<[Source]>,
-    accounts: Box<[Account]>,
     bans: u64,
 }
 
@@ -71,22 +68,10 @@ struct Source {
     dropped: u32,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Account {
-    key: u64,
-    at_us: u64,
-    level: f32,
-}
-
 impl Abuse {
     /// An empty memory. `secret` places sources in the table (`Keys::hash` will do): who cannot guess it cannot push others out.
     pub fn new(secret: [u8; 16]) -> Abuse {
-        Abuse {
-            secret,
-            sources: vec![Source::default(); SOURCES_KNOWN].into(),
-            accounts: vec![Account::default(); ACCOUNTS_KNOWN].into(),
-            bans: 0,
-        }
+        Abuse { secret, sources: vec![Source::default(); SOURCES_KNOWN].into(), bans: 0 }
     }
 
     /// Whether nothing of this source is to be read now: ask before parsing.
@@ -143,28 +128,6 @@ impl Abuse {
     /// Bans at once if the User-Agent is a scanner's; true: it is, answer nothing.
     pub fn scanner(&mut self, policy: &Policy, source: IpAddr, user_agent: &[u8], now_us: u64) -> bool {
         is_scanner(user_agent) && self.blame(policy, source, now_us, |_, _| true)
-    }
-
-    /// Takes one token of an account (its address of record).
-    pub fn admit_account(&mut self, limits: &Limits, aor: &[u8], now_us: u64) -> Admit {
-        let key = mac(&self.secret, &[aor]);
-        let at = self.set_of(key, ACCOUNTS_KNOWN);
-        let Some(set) = self.accounts.get_mut(at..at + WAYS) else { return Admit::Yes };
-        let known = set.iter().position(|entry| entry.key == key && entry.at_us != 0);
-        let (rate, burst) = (limits.account_rate as f32, limits.account_burst as f32);
-        let oldest = || set.iter().enumerate().min_by_key(|(_, entry)| entry.at_us).map_or(0, |(i, _)| i);
-        let i = known.unwrap_or_else(oldest);
-        let Some(entry) = set.get_mut(i) else { return Admit::Yes };
-        if known.is_none() {
-            *entry = Account { key, at_us: now_us.max(1), level: burst };
-        }
-        entry.level = (entry.level + seconds(entry.at_us, now_us) * rate).min(burst);
-        entry.at_us = now_us.max(entry.at_us);
-        if take(&mut entry.level) {
-            Admit::Yes
-        } else {
-            Admit::Refuse { retry_after: RETRY_SECONDS }
-        }
     }
 
     /// Bans a source until `ban_seconds` from now.

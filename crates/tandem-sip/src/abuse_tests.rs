@@ -101,14 +101,6 @@ fn a_flood_of_good_messages_ends_in_a_ban() {
 }
 
 #[test]
-fn an_account_has_its_own_rate() {
-    let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
-    assert_eq!([10, 5, 0], count(15, || abuse.admit_account(&policy.limits, b"alice@x", NOW)));
-    assert_eq!([5, 1, 0], count(6, || abuse.admit_account(&policy.limits, b"alice@x", NOW + SECOND)));
-    assert_eq!([10, 0, 0], count(10, || abuse.admit_account(&policy.limits, b"bob@x", NOW)));
-}
-
-#[test]
 fn a_million_sources_do_not_push_out_a_ban() {
     let (mut abuse, policy) = (Abuse::new([7; 16]), policy());
     abuse.ban(ip("203.0.113.1"), &policy.limits, NOW);

@@ -1,6 +1,7 @@
 //! SIP without sockets and clocks: header index, framing, transactions, digest, tokens, registrar, link. It does no I/O.
 
 pub mod abuse;
+pub mod accounts;
 pub mod address;
 pub mod auth;
 pub mod base32;

@@ -24,17 +24,16 @@ impl Owner {
     /// The batch is not what src/tandem/boundary.py writes; what came before the error has been done.
     pub fn run(&mut self, commands: &[u8], now: u64) -> Result<(), BadCommands> {
         self.tell(now);
-        if self.out.edges.values().all(|edge| edge.locals.is_empty()) {
-            // A new owner settles before its edges are there: what it says waits for the first HELLO, which comes before any frame
-            if self.early.iter().map(Vec::len).sum::<usize>() + commands.len() <= super::outbox::OUTPUT_BYTES {
-                self.early.push(commands.to_vec());
-            } else {
-                self.out.counters.bad_commands += 1;
-            }
+        if self.comes_early(commands) {
             return Ok(());
         }
         let mut r = Reader(commands);
         for _ in 0..r.array()? {
+            let whole = r.0;
+            if self.early.waits() && self.waits_for_its_edge(whole)? {
+                r.skip()?;
+                continue;
+            }
             let fields = r.array()?;
             let number = r.int()?;
             self.out.counters.commands += 1;
@@ -255,7 +254,7 @@ fn address(host: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(host).ok()?.parse().ok()
 }
 
-fn call(text: &[u8]) -> Result<CallId, BadCommands> {
+pub(super) fn call(text: &[u8]) -> Result<CallId, BadCommands> {
     match text.len() {
         0 => Ok(NO_CALL),
         CALL_ID if shard_of(text).is_some() => text.try_into().map_err(|_| BadCommands::Field("call")),

@@ -40,6 +40,8 @@ counters! {
     stray_cancels,
     /// Requests refused because the inbox was full.
     overloaded,
+    /// Requests refused because their account begins too much.
+    account_rate_exceeded,
     /// Requests challenged, or left without an answer, for want of a proof.
     challenged,
     /// Challenges after a wrong password or an unknown user.

@@ -147,9 +147,14 @@ impl Owner {
         } else {
             Vec::new()
         };
-        if method == b"REGISTER" && to_tag.is_empty() {
-            self.register(&asking, &trust, now);
+        if !self.account_admits(&asking, &trust) {
+            self.out.counters.account_rate_exceeded += 1;
+            let extra = format!("Retry-After: {}\r\n", RETRY_AFTER_SECONDS + handle % 8);
+            self.refuse(&asking, 503, "Service Unavailable", extra.as_bytes(), now);
             return false;
+        }
+        if method == b"REGISTER" && to_tag.is_empty() {
+            return self.register(&asking, &trust, now);
         }
         self.servers.take_up(handle, method == b"INVITE", call, sip.shard, &back, now);
         let is = RequestIs { call: call_text(&call), txn: handle, flow: &flow, trust: &trust, vias: &vias };

@@ -5,6 +5,7 @@ mod compose;
 mod config;
 mod counters;
 mod detour;
+mod early;
 mod events;
 mod glance;
 mod inbound;
@@ -22,6 +23,7 @@ pub use msgpack::BadCommands;
 pub use outbox::{Edge, Listening, OUTPUT_BYTES};
 pub use trust::{Saved, EDGE_PREFIX, ROW_PREFIX};
 
+use crate::accounts::Accounts;
 use crate::frame::{push_claim, push_close, push_down_hello, push_keys, push_policy, read_up, Up};
 use crate::ids::Keys;
 use crate::index::Index;
@@ -55,16 +57,18 @@ pub struct Owner {
     edge_stats: BTreeMap<u16, Vec<u8>>,
     clock_offset: i64,
     detours: detour::Detours,
-    /// Commands given before any edge said HELLO.
-    early: Vec<Vec<u8>>,
+    early: early::Early,
     proven: proven::Proven,
     /// The names that peers have proven by certificate, by edge and connection.
     peers: BTreeMap<(u16, u64), Vec<Box<[u8]>>>,
+    accounts: Accounts,
     users: Users,
     nonces: Nonces,
     registrar: Registrar,
     saves: Vec<Saved>,
     sweep_at: u64,
+    /// Frames of REGISTERs whose rows the next sweep stores: (edge, seq).
+    unswept: Vec<(u16, u64)>,
     index: Index,
 }
 
@@ -77,6 +81,7 @@ impl Owner {
         }
         let json = std::mem::take(&mut config.policy_json);
         let intervals = config.intervals;
+        let accounts = Accounts::new(config.keys.hash);
         let registrar = Registrar::new(config.registrar, config.keys.hash);
         let mut owner = Owner {
             config,
@@ -88,14 +93,16 @@ impl Owner {
             edge_stats: BTreeMap::new(),
             clock_offset: 0,
             detours: detour::Detours::default(),
-            early: Vec::new(),
+            early: early::Early::default(),
             proven: proven::Proven::default(),
             peers: BTreeMap::new(),
+            accounts,
             users: Users::default(),
             nonces: Nonces::default(),
             registrar,
             saves: Vec::new(),
             sweep_at: 0,
+            unswept: Vec::new(),
             index: Index::default(),
         };
         if !json.is_empty() {
@@ -178,11 +185,7 @@ impl Owner {
                 self.edge_began(edge, hello.incarnation);
                 self.out.hello(edge, &hello);
                 self.edge_up(edge);
-                for batch in std::mem::take(&mut self.early) {
-                    if self.run(&batch, now).is_err() {
-                        self.out.counters.bad_commands += 1;
-                    }
-                }
+                self.edge_greeted(edge, now);
             }
             Ok(Up::Failed { cookie, why }) => {
                 if let Some((call, n)) = self.unsent(cookie, why, now) {
@@ -214,6 +217,7 @@ impl Owner {
     /// Runs the timers.
     pub fn advance(&mut self, now: u64) {
         self.tell(now);
+        self.stop_waiting(now);
         self.servers.advance(now, &mut self.out);
         self.clients.advance(now, &mut self.out);
         self.sweep();
@@ -221,7 +225,7 @@ impl Owner {
 
     /// When `advance` may next have something to do; 0: never.
     pub fn wake_at(&self) -> u64 {
-        crate::txn::earlier(crate::txn::earlier(self.servers.wake_at(), self.clients.wake_at()), self.sweep_due())
+        [self.servers.wake_at(), self.clients.wake_at(), self.sweep_due(), self.early.wake_at()].into_iter().fold(0, crate::txn::earlier)
     }
 
     /// All waiting events as one msgpack array.

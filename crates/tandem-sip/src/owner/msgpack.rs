@@ -217,19 +217,34 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    /// Skips one value of any type: fields that a newer Python added.
+    /// Skips one value of any type, with all that an array holds: fields that a newer Python added.
     pub fn skip(&mut self) -> Result<(), BadCommands> {
-        let width = match *self.0.first().ok_or(BadCommands::Short)? {
-            0..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 1,
-            0xcc | 0xd0 => 2,
-            0xcd | 0xd1 => 3,
-            0xca | 0xce | 0xd2 => 5,
-            0xcb | 0xcf | 0xd3 => 9,
-            0xc4..=0xc6 => return self.bytes().map(drop),
-            0xa0..=0xbf | 0xd9..=0xdb => return self.text().map(drop),
-            found => return Err(BadCommands::Type { wanted: "a plain value", found }),
-        };
-        self.take(width).map(drop)
+        let mut left = 1usize;
+        while left > 0 {
+            left -= 1;
+            let width = match *self.0.first().ok_or(BadCommands::Short)? {
+                0..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 1,
+                0xcc | 0xd0 => 2,
+                0xcd | 0xd1 => 3,
+                0xca | 0xce | 0xd2 => 5,
+                0xcb | 0xcf | 0xd3 => 9,
+                0xc4..=0xc6 => {
+                    self.bytes()?;
+                    continue;
+                }
+                0xa0..=0xbf | 0xd9..=0xdb => {
+                    self.text()?;
+                    continue;
+                }
+                0x90..=0x9f | 0xdc | 0xdd => {
+                    left = left.saturating_add(self.array()?); // each takes a byte at least: the end of the bytes ends this
+                    continue;
+                }
+                found => return Err(BadCommands::Type { wanted: "a plain value", found }),
+            };
+            self.take(width)?;
+        }
+        Ok(())
     }
 }
 
@@ -250,5 +265,19 @@ mod tests {
         texts.iter().for_each(|value| assert_eq!(&value[..], &*reader.text().unwrap()));
         texts.iter().for_each(|value| assert_eq!(Ok(&value[..]), reader.bytes()));
         assert_eq!(Err(BadCommands::Short), reader.int());
+    }
+
+    #[test]
+    fn a_skipped_array_takes_all_that_it_holds_with_it() {
+        let mut out = Vec::new();
+        array(&mut out, 2);
+        array(&mut out, 20);
+        (0..20).for_each(|n| int(&mut out, n * 100));
+        text(&mut out, b"x");
+        int(&mut out, 7);
+        let mut reader = Reader(&out);
+        reader.skip().unwrap();
+        assert_eq!(Ok(7), reader.int());
+        assert!(Reader(&[0xdd, 255, 255, 255, 255, 1]).skip().is_err());
     }
 }

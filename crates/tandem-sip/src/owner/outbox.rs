@@ -28,6 +28,8 @@ pub struct Listening {
 pub struct Edge {
     /// The link stands.
     pub up: bool,
+    /// It has said HELLO to this owner.
+    pub greeted: bool,
     /// Changes at each start of the edge.
     pub incarnation: u64,
     /// The highest epoch that the edge has seen.
@@ -84,6 +86,7 @@ impl Outbox {
         let edge = self.edges.entry(number).or_default();
         let listening =
             |local: Local<'_>| Listening { transport: local.transport, bound: local.bound, advertised: local.advertised.into() };
+        edge.greeted = true;
         (edge.incarnation, edge.epoch, edge.locals) = (hello.incarnation, hello.epoch, hello.locals().map(listening).collect());
     }
 

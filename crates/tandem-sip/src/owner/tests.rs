@@ -180,3 +180,71 @@ fn no_bytes_panic_the_owner() {
         world.owner.drain();
     }
 }
+
+/// An Ask of BYE on connection 77 of an edge.
+fn bye(edge: u16) -> Vec<u8> {
+    let mut out = Vec::new();
+    mp::array(&mut out, 1);
+    mp::array(&mut out, 13);
+    [2, 5].iter().for_each(|n| mp::int(&mut out, *n));
+    mp::text(&mut out, b"0500000000000");
+    mp::int(&mut out, 1);
+    mp::text(&mut out, b"BYE");
+    mp::array(&mut out, 6);
+    [u64::from(edge), 77, Transport::Tcp as u64, 0].iter().for_each(|n| mp::int(&mut out, *n));
+    mp::text(&mut out, b"192.0.2.1");
+    mp::int(&mut out, 5060);
+    [b"", b""].iter().for_each(|text| mp::text(&mut out, *text));
+    mp::bytes(&mut out, b"BYE sip:b@d SIP/2.0\r\nCSeq: 1 BYE\r\n\r\n");
+    mp::boolean(&mut out, false);
+    mp::int(&mut out, 0);
+    mp::boolean(&mut out, false);
+    mp::int(&mut out, 0);
+    out
+}
+
+/// An heir that knows edges 1 and 2 from the store; edge 1 has said HELLO after the heir had spoken to edge 2.
+fn heir() -> Owner {
+    let mut owner = Owner::new(Config::read(CONFIG.as_bytes()).unwrap()).unwrap();
+    for edge in [b"edge/1", b"edge/2"] {
+        assert!(owner.load(edge, &9u64.to_le_bytes()));
+    }
+    owner.run(&bye(2), 1).unwrap();
+    greet(&mut owner, 1);
+    owner
+}
+
+fn greet(owner: &mut Owner, edge: u16) {
+    owner.link_up(edge, 1);
+    let mut hello = Vec::new();
+    push_up_hello(&mut hello, edge, 9, &[Local { transport: Transport::Tcp, bound: peer(), advertised: b"10.0.0.1:5060" }], 0);
+    owner.handle(edge, &hello[4..], 1);
+    owner.drain();
+}
+
+fn says_bye(owner: &mut Owner, edge: u16) -> bool {
+    memchr::memmem::find(&owner.output(edge), b"BYE sip:b@d").is_some()
+}
+
+#[test]
+fn what_an_heir_says_to_an_edge_waits_for_that_edge() {
+    let mut owner = heir();
+    assert!(owner.waiting() == 0 && !says_bye(&mut owner, 1) && !says_bye(&mut owner, 2));
+    owner.run(&bye(2), 1).unwrap();
+    greet(&mut owner, 2);
+    assert!(says_bye(&mut owner, 2));
+    owner.run(&bye(1), 1).unwrap();
+    assert!(says_bye(&mut owner, 1), "all edges are there: nothing waits any more");
+}
+
+#[test]
+fn an_edge_that_never_comes_is_not_waited_for() {
+    let mut owner = heir();
+    assert_eq!(1 + early::EDGE_WAIT, owner.wake_at());
+    owner.advance(early::EDGE_WAIT);
+    assert_eq!(0, owner.waiting());
+    owner.advance(1 + early::EDGE_WAIT);
+    assert_eq!(1, owner.waiting(), "it is told that this connection is no more");
+    owner.run(&bye(1), 1).unwrap();
+    assert!(says_bye(&mut owner, 1));
+}

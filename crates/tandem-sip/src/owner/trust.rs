@@ -62,6 +62,13 @@ impl Owner {
         }
     }
 
+    /// Whether the account of a proven user may begin one more thing. Emergency calls (RFC 5031) always may.
+    pub(super) fn account_admits(&mut self, asking: &Asking<'_, '_>, trust: &[u8]) -> bool {
+        let (Some(aor), Some(policy)) = (trust.strip_prefix(b"user:"), &self.policy) else { return true };
+        let urgent = asking.message.uri().get(..15).is_some_and(|uri| uri.eq_ignore_ascii_case(b"urn:service:sos"));
+        urgent || self.accounts.admit(&policy.limits, aor, self.out.at)
+    }
+
     /// An edge says whom a connection's certificate names: a trunk of that name needs no password.
     pub(super) fn peer_proved(&mut self, edge: u16, flow: u64, names: Names<'_>) {
         if flow != 0 && (self.peers.len() < PEERS_PROVEN || self.peers.contains_key(&(edge, flow))) {
@@ -75,13 +82,15 @@ impl Owner {
     }
 
     /// Answers a REGISTER of a proven user (RFC 3261 10.3). The row to store comes out of `saves` before the answer comes out of `output`.
-    pub(super) fn register(&mut self, asking: &Asking<'_, '_>, trust: &[u8], now: u64) {
+    /// True: the row is stored with the next sweep, and only then the frame is taken. A node that dies before gets it again from the edge.
+    pub(super) fn register(&mut self, asking: &Asking<'_, '_>, trust: &[u8], now: u64) -> bool {
         self.out.counters.registers += 1;
         let at = self.out.at;
         let message = asking.message;
         let aor = self.policy.as_ref().and_then(|policy| Question::of(&message).aor(message.first(Name::To).unwrap_or_default(), policy));
         let Some(aor) = aor.filter(|aor| trust.strip_prefix(b"user:") == Some(&aor[..])) else {
-            return self.refuse(asking, 403, "Forbidden", b"", now); // RFC 3261 10.3, 4: one user registers for itself only
+            self.refuse(asking, 403, "Forbidden", b"", now); // RFC 3261 10.3, 4: one user registers for itself only
+            return false;
         };
         let path = message.all(Name::Path).collect::<Vec<_>>().join(&b", "[..]);
         let wish = Contacts::parse(message.all(Name::Contact)).map(|contacts| Wish {
@@ -95,7 +104,10 @@ impl Owner {
         });
         let wish = match wish {
             Ok(wish) => wish,
-            Err(why) => return self.refuse(asking, 400, &format!("Bad Request ({why})"), b"", now),
+            Err(why) => {
+                self.refuse(asking, 400, &format!("Bad Request ({why})"), b"", now);
+                return false;
+            }
         };
         let from = asking.flow;
         let flow = Flow {
@@ -118,7 +130,8 @@ impl Owner {
             _ => "Server Internal Error",
         };
         if outcome.status != 200 {
-            return self.refuse(asking, outcome.status, reason, &headers, now);
+            self.refuse(asking, outcome.status, reason, &headers, now);
+            return false;
         }
         // Answering the same REGISTER again changes nothing: no transaction is kept for 64*T1, only its fingerprint
         self.proven.remember(asking.handle, self.config.keys.hash(&[message.bytes()]));
@@ -127,23 +140,33 @@ impl Owner {
         let mut response = Vec::with_capacity(512);
         crate::build::response(&mut response, &message, Some(asking.flow.remote.into()), 200, reason, Some(&to_tag), &headers);
         self.out.send(&asking.back, asking.sip.shard, asking.handle, &response);
+        let later = outcome.dirty == Dirty::Lazy;
+        if later {
+            self.in_hand.insert((asking.edge, asking.sip.seq), 0);
+            self.unswept.push((asking.edge, asking.sip.seq));
+        }
+        later
     }
 
     /// Stores what changed lazily and removes what ended, once a second.
     pub(super) fn sweep(&mut self) {
         let at = self.out.at;
-        if self.registrar.is_empty() && self.saves.is_empty() || at < self.sweep_at {
+        if self.registrar.is_empty() && self.saves.is_empty() && self.unswept.is_empty() || at < self.sweep_at {
             return;
         }
         self.sweep_at = at + SWEEP;
         self.registrar.expire(SWEEP_ROWS, at);
         let saves = &mut self.saves;
         self.registrar.drain_dirty(|aor, row| saves.push(saved(aor, row)));
+        for (edge, seq) in std::mem::take(&mut self.unswept) {
+            self.in_hand.remove(&(edge, seq));
+            self.out.taken(edge, seq); // leaves behind the rows: `saves` are stored before `output`
+        }
     }
 
     /// When `sweep` is next due, on the clock of `now`; 0: never.
     pub(super) fn sweep_due(&self) -> u64 {
-        if self.registrar.is_empty() {
+        if self.registrar.is_empty() && self.unswept.is_empty() {
             0
         } else {
             self.sweep_at.max(1).saturating_add_signed(-self.clock_offset)
