@@ -199,8 +199,10 @@ class Phone:
     def _reconnected(self) -> None:
         """RFC 5626: registers anew, then repeats what nobody has answered."""
         self._register("", lambda status: None)
+        assert isinstance(self.wire, Stream)
         for one in list(self.sent.values()):
-            if not one.give_up.cancelled() and one.method != "REGISTER":
+            is_open = not one.give_up.cancelled() and one.method != "REGISTER"
+            if is_open and one.data not in self.wire.said:
                 self.wire.send(one.data)
 
     def close(self) -> None:

@@ -61,6 +61,7 @@ class Stream:
         self.port = 0
         self.breaks = 0
         self.waiting: list[bytes] = []
+        self.said: set[bytes] = set()  # over this connection: on a stream nothing is repeated (17.1)
         self.writer: asyncio.StreamWriter | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -84,12 +85,14 @@ class Stream:
             except OSError:
                 pass
             self.writer = None
+            self.said.clear()
             self.breaks += 1
             reader = await self._reconnect()
             self.again()
             waiting, self.waiting = self.waiting, []
             for message in waiting:
-                self.send(message)
+                if message not in self.said:
+                    self.send(message)
 
     async def _reconnect(self) -> asyncio.StreamReader:
         pause = RECONNECT_SECONDS
@@ -105,6 +108,7 @@ class Stream:
         if self.writer is None or self.writer.is_closing():
             self.waiting.append(data)
         else:
+            self.said.add(data)
             self.writer.write(data)
 
     def close(self) -> None:

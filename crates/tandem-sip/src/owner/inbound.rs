@@ -80,6 +80,7 @@ impl Owner {
         let key = self.clients.key(hash, is_cancel);
         if let Some(key) = key {
             self.heard_over_tcp(key);
+            self.clients.heard_on(key, &flow);
         }
         let verdict = match key {
             Some(key) => self.clients.answered(key, status, to_tag, now, &mut self.out, |request| refusal_ack(request, to)),

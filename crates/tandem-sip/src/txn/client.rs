@@ -223,6 +223,17 @@ impl Clients {
         }
     }
 
+    /// A response came over this flow. After a stream has broken the peer answers on its next one, and our ACKs must take it too.
+    pub fn heard_on(&mut self, key: u64, flow: &Flow) {
+        let Some(row) = self.rows.get_mut(&key).filter(|row| row.flow.connection != 0 && flow.connection != 0) else { return };
+        let old = std::mem::replace(&mut row.flow, *flow);
+        for (ack, _) in row.answers.iter_mut().filter_map(|answer| answer.ack.as_mut()) {
+            if (ack.edge, ack.connection) == (old.edge, old.connection) {
+                *ack = *flow;
+            }
+        }
+    }
+
     /// A response came. `tag` is a hash of its To tag; `ack` makes the ACK to a non-2xx from the request's bytes.
     pub fn answered(
         &mut self,

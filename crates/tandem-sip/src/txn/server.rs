@@ -111,7 +111,7 @@ impl Servers {
     /// A request came in. True: it is new and in hand now. False: a repeat, absorbed; the last response went again.
     pub fn receive(&mut self, handle: u64, invite: bool, call: CallId, shard: u16, flow: &Flow, now: u64, sink: &mut impl Sink) -> bool {
         if let Some(row) = self.rows.get_mut(&handle) {
-            if row.flow.remote == flow.remote && row.flow.transport == flow.transport {
+            if row.flow.remote == flow.remote && row.flow.transport == flow.transport || is_next_stream(&row.flow, flow) {
                 row.flow = *flow; // the address may be held by another edge now
             }
             if !row.bytes.is_empty() {
@@ -151,6 +151,14 @@ impl Servers {
         }
         let t = self.intervals;
         let Some(row) = self.rows.get_mut(&handle) else { return };
+        if matches!(row.state, State::Completed | State::Accepted) && is_next_stream(&row.flow, &response.flow) {
+            // the same answer where the peer is now; the one before went into a dead connection
+            (row.flow, row.interval) = (response.flow, if row.state == State::Accepted { t.t1 } else { 0 });
+            row.due = if row.interval == 0 { row.deadline } else { earlier(now + row.interval, row.deadline) };
+            sink.send(&row.flow, row.shard, handle, &row.bytes);
+            self.timers.arm(row.due, handle);
+            return;
+        }
         if matches!(row.state, State::Completed | State::Accepted | State::Ended) {
             return; // RFC 3261 17.2.1: one final response
         }
@@ -300,4 +308,13 @@ impl Servers {
             }
         }
     }
+}
+
+/// Whether a peer whose stream has broken is back on another one: the same host by the same transport.
+fn is_next_stream(old: &Flow, new: &Flow) -> bool {
+    old.connection != 0
+        && new.connection != 0
+        && (old.edge, old.connection) != (new.edge, new.connection)
+        && old.transport == new.transport
+        && old.remote.ip() == new.remote.ip()
 }

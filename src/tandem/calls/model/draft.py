@@ -186,9 +186,10 @@ class Draft:
         own = self.next_n()
         self.clients[own] = Client(
             n=own, method="CANCEL", leg=leg.name, flow=invite.flow, contact="", call_id=leg.call_id, message=told.encode("latin-1"),
-            at=self.now, why="cancel", cseq=invite.cseq, quiet=True, branch_of=n,
+            at=self.now, why="cancel", cseq=invite.cseq, quiet=True, branch_of=n, cut=invite.cut,
         )  # fmt: skip
-        self.effects.append(Effect("ask", own, until=self.now + LINGER))
+        if not invite.cut:  # else it goes where the INVITE goes, once the phone is there again
+            self.effects.append(Effect("ask", own, until=self.now + LINGER))
 
     def ack(self, n: int, leg: Leg, *, content_type: str = "", body: bytes = b"") -> None:
         """ACK to the 2xx that `leg` gave to our INVITE `n`."""

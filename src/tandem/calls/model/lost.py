@@ -66,15 +66,29 @@ def unanswered(draft: Draft, n: int, status: int, why: str) -> None:
 
 def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
     """The edge could not send. A phone's new connection gets it again, a trunk is connected again; a trunk's failure is a 503 (RFC 3261 8.1.3.1)."""
-    draft.set(look_at=0)
     if event.server:
         return  # the answer waits in its transaction; the caller's next message brings a flow
     client = draft.clients.get(event.txn)
-    if client is None or client.ended_at:
-        return
+    if client is not None and not client.ended_at:
+        unsent(draft, client, event.why, contacts)
+    look_again(draft)
+
+
+def look_again(draft: Draft) -> None:
+    """While a request waits for its phone, the registrar is asked again."""
+    waits = any(client.cut and not client.ended_at for client in draft.clients.values())
+    draft.set(look_at=draft.now + AGAIN if waits else 0)
+
+
+def unsent(draft: Draft, client: Client, why: str, contacts: tuple[Contact, ...]) -> None:
+    """One request that is still open and has no connection."""
     leg = draft.legs.get(client.leg)
-    if leg is not None and (fresh := new_contact(client, leg, contacts)) is not None:
-        resend(draft, client.n, fresh)
+    invite = draft.clients.get(client.branch_of)
+    if client.branch_of and (invite is None or invite.ended_at):
+        draft.close(client.n)  # what it was to cancel is over
+        return
+    if leg is not None and (fresh := new_contact(draft.now, client, leg, contacts)) is not None:
+        repeat(draft, invite or client, fresh)
         return
     if leg is not None and leg.trunk and client.flow.connection:
         resend(draft, client.n, Contact(leg.target, anew(leg)))
@@ -82,7 +96,6 @@ def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
     since = client.cut or draft.now
     if leg is not None and leg.aor and draft.now - since < COMES_BACK:
         draft.clients[client.n] = replace(client, cut=since)
-        draft.set(look_at=draft.now + AGAIN)
         return
     draft.close(client.n)
     if client.why == "notify":
@@ -90,16 +103,23 @@ def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
         return
     other_half(draft, client, 480)
     if client.why == "invite" and client.n in draft.attempts:
-        unanswered(draft, client.n, 503, f"could not be reached ({event.why})")
+        unanswered(draft, client.n, 503, f"could not be reached ({why})")
         return
     if client.serves in draft.servers and not draft.servers[client.serves].ended_at:
         draft.respond(client.serves, 480)
 
 
-def new_contact(client: Client, leg: Leg, contacts: tuple[Contact, ...]) -> Contact | None:
-    """Where the same phone is now, if that is not where the request went."""
+def new_contact(
+    now: int, client: Client, leg: Leg, contacts: tuple[Contact, ...]
+) -> Contact | None:
+    """Where the same phone is now, if that is not where the request went.
+
+    The old connection's failure may be heard after the request has left on the new one: then it goes there once more.
+    """
+    crossed = client.cut and now - client.at < COMES_BACK
     for contact in contacts:
-        if contact.flow != client.flow and (not leg.instance or contact.instance == leg.instance):
+        same = not leg.instance or contact.instance == leg.instance
+        if same and (contact.flow != client.flow or crossed):
             return contact
     return None
 
@@ -110,8 +130,26 @@ def anew(leg: Leg) -> Flow:
     return text.next_hop(hop, replace(leg.flow, edge=0, connection=0, local=ANY_LOCAL))
 
 
+def repeat(draft: Draft, client: Client, contact: Contact) -> None:
+    """The same transaction on the phone's new connection: it may know the request already.
+
+    As a new transaction an INVITE would be merged with the one that rings, and refused (482, RFC 3261 8.2.2.2); and its
+    CANCEL would not find it. A phone that knows the branch says its last response again.
+    """
+    flow = draft.leg(client.leg, flow=contact.flow).flow
+    cancels = [c for c in draft.clients.values() if c.branch_of == client.n and not c.ended_at]
+    rings = client.proceeding and bool(cancels)  # then the CANCEL alone says all
+    at = client.at if client.flow == flow else draft.now
+    moved = replace(client, flow=flow, at=at, proceeding=rings, cut=0)
+    for one in (moved, *(replace(c, flow=flow, at=draft.now, cut=0) for c in cancels)):
+        draft.clients[one.n] = one
+        draft.effects = [e for e in draft.effects if e.do != "ask" or e.ref != one.n]
+        draft.effects.append(Effect("ask", one.n, until=draft.now + LINGER))
+    draft.note("moved", f"{draft.legs[client.leg].aor} is reached over its new connection")
+
+
 def resend(draft: Draft, n: int, contact: Contact) -> None:
-    """The same request as a new transaction on the phone's new flow."""
+    """The same request as a new transaction, to a trunk that is called again (RFC 3263 4.3)."""
     client = draft.clients[n]
     leg = draft.leg(client.leg, flow=contact.flow)
     own = draft.next_n()

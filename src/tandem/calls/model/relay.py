@@ -4,7 +4,15 @@ from msgspec.structs import replace
 
 from tandem.boundary import Request, Response
 from tandem.calls.model import evidence, hangup, identity, refresh, reliable, sdp, stub, text
-from tandem.calls.model.call import CONFIRMED, EARLY, GONE, TRANSACTIONS_PER_CALL, Client, Leg
+from tandem.calls.model.call import (
+    ANSWERED,
+    CONFIRMED,
+    EARLY,
+    GONE,
+    TRANSACTIONS_PER_CALL,
+    Client,
+    Leg,
+)
 from tandem.calls.model.draft import Draft
 
 RELAYED = frozenset({"INVITE", "UPDATE", "INFO", "MESSAGE", "PRACK", "NOTIFY", "OPTIONS"})
@@ -40,7 +48,9 @@ def inside(draft: Draft, request: Request) -> None:
     if request.cseq < leg.remote_cseq:
         draft.respond(request.txn, 500)  # RFC 3261 12.2.2
         return
-    leg = draft.leg(leg.name, remote_cseq=request.cseq, seen_at=request.at)
+    streams = leg.aor and leg.flow.connection and request.flow.connection
+    flow = request.flow if streams else leg.flow  # the phone may have connected anew
+    leg = draft.leg(leg.name, remote_cseq=request.cseq, seen_at=request.at, flow=flow)
     if proves_an_answer(request, leg) and evidence.of_answer(draft, leg):
         leg = draft.legs[leg.name]
     if request.method == "BYE":
@@ -221,7 +231,7 @@ def relayed(draft: Draft, client: Client, response: Response) -> None:
     if (
         response.status in (408, 481)
         and client.method in ("INVITE", "UPDATE")
-        and leg.state == CONFIRMED
+        and leg.state in (ANSWERED, CONFIRMED)
     ):
         draft.leg(leg.name, state=GONE)  # RFC 3261 12.2.1.2: this dialog is over
         hangup.end_bridge(

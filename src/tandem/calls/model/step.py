@@ -7,6 +7,7 @@ Rules that hold everywhere:
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tandem.boundary import Acked, Failed, Request, Response, TimedOut
 from tandem.calls.model import (
@@ -133,6 +134,8 @@ def redelivered(draft: Draft, event: Event) -> bool:
     cause = event.cause if isinstance(event, Rerouted) else event
     if not isinstance(cause, Request) or cause.txn not in draft.servers:
         return False
+    if cause.flow.connection:  # a stream that broke meanwhile: the answer takes the next one
+        draft.servers[cause.txn] = replace(draft.servers[cause.txn], flow=cause.flow)
     if draft.servers[cause.txn].status:
         draft.effects.append(Effect("respond", cause.txn, until=draft.now + LINGER))
     return True

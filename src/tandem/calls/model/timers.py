@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Response
-from tandem.calls.model import hangup, refresh, setup, transfer
+from tandem.calls.model import hangup, lost, refresh, setup, transfer
 from tandem.calls.model.call import (
     ENDED,
     GONE,
@@ -55,6 +55,8 @@ def expires(call: Call) -> int:
 def tick(draft: Draft) -> None:
     """Everything that is due, in an order that leaves the call at most one end."""
     call, now = draft.call, draft.now
+    if call.look_at and now >= call.look_at:
+        lost.look_again(draft)
     if call.end_at and now >= call.end_at and call.state == TALKING:
         hangup.end_bridge(draft, ended_by="tandem", why="maximum duration")
         return

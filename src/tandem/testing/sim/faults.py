@@ -14,6 +14,7 @@ class Faults:
         tuple[float, float], ...
     ] = ()  # (when, how long) an owner hangs; another one takes over meanwhile
     edge_kills: tuple[float, ...] = ()
+    rings_on: bool = True  # a callee on a stream rings on while it connects again
     lost_writes: tuple[
         float, ...
     ] = ()  # when the store forgets its last 100 ms, together with the owner's death

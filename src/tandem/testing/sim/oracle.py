@@ -42,11 +42,19 @@ def bills_wrong(world: World) -> list[str]:
             if not talk.caller:
                 continue
             cdr = by_caller.get(talk.call_id)
+            if cdr is None and cut_at_once(world, talk):
+                continue
             if cdr is None:
                 found.append(f"{talk.call_id} has no CDR")
             elif talk.answered_at:
                 found += seconds_wrong(world, talk, cdr.seconds)
     return found
+
+
+def cut_at_once(world: World, talk: Talk) -> bool:
+    """Its INVITE may have died with the connection, before any owner saw it: nobody rang, nobody heard of it."""
+    called = [other for phone in world.phones.values() for other in phone.talks.values()]
+    return talk.unheard and all(other.caller for other in called)
 
 
 def seconds_wrong(world: World, talk: Talk, billed: float) -> list[str]:

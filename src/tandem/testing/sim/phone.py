@@ -26,6 +26,7 @@ class Habits:
     reliable: bool = False
     forgets: bool = False  # keeps no transaction after its end, whatever the transport
     silent: bool = False  # never says a word
+    rings_on: bool = True  # a callee's ringing outlives its connection
 
 
 @dataclass
@@ -53,10 +54,12 @@ class Talk:
     tries: dict[str, bool] = field(
         default_factory=dict
     )  # open client transactions by branch; True once answered
+    asked: dict[str, Message] = field(default_factory=dict)  # what they said
     got_ack: bool = False
     held: bool = False
     rseq: int = 0
     infos: int = 0
+    unheard: bool = False  # its connection ended before the first response to its INVITE
 
 
 class Phone:
@@ -149,6 +152,7 @@ class Phone:
         """A client transaction: repeats on UDP until answered (Timers A and E), gives up after 64*T1."""
         branch = message.branch
         talk.tries[branch] = False
+        talk.asked[branch] = message
         invite = message.method == "INVITE"
 
         def again(wait: int) -> None:
@@ -211,6 +215,7 @@ class Phone:
     def repeat_plain(self, talk: Talk, message: Message, key: str) -> None:
         """A non-INVITE client transaction whose branch is another one's."""
         talk.tries[key] = False
+        talk.asked[key] = message
 
         def again(wait: int, left: int) -> None:
             if talk.tries.get(key, True) or left <= 0:
@@ -244,6 +249,8 @@ class Phone:
         for talk in self.talks.values():
             if talk.caller and talk.state in ("calling", "ringing"):
                 talk.gave_up = talk.timed_out = True
+                branch = talk.invite.branch if talk.invite else ""
+                talk.unheard = not talk.tries.get(branch, True)
                 talk.finals.append(503)
                 self.end(talk)
         ringing = [
@@ -251,8 +258,19 @@ class Phone:
             for key, talk in self.talks.items()
             if not talk.caller and talk.state in ("calling", "ringing")
         ]
-        for key in ringing:
-            self.end(self.talks.pop(key))
+        for key in ringing if not self.habits.rings_on else ():
+            talk = self.talks.pop(key)
+            if talk.invite is not None:
+                self.answers.pop((talk.invite.branch, "INVITE"), None)
+            self.end(talk)
+
+    def is_back(self) -> None:
+        """On its next connection: what nobody has answered goes again (RFC 5626 4.4.1 leaves the transactions alone)."""
+        for talk in self.talks.values():
+            if not talk.timed_out:
+                for branch, message in talk.asked.items():
+                    if not talk.tries.get(branch, True):
+                        self.say(message)
 
     # -- receiving
 
@@ -391,6 +409,8 @@ class Phone:
             return
         talk = self.talks.get(message.get("Call-ID"))
         match message.method:
+            case "INVITE" if not message.to_tag and merged(talk, message):
+                self.answer(message, 482, "Loop Detected", talk.local_tag if talk else "")
             case "INVITE" if not message.to_tag:
                 self.ring(message)
             case "ACK":
@@ -534,6 +554,16 @@ class Phone:
             and talk.remote_cseq == (talk.invite.cseq[0] if talk.invite else 0)
         ):
             self.live(talk)
+
+
+def merged(talk: Talk | None, invite: Message) -> bool:
+    """RFC 3261 8.2.2.2: the same request as another transaction, while the first one is in hand."""
+    return (
+        talk is not None
+        and talk.state in ("calling", "ringing")
+        and talk.remote_tag == invite.from_tag
+        and talk.remote_cseq == invite.cseq[0]
+    )
 
 
 def branch_of(data: bytes) -> str:

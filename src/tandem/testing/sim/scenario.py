@@ -51,7 +51,7 @@ def play(name: str, faults: Faults, *, seed: int = 0, alice: int = UDP, bob: int
     flow = FLOWS[name]
     world = World(seed, faults)
     caller = world.phone("alice", alice, flow.alice)
-    world.phone("bob", bob, flow.bob)
+    world.phone("bob", bob, replace(flow.bob, rings_on=faults.rings_on))
     if flow.away:
         world.directory.contacts_of.pop("bob@sim")
     world.clock.at(START + SECOND, lambda: caller.call("sip:bob@sim") and None)
@@ -80,9 +80,10 @@ def seeded(seed: int) -> tuple[str, Faults, int, int]:
             faults, pauses=((round(1 + dice.random() * 20, 3), dice.choice((3.0, 10.0, 40.0))),)
         )
     alice, bob = dice.choice((UDP, TCP)), dice.choice((UDP, TCP))
-    # a BYE on its way through a TCP connection of an edge that dies is lost: physics, not judged here
-    if alice == bob == UDP and dice.random() < 0.25:
-        faults = replace(faults, edge_kills=(round(1 + dice.random() * 20, 3),))
+    if dice.random() < 0.25:
+        faults = replace(
+            faults, edge_kills=(round(1 + dice.random() * 20, 3),), rings_on=dice.random() < 0.75
+        )
     return name, faults, alice, bob
 
 

@@ -23,6 +23,7 @@ class World:
         self.phones: dict[str, Phone] = {}
         self.hosts: dict[str, Phone] = {}
         self.connections: dict[str, tuple[SimEdge, int]] = {}
+        self.unsent: dict[str, list[bytes]] = {}  # by host: what waits for the next connection
         self.marks: list[tuple[int, str]] = []
         self.wire: list[
             tuple[int, bool, int, str, bytes]
@@ -47,8 +48,10 @@ class World:
         """Where the phone is now: a fresh connection for a stream."""
         edge, connection = self.edges[-1], 0
         if phone.transport == TCP:
-            connection = edge.connect(phone)
-            self.connections[phone.host] = (edge, connection)
+            known, connection = self.connections.get(phone.host, (None, 0))
+            if known is not edge:
+                connection = edge.connect(phone)
+                self.connections[phone.host] = (edge, connection)
         flow = flow_of(edge.number, phone.host, phone.transport, connection)
         uri = f"sip:{phone.name}@{phone.host}:5060" + (
             ";transport=tcp" if phone.transport == TCP else ""
@@ -138,11 +141,20 @@ class World:
         for host, (old, _) in list(self.connections.items()):
             if old is edge:
                 phone = self.hosts[host]
+                self.directory.contacts_of.pop(f"{phone.name}@sim", None)  # until it registers
+                self.unsent[host] = []
                 phone.cut_off()
-                self.clock.after(
-                    (0.2 + self.clock.random.random()) * SECOND,
-                    partial(self.register, phone),
-                )
+                connects = (0.2 + self.clock.random.random()) * SECOND
+                self.clock.after(connects, partial(self.is_back, phone))
+
+    def is_back(self, phone: Phone) -> None:
+        """A phone's next connection: what waited goes out, and it is registered some round trips later."""
+        edge = self.edges[-1]
+        self.connections[phone.host] = (edge, edge.connect(phone))
+        phone.is_back()
+        for data in self.unsent.pop(phone.host, []):
+            self.from_phone(phone, data)
+        self.clock.after(self.clock.random.random() * SECOND / 2, partial(self.register, phone))
 
     def new_edge_after(self, edge: SimEdge) -> SimEdge:
         new = SimEdge(edge.number, self.clock, self.to_phone)
@@ -156,6 +168,9 @@ class World:
         if phone.transport == UDP:
             for _ in range(self.copies()):
                 self.clock.after(self.delay(), lambda: self.arrive(phone, 0, data))
+            return
+        if phone.host in self.unsent:
+            self.unsent[phone.host].append(data)
             return
         edge, connection = self.connections[phone.host]
         self.clock.after(MS, lambda: self.arrive_on(edge, phone, connection, data))
