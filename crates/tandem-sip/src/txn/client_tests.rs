@@ -1,6 +1,6 @@
 //! The promises of client transactions.
 
-use super::server_tests::{flow, Wire};
+use super::server_tests::{flow, stream, Wire};
 use super::*;
 use crate::frame::Transport;
 
@@ -290,4 +290,15 @@ fn a_hundred_thousand_pending_transactions_end_on_time() {
     }
     run(&mut clients, &mut wire, START + 33_000 * MS);
     assert_eq!((100_000, 0, 0), (wire.late.len(), clients.len(), clients.wake_at()));
+}
+
+#[test]
+fn our_ack_takes_the_connection_that_the_repeated_answer_came_on() {
+    let (mut clients, mut wire) = (Clients::new(Intervals::default()), Wire::default());
+    clients.ask(KEY, &Asked { flow: stream(1), ..asked(true, Transport::Tcp) }, START, &mut wire);
+    answer(&mut clients, &mut wire, 200, 7, START);
+    clients.acknowledge(KEY, NO_CALL, 3, 1, 7, stream(1), b"ack", 0, true, START, &mut wire);
+    clients.heard_on(KEY, &stream(2));
+    assert_eq!(Final::Absorb, answer(&mut clients, &mut wire, 200, 7, START + MS));
+    assert_eq!(vec![1, 1, 2], wire.over);
 }

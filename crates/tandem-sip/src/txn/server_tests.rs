@@ -9,10 +9,12 @@ pub struct Wire {
     pub late: Vec<(u64, bool)>,
     pub now: u64,
     pub at: Vec<u64>,
+    pub over: Vec<u64>,
 }
 
 impl Sink for Wire {
-    fn send(&mut self, _flow: &Flow, _shard: u16, cookie: u64, message: &[u8]) {
+    fn send(&mut self, flow: &Flow, _shard: u16, cookie: u64, message: &[u8]) {
+        self.over.push(flow.connection);
         self.sent.push((cookie, message.to_vec()));
         self.at.push(self.now);
     }
@@ -28,6 +30,11 @@ pub fn flow(transport: Transport) -> Flow {
 
 const MS: u64 = 1000;
 const START: u64 = 1_000_000_000;
+
+/// The same peer on its connection of this number.
+pub fn stream(connection: u64) -> Flow {
+    Flow { connection, ..flow(Transport::Tcp) }
+}
 
 fn response(status: u16, invite: bool, transport: Transport) -> Responding<'static> {
     Responding {
@@ -199,4 +206,26 @@ fn a_gone_connection_is_told_once_and_ends_the_repeats() {
     assert_eq!(None, servers.fail(9));
     run(&mut servers, &mut wire, START + 40_000 * MS);
     assert_eq!((1, 0, 0), (wire.sent.len(), wire.late.len(), servers.len()));
+}
+
+#[test]
+fn an_answer_follows_its_peer_to_the_next_connection() {
+    let (mut servers, mut wire) = (Servers::new(Intervals::default()), Wire::default());
+    servers.receive(9, true, NO_CALL, 1, &stream(1), START, &mut wire);
+    servers.respond(9, &Responding { flow: stream(1), ..response(200, true, Transport::Tcp) }, START, &mut wire);
+    servers.fail(9);
+    servers.receive(9, true, NO_CALL, 1, &stream(2), START, &mut wire);
+    servers.respond(9, &Responding { flow: stream(3), ..response(200, true, Transport::Tcp) }, START, &mut wire);
+    run(&mut servers, &mut wire, START + 600 * MS);
+    assert_eq!(vec![1, 2, 3, 3], wire.over); // the last one by the timer, which runs again
+}
+
+#[test]
+fn a_stranger_with_a_known_branch_gets_no_answer() {
+    let (mut servers, mut wire) = (Servers::new(Intervals::default()), Wire::default());
+    servers.receive(9, true, NO_CALL, 1, &stream(1), START, &mut wire);
+    servers.respond(9, &Responding { flow: stream(1), ..response(180, true, Transport::Tcp) }, START, &mut wire);
+    let stranger = Flow { remote: crate::frame::Address { ip: [2; 16], port: 5060 }, ..stream(2) };
+    servers.receive(9, true, NO_CALL, 1, &stranger, START, &mut wire);
+    assert_eq!(vec![1, 1], wire.over);
 }
