@@ -30,6 +30,8 @@ NAMED = {
     "unkscm": {416}, "novelsc": {416}, "unksm2": {400, 403, 404, 416}, "bext01": {420, 404}, "invut": {415, 404}, "regaut01": {401, 403},
     "zeromf": {483, 200, 404},
 }  # fmt: skip
+# RFC 3261 18.3: a stream's messages MUST have Content-Length; RFC 4475 3.4.1 sends this RFC 2543 one by UDP
+NO_LENGTH = {"inv2543"}
 NO_MORE = {"ncl", "clerr", "mcl01", "baddn", "insuf"}  # on a stream: an end that cannot be known
 
 
@@ -89,6 +91,8 @@ def judge(name: str, statuses: list[int], *, stream: bool, trusted: bool, closed
         if name in LIBERAL and last and last < 500:
             return ""
         return f"{got}, not {sorted(INVALID[name])}"
+    if name in NO_LENGTH and stream and (last == 400 or closed):
+        return ""
     if name in NAMED and (last in NAMED[name] or (not trusted and last in CHALLENGE)):
         return ""
     if name in NAMED:

@@ -130,6 +130,19 @@ def test_max_forwards_goes_down_by_one(play: Play) -> None:
     play.ends()
 
 
+def test_a_caller_of_rfc_2543_without_contact_is_called_back_by_its_from(play: Play) -> None:
+    alice, bob = play.phone("alice"), play.phone("bob")
+    one = alice.invites("bob", ("Contact", ""))
+    bob.rings()
+    bob.answers()
+    play.wait(1)
+    bob.hangs_up()
+    play.ends()
+    assert [200] == one.finals
+    assert "BYE sip:alice@sim SIP/2.0" == alice.heard[-1].start
+    assert ("callee", 200) == (play.cdr.ended_by, play.cdr.status)
+
+
 def test_an_unknown_extension_is_420_and_named(play: Play) -> None:
     alice, bob = play.phone("alice"), play.phone("bob")
     one = alice.invites("bob", ("Require", "telepathy"))

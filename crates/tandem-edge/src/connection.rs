@@ -108,6 +108,8 @@ pub struct Connection {
     pub heard_at: u64,
     /// Since when a message is incomplete, monotonic microseconds.
     pub partial_since: Option<u64>,
+    /// Until when answers may still leave, monotonic microseconds: what came last was no SIP, and nothing more is read.
+    pub last_words_until: Option<u64>,
     /// A whole message came.
     pub spoke: bool,
     /// A message of it was let through to an owner.
@@ -164,6 +166,7 @@ impl Connection {
             opened_at: now,
             heard_at: now,
             partial_since: None,
+            last_words_until: None,
             spoke: false,
             proven: outgoing,
             names: Vec::new(),

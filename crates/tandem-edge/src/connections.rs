@@ -15,6 +15,9 @@ pub const FIRST_MESSAGE_SECONDS: u64 = 10;
 /// The same for a peer that has proven itself: radio links stall.
 pub const PROVEN_MESSAGE_SECONDS: u64 = 32;
 
+/// Seconds that a connection stays, unread, for the answers to what came before bytes that are no SIP.
+pub const LAST_WORDS_SECONDS: u64 = 2;
+
 /// The table.
 #[derive(Default)]
 #[allow(clippy::len_without_is_empty)]
@@ -116,6 +119,9 @@ fn overdue(connection: &Connection, idle_seconds: u64, now: u64) -> Option<End> 
     let patience = if connection.stage == Stage::Connecting { REACH_SECONDS } else { CONNECT_SECONDS };
     if connection.outgoing && connection.stage != Stage::Open && older(connection.opened_at, patience) {
         return Some(End::Timeout);
+    }
+    if let Some(until) = connection.last_words_until {
+        return (now >= until).then_some(End::Framing);
     }
     let patience = if connection.proven { PROVEN_MESSAGE_SECONDS } else { FIRST_MESSAGE_SECONDS };
     if connection.partial_since.is_some_and(|since| older(since, patience)) {

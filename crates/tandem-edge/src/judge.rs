@@ -112,9 +112,16 @@ impl Judge {
                 return if matches!(verdict, gate::Verdict::Answer { .. }) { Verdict::Answer("rate") } else { Verdict::Silence("rate") };
             }
         }
+        let denied = !trusted && policy.denies(ip);
+        if let Some(refusal) = message.check().err().filter(|_| !denied && message.begins()) {
+            if abuse.malformed(policy, ip, at) {
+                return Verdict::Silence("malformed");
+            }
+            return refuse(&gate, &question, &from, refusal, answer);
+        }
         match gate.decide(&question, &from, at, answer) {
             gate::Verdict::Up { shard } => Verdict::Up { shard, length: message.bytes().len() },
-            gate::Verdict::Answer { status } => Verdict::Answer(reason(status)),
+            gate::Verdict::Answer { status } => Verdict::Answer(reason(status, message.begins())),
             gate::Verdict::Silence(why) => Verdict::Silence(silence(why)),
         }
     }
@@ -130,11 +137,7 @@ impl Judge {
         let by = Challenger { keys: &self.keys.keys, nonce_keys: &self.keys.nonce, policy: &self.policy };
         let from = gate::Source { address: source.remote, transport: source.transport as u8, tls_names: &[] };
         let question = Question { length: bytes.len(), ..Question::of(&message) };
-        let status = format!("{} {}", refusal.status(), refusal.reason());
-        match (Gate { by, draining: false }).refuse(&question, &from, &status, b"", answer) {
-            gate::Verdict::Answer { .. } => Verdict::Answer("malformed"),
-            _ => Verdict::Silence("malformed"),
-        }
+        refuse(&Gate { by, draining: false }, &question, &from, refusal, answer)
     }
 
     /// Notes a 401 or 407 of the owner: a stranger who has our nonce named a user that does not exist, or guessed a password.
@@ -154,6 +157,14 @@ impl Judge {
     }
 }
 
+fn refuse(gate: &Gate<'_>, question: &Question<'_>, from: &gate::Source<'_>, refusal: Refusal, answer: &mut Vec<u8>) -> Verdict {
+    let status = format!("{} {}", refusal.status(), refusal.reason());
+    match gate.refuse(question, from, &status, b"", answer) {
+        gate::Verdict::Answer { .. } => Verdict::Answer("malformed"),
+        _ => Verdict::Silence("malformed"),
+    }
+}
+
 /// What is new is refused first; what is under way, and emergency calls, are not.
 fn lane(question: &Question<'_>) -> Lane {
     let begins = !question.method.is_empty() && question.to_tag.is_empty() && !matches!(question.method, b"ACK" | b"CANCEL");
@@ -168,10 +179,11 @@ fn lane(question: &Question<'_>) -> Lane {
     }
 }
 
-fn reason(status: u16) -> &'static str {
+fn reason(status: u16, begins: bool) -> &'static str {
     match status {
         200 => "options",
         401 | 407 => "challenge",
+        403 if begins => "challenge", // a longer one would not have fitted
         403 => "forged",
         481 => "no_dialog",
         _ => "other",

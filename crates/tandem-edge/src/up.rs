@@ -1,6 +1,7 @@
 //! From peers to the owner: datagrams, connections, and the message that each of them gave. What may pass is the judge's.
 
 use crate::connection::{Connection, End, Stage};
+use crate::connections::LAST_WORDS_SECONDS;
 use crate::edge::{Edge, Socket, FLOWS, SOCKETS};
 use crate::judge::{Source, Verdict};
 use crate::sys::datagram::BATCH;
@@ -121,6 +122,9 @@ impl Edge {
     fn readable(&mut self, flow: u64) {
         let full = self.full();
         let Some(connection) = self.connections.get(flow) else { return };
+        if connection.last_words_until.is_some() {
+            return self.end(flow, End::Framing); // it has hung up: nothing else is told of it
+        }
         if full && !connection.interest.read {
             // It sleeps and has hung up, which epoll would tell for ever.
             let _ = self.epoll.remove(connection.fd());
@@ -145,9 +149,22 @@ impl Edge {
         // A last message may have come with the end.
         let framed = self.messages(flow);
         let banned = self.connections.get(flow).map(|connection| connection.remote.ip()).filter(|ip| self.judge.abuse.banned(*ip, self.at));
+        if result.is_ok() && framed == Err(End::Framing) && banned.is_none() && self.hears_last_words(flow) {
+            return;
+        }
         if let Some(end) = result.err().or(framed.err()).or(banned.map(|_| End::Banned)) {
             self.end(flow, end);
         }
+    }
+
+    /// An owner has something of this connection: its answers may leave before the end. False: nobody waits for any.
+    fn hears_last_words(&mut self, flow: u64) -> bool {
+        let (now, limits) = (self.now, self.judge.limits());
+        let Some(connection) = self.connections.get(flow).filter(|connection| connection.proven) else { return false };
+        connection.last_words_until = Some(now + LAST_WORDS_SECONDS * 1_000_000);
+        connection.framer = Framer::new(limits);
+        self.set_read(FLOWS + flow, false);
+        true
     }
 
     // Takes whole messages off what a connection has sent.

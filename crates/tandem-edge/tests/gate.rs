@@ -92,6 +92,21 @@ fn garbage_is_refused_then_banned_and_fail2ban_told() {
 }
 
 #[test]
+fn a_request_that_begins_something_is_checked_before_the_gate() {
+    let place = Place::new();
+    let edge = Running::start(&place, &open_policy(""), &["udp"], "");
+    let alice = phone();
+    let register = String::from_utf8(long("REGISTER", "bad")).unwrap();
+    let bad = register.replace("Contact: <sip:alice@127.0.0.1:5999>", "Contact: sip:alice@127.0.0.1:5999?Route=%3Csip:x%3E");
+    let answer = ask(&alice, edge.locals[0], bad.as_bytes());
+    assert!(answer.starts_with("SIP/2.0 400 Bad Contact\r\n"), "{answer}");
+    let answer = ask(&alice, edge.locals[0], &long("INVITE", "uri").replace_uri("sip:bob@demo.example?Route=x"));
+    assert!(answer.starts_with("SIP/2.0 400 Bad Request-URI\r\n"), "{answer}");
+    alice.send_to(&long("ACK", "uri").replace_uri("sip:bob@demo.example?Route=x"), edge.locals[0]).unwrap();
+    assert!(silent(&alice), "an ACK is never answered");
+}
+
+#[test]
 fn garbage_that_nobody_may_be_answered_for_is_met_with_silence() {
     let place = Place::new();
     let edge = Running::start(&place, &open_policy(""), &["udp"], "");

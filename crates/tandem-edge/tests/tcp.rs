@@ -86,6 +86,34 @@ fn a_stream_without_messages_is_closed() {
 }
 
 #[test]
+fn what_came_before_bytes_that_are_no_sip_is_still_answered() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let edge = Running::start(&place, &trunk_policy(""), &["tcp"], "");
+    let mut link = owner.accept(1);
+    link.next();
+    let mut alice = connect(edge.locals[0]);
+    alice.write_all(&[&request("INVITE", "TCP", "first")[..], b"m =video 3227 RTP/AVP 31\r\n\r\n"].concat()).unwrap();
+    let Got::Sip { flow, .. } = link.next() else { panic!("no message") };
+    let begin = Instant::now();
+    alice.write_all(&request("INVITE", "TCP", "unread")).unwrap();
+    link.send(1, 0, flow, Transport::Tcp, alice.local_addr().unwrap(), b"answer");
+    let mut room = [0; 6];
+    alice.read_exact(&mut room).unwrap();
+    assert_eq!(b"answer", &room);
+    assert_eq!(Got::Closed(flow), link.next(), "nothing more is read, and it does not stay");
+    assert!((1..5).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+    link.counter("closed_framing", 1);
+    let mut bob = connect(edge.locals[0]);
+    bob.write_all(&[&request("INVITE", "TCP", "second")[..], b"m =video\r\n\r\n"].concat()).unwrap();
+    let Got::Sip { flow, .. } = link.next() else { panic!("no message") };
+    let begin = Instant::now();
+    drop(bob);
+    assert_eq!(Got::Closed(flow), link.next(), "who hangs up is not waited for");
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn a_peer_that_dribbles_its_first_message_is_closed() {
     let place = Place::new();
     let edge = Running::start(&place, &trunk_policy(""), &["tcp"], "");

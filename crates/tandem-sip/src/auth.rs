@@ -14,7 +14,7 @@ pub enum Check {
     User(Aor),
     /// A trunk, by its address or certificate: its id. Its trust is `trunk:` and this.
     Trunk(Box<str>),
-    /// Not proven: the 401 or 407 stands in `out`. Send it without a transaction; the edge absorbs its ACK.
+    /// Not proven: the 401 or 407 (a 403 where those are longer than the question) stands in `out`. Send it without a transaction; the edge absorbs its ACK.
     Challenge {
         /// A user name was named and its proof was wrong, or it does not exist: tell `Abuse::guessed`. Not so for a stale nonce.
         guessed: bool,

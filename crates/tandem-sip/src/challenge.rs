@@ -24,7 +24,8 @@ pub struct Challenger<'a> {
 
 impl Challenger<'_> {
     /// Writes a 401 or 407 into `out`, one header per algorithm, best first. `most`: bytes that it may have; where that is too little,
-    /// header names are short, then the last algorithm stands alone (the one that every phone knows). False: nothing fits, stay silent.
+    /// header names are short, then the last algorithm stands alone (the one that every phone knows), then a 403 without any: who asks is
+    /// told that he is heard, alike whether the user exists. False: not even that fits, stay silent.
     pub fn write(&self, out: &mut Vec<u8>, question: &Question<'_>, source: SocketAddr, stale: bool, most: usize, now_us: u64) -> bool {
         let realm = question.realm(self.policy);
         let salt = self.keys.hash(&[b"salt", question.call_id, question.branch, &source.port().to_le_bytes()]);
@@ -52,6 +53,7 @@ impl Challenger<'_> {
         }
         let one = headers.get(last..).unwrap_or_default();
         fit(out, question, source, most, &tag, status, &[(&headers, false), (&headers, true), (one, false), (one, true)])
+            || fit(out, question, source, most, &tag, "403 Forbidden", &[(b"", false), (b"", true)])
     }
 
     /// The To tag of a stateless answer: `x` and a MAC of the branch and Call-ID, which the ACK repeats (RFC 3261 17.1.1.3).
@@ -86,7 +88,7 @@ pub(crate) fn fit(
 }
 
 /// Methods that a server of ours itself serves are challenged by 401, what passes through us by 407.
-fn by_401(method: &[u8]) -> bool {
+pub(crate) fn by_401(method: &[u8]) -> bool {
     matches!(method, b"REGISTER" | b"SUBSCRIBE" | b"PUBLISH")
 }
 

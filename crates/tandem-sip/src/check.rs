@@ -8,6 +8,11 @@ use crate::uri::Uri;
 use crate::via;
 
 impl Message<'_> {
+    /// Whether the request begins something: it has no To tag, and is no ACK. Edge and owner check these (`check`).
+    pub fn begins(&self) -> bool {
+        self.is_request() && self.to_tag().is_none_or(<[u8]>::is_empty) && self.method_bytes() != b"ACK"
+    }
+
     /// Checks the Request-URI, every Via, Contact, Record-Route and Route, and Max-Forwards. For requests that begin something; a
     /// response and a request inside a dialog need none of it. A Request-URI of another scheme is well formed: whoever routes says 416.
     ///

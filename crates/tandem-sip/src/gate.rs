@@ -1,7 +1,7 @@
 //! The edge's decision about one message that came in (boundary.md, 5): up to an owner, answered here, or silence. No state, no I/O.
 
 use crate::abuse::Lane;
-use crate::challenge::{fit, Challenger};
+use crate::challenge::{by_401, fit, Challenger};
 use crate::digest::Credentials;
 use crate::ids::{read_tag, shard_of, NotAToken};
 use crate::nonce::{self, Nonce};
@@ -102,6 +102,11 @@ impl Gate<'_> {
         }
         if question.vias.is_empty() || [question.from, question.to, question.call_id, question.cseq].iter().any(|value| value.is_empty()) {
             return Verdict::Silence(Why::Broken);
+        }
+        let begins = question.to_tag.is_empty() && !matches!(question.method, b"ACK" | b"CANCEL");
+        // RFC 3261 8.2.2.1
+        if begins && !question.scheme_served() {
+            return self.refuse(question, source, "416 Unsupported URI Scheme", b"", out);
         }
         match question.method {
             b"ACK" => self.ack(question),
@@ -204,8 +209,18 @@ impl Gate<'_> {
                 _ => false,
             },
         };
+        // RFC 3261 16.3, 3. What we serve ourselves goes no further, and who is known hears it from the owner, which keeps the call's story.
+        if question.max_forwards == Some(0) && !by_401(question.method) {
+            return self.refuse(question, source, "483 Too Many Hops", b"", out);
+        }
         match self.by.write(out, question, source.address, stale, source.most(question), now_us) {
-            true => Verdict::Answer { status: if out.get(8..11) == Some(b"401") { 401 } else { 407 } },
+            true => Verdict::Answer {
+                status: match out.get(8..11) {
+                    Some(b"401") => 401,
+                    Some(b"403") => 403,
+                    _ => 407,
+                },
+            },
             false => Verdict::Silence(Why::TooLong),
         }
     }

@@ -258,6 +258,8 @@ fn an_answer_to_a_stranger_is_never_longer_than_the_question() {
         (401, 2, true),
         (401, 1, false),
         (401, 1, true),
+        (403, 0, false),
+        (403, 0, true),
         (407, 2, false),
         (407, 1, true),
         (200, 0, false),
@@ -319,4 +321,62 @@ fn only_what_is_ours_or_an_emergency_takes_the_larger_lane() {
     assert_eq!(Lane::Kept, lane("INVITE", "urn:service:sos.police", ""));
     let foreign = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKforeign\r\n\r\n";
     assert_eq!(Lane::Fresh, edge.gate().lane(&Question::of_text(foreign)));
+}
+
+/// RFC 3261 8.2.2.1. A To tag or a CANCEL begins nothing.
+#[test]
+fn a_scheme_that_we_do_not_serve_is_416_from_anybody() {
+    let edge = edge();
+    for uri in ["soap.beep://192.0.2.103:3002", "nobodyKnowsThisScheme:opaque", "http://demo.example", "urn:isbn:1", "siphon:a@b"] {
+        for method in ["OPTIONS", "INVITE", "REGISTER", "MESSAGE"] {
+            assert_eq!(Some(416), status(edge.hears(&request(method, uri, "", ""))), "{method} {uri}");
+            assert_eq!(Some(416), status(edge.hears_from(&request(method, uri, "", ""), &from("192.0.2.7:5060", 1))), "{method} {uri}");
+        }
+        assert_eq!(Verdict::Silence(Why::ForeignAck), edge.hears(&request("ACK", uri, "", "")).0, "{uri}");
+    }
+    for uri in ["SIP:bob@demo.example", "sips:bob@demo.example", "tel:+4930", "urn:service:sos", "URN:service:sos.fire"] {
+        assert_eq!(Some(407), status(edge.hears(&request("INVITE", uri, "", ""))), "{uri}");
+    }
+}
+
+/// RFC 3261 16.3, 3: OPTIONS and REGISTER that end here are served whatever Max-Forwards says.
+#[test]
+fn a_strangers_request_that_may_go_no_further_is_483_unless_we_serve_it_ourselves() {
+    let edge = edge();
+    let last = |method: &str, uri: &str| request(method, uri, "", "").replace("Max-Forwards: 70", "Max-Forwards: 0");
+    for method in ["INVITE", "OPTIONS", "MESSAGE"] {
+        assert_eq!(Some(483), status(edge.hears(&last(method, "sip:bob@demo.example"))), "{method}");
+        let one_more = last(method, "sip:bob@demo.example").replace("Max-Forwards: 0", "Max-Forwards: 1");
+        assert_eq!(Some(407), status(edge.hears(&one_more)), "{method}");
+    }
+    assert_eq!(Some(200), status(edge.hears(&last("OPTIONS", "sip:203.0.113.1"))));
+    assert_eq!(Some(401), status(edge.hears(&last("REGISTER", "sip:demo.example"))));
+    let trunk = edge.hears_from(&last("INVITE", "sip:bob@demo.example"), &from("192.0.2.7:5060", 1)).0;
+    assert!(matches!(trunk, Verdict::Up { .. }), "the owner refuses it, and the call has a record");
+}
+
+#[test]
+fn a_question_too_short_for_a_challenge_is_403_alike_for_known_and_unknown_users() {
+    let edge = edge();
+    let ask = |user: &str, pad: usize| {
+        format!(
+            "REGISTER sip:demo.example SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:{user}@demo.example>;tag=1\r\n\
+             To: <sip:{user}@demo.example>\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nContact: <sip:{user}@h>\r\nX: {}\r\n\r\n",
+            "y".repeat(pad)
+        )
+    };
+    let (verdict, answer) = edge.hears(&ask("alice", 0));
+    assert_eq!(Verdict::Answer { status: 403 }, verdict);
+    assert!(
+        answer.starts_with("SIP/2.0 403 Forbidden\r\n") && !answer.contains("nonce") && answer.len() <= ask("alice", 0).len(),
+        "{answer}"
+    );
+    assert_eq!(answer.replace("alice", "carol"), edge.hears(&ask("carol", 0)).1);
+    assert_eq!(Some(401), status(edge.hears(&ask("alice", 400))));
+    let to = answer.lines().find_map(|line| line.strip_prefix("To: ")).unwrap();
+    let tag = std::str::from_utf8(Question::tag_of(to.as_bytes())).unwrap();
+    let ack = ask("alice", 0)
+        .replace("REGISTER", "ACK")
+        .replace("To: <sip:alice@demo.example>", &format!("To: <sip:alice@demo.example>;tag={tag}"));
+    assert_eq!(Verdict::Silence(Why::Acked), edge.hears(&ack).0);
 }

@@ -32,6 +32,8 @@ pub struct Question<'a> {
     pub call_id: &'a [u8],
     /// CSeq value, with the method.
     pub cseq: &'a [u8],
+    /// Max-Forwards, if it is there and a number of 0..=255.
+    pub max_forwards: Option<u8>,
     /// Authorization and Proxy-Authorization values.
     pub credentials: SmallVec<[&'a [u8]; 2]>,
 }
@@ -51,6 +53,7 @@ impl<'a> Question<'a> {
             to_tag: message.to_tag().unwrap_or_default(),
             call_id: message.call_id(),
             cseq: value(Name::CSeq),
+            max_forwards: message.max_forwards().ok().flatten(),
             credentials: message.all(Name::Authorization).chain(message.all(Name::ProxyAuthorization)).collect(),
         }
     }
@@ -71,6 +74,12 @@ impl<'a> Question<'a> {
         let value = if self.method == b"REGISTER" { self.to } else { self.from };
         let host = address(value).and_then(|(uri, _)| uri_parts(uri)).map(|(_, host, _)| host);
         host.and_then(|host| policy.domain(host)).unwrap_or(&policy.default_domain)
+    }
+
+    /// Whether the Request-URI's scheme is one that we serve: sip, sips, tel, and the service URNs of RFC 5031.
+    pub fn scheme_served(&self) -> bool {
+        let begins = |scheme: &[u8]| self.uri.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        begins(b"sip:") || begins(b"sips:") || begins(b"tel:") || begins(b"urn:service:")
     }
 
     /// The user part of the Request-URI, and its parameter `tandem`.
@@ -121,6 +130,7 @@ impl<'a> Question<'a> {
                 "To" => (question.to, question.to_tag) = (value, Question::tag_of(value)),
                 "Call-ID" => question.call_id = value,
                 "CSeq" => question.cseq = value,
+                "Max-Forwards" => question.max_forwards = std::str::from_utf8(value).ok().and_then(|hops| hops.parse().ok()),
                 "Authorization" | "Proxy-Authorization" => question.credentials.push(value),
                 _ => {}
             }

@@ -108,8 +108,9 @@ def rearm(call: Call, now: int, unsaid: set[tuple[str, int, str]]) -> list[Comma
 
 def stateless(request: Request, status: int, extra: str = "") -> Respond:
     """A final response that no row remembers; the core repeats it while the transaction lives."""
-    # the ACK to an INVITE's refusal finds its way by our tag
-    tag = f";tag={request.call}a0" if request.call and not request.to_tag else ""
+    # the ACK to an INVITE's refusal finds its way by our tag; others only need one (RFC 3261 8.2.6.2)
+    ours = f"{request.call}a0" if request.call else f"s{request.txn:016x}"
+    tag = "" if request.to_tag else f";tag={ours}"
     head = (
         f"From: {request.from_}\r\nTo: {request.to}{tag}\r\nCall-ID: {request.call_id}\r\n"
         f"CSeq: {request.cseq} {request.method}\r\n"

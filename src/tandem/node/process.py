@@ -12,7 +12,7 @@ from tandem import boundary
 from tandem.boundary import Command, EdgeDown, EdgeUp, Request
 from tandem.boundary import Event as Heard
 from tandem.calls.commands import stateless
-from tandem.calls.model import originate
+from tandem.calls.model import options, originate
 from tandem.calls.model.admission import Admission
 from tandem.calls.model.text import display_of, quoted
 from tandem.calls.service import Service
@@ -178,6 +178,9 @@ class Process:
                 return []
             case Request(method="SUBSCRIBE"):
                 return [stateless(event, 489)]
+            case Request(method="OPTIONS", to_tag=""):
+                plan, _ = self.directory.place(event)
+                return [stateless(event, *options.answer(event, plan))]
         said = self.trunks.heard(event)
         return said if said is not None else self.messages.heard(event)
 

@@ -10,6 +10,7 @@ use crate::ids::{call_id, read_tag};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::name::Name;
+use crate::refusal::Refusal;
 use crate::reply;
 use crate::txn::{AckIs, CallId, Final, Flow, Responding, Sink, NO_CALL};
 
@@ -46,22 +47,32 @@ impl Owner {
         let flow = Flow { edge, connection: sip.flow, transport: sip.transport, local: sip.local, remote: sip.remote };
         let mut index = std::mem::take(&mut self.index);
         let told = match Message::parse(sip.message, &Limits::default(), &mut index) {
+            Ok(message) if message.begins() => match message.check() {
+                Ok(()) => self.request(edge, sip, message, flow, now),
+                Err(why) => self.malformed(sip, Some(message), flow, why),
+            },
             Ok(message) if message.is_request() => self.request(edge, sip, message, flow, now),
             Ok(message) => self.response(edge, sip, message, flow, now),
             Err(why) => {
-                self.out.counters.malformed += 1;
-                if let Some(message) = Message::salvage(sip.message, &Limits::default(), &mut index) {
-                    let mut answer = Vec::with_capacity(512);
-                    build::response(&mut answer, &message, Some(sip.remote.into()), why.status(), why.reason(), Some(b"malformed"), b"");
-                    self.out.send(&back(flow, &answer), sip.shard, 0, &answer);
-                }
-                false
+                let salvaged = Message::salvage(sip.message, &Limits::default(), &mut index);
+                self.malformed(sip, salvaged, flow, why)
             }
         };
         self.index = index;
         if !told {
             self.out.taken(edge, sip.seq);
         }
+    }
+
+    /// Refuses without state what no rule can be applied to; a response or an ACK in silence.
+    fn malformed(&mut self, sip: &SipUp<'_>, message: Option<Message<'_>>, flow: Flow, why: Refusal) -> bool {
+        self.out.counters.malformed += 1;
+        if let Some(message) = message {
+            let mut answer = Vec::with_capacity(512);
+            build::response(&mut answer, &message, Some(sip.remote.into()), why.status(), why.reason(), Some(b"malformed"), b"");
+            self.out.send(&back(flow, &answer), sip.shard, 0, &answer);
+        }
+        false
     }
 
     /// True: Python was told and will say taken.

@@ -113,6 +113,26 @@ fn a_malformed_request_is_refused_by_name_and_a_malformed_response_in_silence() 
     assert_eq!((0, 2), (world.owner.waiting(), world.owner.out.counters.malformed));
 }
 
+#[test]
+fn a_request_that_begins_something_with_a_bad_contact_uri_or_hops_is_refused_and_forgotten() {
+    let good = String::from_utf8(request("INVITE", "z9hG4bK1", "")).unwrap();
+    for (from, to, reason) in [
+        ("CSeq: 1 INVITE\r\n", "CSeq: 1 INVITE\r\nContact: sip:a@d?Route=%3Csip:x%3E\r\n", "400 Bad Contact"),
+        ("INVITE sip:b@d ", "INVITE sip:b@d?Route=x ", "400 Bad Request-URI"),
+        ("CSeq: 1 INVITE\r\n", "CSeq: 1 INVITE\r\nMax-Forwards: 300\r\n", "400 Bad Max-Forwards"),
+        ("CSeq: 1 INVITE\r\n", "CSeq: 1 INVITE\r\nVia: nonsense\r\n", "400 Bad Via"),
+    ] {
+        let mut world = World::new();
+        let bad = good.replace(from, to);
+        let sent = world.say(bad.as_bytes());
+        assert!(sent[0].starts_with(format!("SIP/2.0 {reason}\r\n").as_bytes()), "{}", String::from_utf8_lossy(&sent[0]));
+        assert_eq!((0, 1), (world.owner.waiting(), world.owner.out.counters.malformed), "{bad}");
+        assert!(world.say(bad.replace("INVITE", "ACK").as_bytes()).is_empty(), "an ACK gets no answer");
+        world.say(good.as_bytes());
+        assert_eq!(1, world.owner.waiting(), "the same transaction, well formed");
+    }
+}
+
 /// RFC 3261 18.2.2, RFC 3581 4.
 #[test]
 fn answers_go_to_the_source_if_rport_was_asked_and_to_sent_by_if_not() {

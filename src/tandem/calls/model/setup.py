@@ -88,8 +88,8 @@ def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
             f"Unsupported: {', '.join(sorted(unknown))}\r\n",
             f"the caller requires {', '.join(sorted(unknown))}",
         )
-    if not request.contact:
-        return 400, "", "the INVITE has no Contact"
+    if not request.contact and not text.host_of(text.uri_of(request.from_)):
+        return 400, "", "the INVITE has neither Contact nor a SIP URI in From"
     if problem := reliable.too_small(request):
         return 422, problem, "the session interval is too small"
     if "replaces" in request.special:
@@ -268,7 +268,8 @@ def caller_leg(draft: Draft, name: str, peer: str) -> Leg:
     caller, server = draft.call.caller, draft.servers[draft.call.invite]
     from_ = server.head.split("\r\n", 1)[0][6:]
     record_routes = server.head.split("\r\n", 4)[4]
-    target = text.uri_of(caller.contact)
+    # RFC 2543 callers may leave Contact out; their From is where they are (RFC 3261 12.1.1 gives no other)
+    target = text.uri_of(caller.contact or caller.from_)
     supports = text.tokens(caller.special.get("supported")) | text.tokens(
         caller.special.get("require")
     )
