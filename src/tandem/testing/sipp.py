@@ -158,14 +158,24 @@ class Phone:
     """A SIPp at host:port; `edge` is where it sends what it sends."""
 
     def __init__(
-        self, name: str, password: str, *, host: str, port: int, edge: str, domain: str
+        self,
+        name: str,
+        password: str,
+        *,
+        host: str,
+        port: int,
+        edge: str,
+        domain: str,
+        transport: str = "udp",
     ) -> None:
         self.name, self.password, self.host, self.port = name, password, host, port
-        self.edge, self.domain = edge, domain
+        self.edge, self.domain, self.transport = edge, domain, transport
         self.running: list[subprocess.Popen[bytes]] = []
 
-    def start(self, scenario: str, number: str = "", seconds: int = 40) -> subprocess.Popen[bytes]:
-        """A scenario in the background, once."""
+    def start(
+        self, scenario: str, number: str = "", seconds: int = 40, *more: str, times: int = 1
+    ) -> subprocess.Popen[bytes]:
+        """A scenario in the background; `more` are words for SIPp."""
         directory = Path(tempfile.mkdtemp(prefix="sipp-"))
         (directory / "phone.xml").write_text(
             scenario.replace("[password]", self.password).replace(
@@ -173,9 +183,10 @@ class Phone:
             )
         )
         command = [
-            "sipp", self.edge, "-sf", "phone.xml", "-i", self.host, "-p", str(self.port), "-m", "1", "-s", self.name, "-nostdin",
+            "sipp", self.edge, "-sf", "phone.xml", "-i", self.host, "-p", str(self.port), "-m", str(times), "-s", self.name, "-nostdin",
             "-key", "domain", self.domain, "-key", "number", number or "nobody", "-timeout", str(seconds), "-timeout_error",
             "-trace_err", "-error_file", "errors", "-trace_msg", "-message_file", "messages",
+            "-au", self.name, "-ap", self.password, "-t", "t1" if self.transport == "tcp" else "u1", *more,
         ]  # fmt: skip
         with (directory / "screen").open("wb") as screen:
             process = subprocess.Popen(

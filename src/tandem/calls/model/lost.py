@@ -87,7 +87,7 @@ def unsent(draft: Draft, client: Client, why: str, contacts: tuple[Contact, ...]
     if client.branch_of and (invite is None or invite.ended_at):
         draft.close(client.n)  # what it was to cancel is over
         return
-    if leg is not None and (fresh := new_contact(draft.now, client, leg, contacts)) is not None:
+    if leg is not None and (fresh := new_contact(draft, client, leg, contacts)) is not None:
         repeat(draft, invite or client, fresh)
         return
     if leg is not None and leg.trunk and client.flow.connection:
@@ -110,14 +110,19 @@ def unsent(draft: Draft, client: Client, why: str, contacts: tuple[Contact, ...]
 
 
 def new_contact(
-    now: int, client: Client, leg: Leg, contacts: tuple[Contact, ...]
+    draft: Draft, client: Client, leg: Leg, contacts: tuple[Contact, ...]
 ) -> Contact | None:
     """Where the same phone is now, if that is not where the request went.
 
     The old connection's failure may be heard after the request has left on the new one: then it goes there once more.
     """
-    crossed = client.cut and now - client.at < COMES_BACK
+    crossed = client.cut and draft.now - client.at < COMES_BACK
+    invites = [other for other in draft.clients.values() if other.why == client.why == "invite"]
+    # without +sip.instance phones of one user look alike: one that another fork asks is another one
+    taken = [other.flow for other in invites if other.leg != client.leg and not leg.instance]
     for contact in contacts:
+        if contact.flow in taken:
+            continue
         same = not leg.instance or contact.instance == leg.instance
         if same and (contact.flow != client.flow or crossed):
             return contact
