@@ -61,7 +61,9 @@ class Stream:
         self.port = 0
         self.breaks = 0
         self.waiting: list[bytes] = []
-        self.said: set[bytes] = set()  # over this connection: on a stream nothing is repeated (17.1)
+        self.said: set[bytes] = (
+            set()
+        )  # over this connection: on a stream nothing is repeated (17.1)
         self.writer: asyncio.StreamWriter | None = None
         self.task: asyncio.Task[None] | None = None
 

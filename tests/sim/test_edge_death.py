@@ -12,7 +12,7 @@ STREAMS = {"udp-tcp": (UDP, TCP), "tcp-udp": (TCP, UDP), "tcp-tcp": (TCP, TCP)}
 MOMENTS = (1.0005, 1.03, 1.5, 3.9, 4.04, 4.06, 6.0, 10.0, 16.0, 20.0)  # seconds
 
 
-@pytest.mark.parametrize("rings_on", (True, False))
+@pytest.mark.parametrize("rings_on", [True, False])
 @pytest.mark.parametrize("over", STREAMS)
 @pytest.mark.parametrize("flow", FLOWS)
 def test_the_edge_may_die_at_any_moment(flow: str, over: str, rings_on: bool) -> None:

@@ -188,9 +188,7 @@ impl Gate<'_> {
     }
 
     fn options(&self, question: &Question<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> Verdict {
-        let scheme = question.uri.split(|&byte| byte == b':').next().unwrap_or_default();
         match self.draining {
-            _ if !known_scheme(scheme) => self.refuse(question, source, "416 Unsupported URI Scheme", b"", out), // RFC 3261 8.2.2.1
             true => self.later(question, source, out),
             false => self.refuse(question, source, "200 OK", OPTIONS_HEADERS, out),
         }
@@ -255,11 +253,6 @@ impl Challenger<'_> {
             Nonce::Foreign => 2,
         })
     }
-}
-
-/// Schemes that a Request-URI of ours may have (RFC 3261 19.1, RFC 3966, RFC 5031).
-fn known_scheme(scheme: &[u8]) -> bool {
-    [&b"sip"[..], b"sips", b"tel", b"urn"].iter().any(|known| known.eq_ignore_ascii_case(scheme))
 }
 
 #[cfg(test)]
