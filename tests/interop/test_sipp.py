@@ -22,7 +22,9 @@ from tandem.testing.sipp import Phone, ended
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")]
 FILES = Path(__file__).parent / "sipp"
-RING_SECONDS = 3  # bob's; then nobody has answered
+RING_SECONDS = (
+    3  # bob's; then nobody has answered. Where processes die, carol is called, who rings longer
+)
 STAY_SECONDS = 15  # a phone on TCP keeps its connection as long as its scenario
 LOST_PERCENT = "10"  # of what a phone sends and hears over UDP
 Hand = Callable[..., Phone]
@@ -151,10 +153,10 @@ def test_a_redirected_call_reaches_whom_the_callee_names(machine: Machine, phone
 
 def test_calls_go_through_with_packets_lost(machine: Machine, phone: Hand) -> None:
     before, calls = len(cdrs(machine)), 6
-    alice, bob = phone("alice"), phone("bob")
+    alice, carol = phone("alice"), phone("carol")
     lossy = ("-lost", LOST_PERCENT, "-r", "2", "-recv_timeout", "30000")
-    rung = ready(machine, bob, "answer", "-lost", LOST_PERCENT, times=calls)
-    ended(alice.start(text("call"), "bob", 80, *lossy, times=calls), 90)
+    rung = ready(machine, carol, "answer", "-lost", LOST_PERCENT, times=calls)
+    ended(alice.start(text("call"), "carol", 80, *lossy, times=calls), 90)
     ended(rung, 60)
     assert {200} == {cdr.status for cdr in billed(machine, before, calls)}
 
@@ -165,9 +167,9 @@ def test_kill_9_in_the_middle_of_calls_loses_none(
     machine: Machine, phone: Hand, role: str, transport: str
 ) -> None:
     before, calls = len(cdrs(machine)), 20
-    alice, bob = phone("alice", transport), phone("bob")
-    rung = ready(machine, bob, "answer", times=calls)
-    calling = alice.start(text("long_call"), "bob", 60, "-r", "4", times=calls)
+    alice, carol = phone("alice", transport), phone("carol")
+    rung = ready(machine, carol, "answer", times=calls)
+    calling = alice.start(text("long_call"), "carol", 60, "-r", "4", times=calls)
     live = lambda: machine.ask("stats")["gauges"]["calls"]  # noqa: E731
     for share in (2, calls // 2, calls):  # among the first, in the middle, when all talk
         machine.until(lambda least=share: live() >= least, f"{share} calls", 20)
