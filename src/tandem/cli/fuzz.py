@@ -23,12 +23,16 @@ def fuzz(target: str = "all", *, seconds: int = 60) -> int:
     seconds: how long each target runs, at least 1.
     """
     home = checkout()
-    names = sorted(path.stem for path in (home / "crates/fuzz/fuzz_targets").glob("*.rs"))
+    names = target_names(home)
     if target != "all" and target not in names:
         raise BadConfig(f"target: there is no {target!r}; there are: all, {', '.join(names)}")
     if seconds < 1:
         raise BadConfig(f"--seconds: {seconds} is below 1")
     return run_targets(home, names if target == "all" else [target], seconds)
+
+
+def target_names(home: Path) -> list[str]:
+    return sorted(path.stem for path in (home / "crates/fuzz/fuzz_targets").glob("*.rs"))
 
 
 def run_targets(home: Path, names: list[str], seconds: int) -> int:

@@ -8,10 +8,12 @@ import time
 import tomllib
 from pathlib import Path
 
+from tandem.cli.fuzz import run_targets, target_names
 from tandem.cli.steps import Done, Step, checkout, python, run
 
 FLOOR = "tests/coverage.toml"
 COVERAGE_DIRECTORY = "target/coverage"  # instrumented builds stay apart from the others
+NIGHTLY_FUZZ_SECONDS = 600  # of each target
 CRATES = (
     "--workspace",
     "--exclude",
@@ -20,14 +22,17 @@ CRATES = (
 )  # tandem-py needs a Python to link to
 
 
-def test(*arguments: str) -> int:
+def test(*arguments: str, nightly: bool = False) -> int:  # noqa: PT028: a command, no test
     """Run everything. Arguments go to pytest: `./tandem test tests/unit -k ladder` runs only these.
 
     Parameters
     ----------
     arguments: for pytest; with any of them Rust's tests and the coverage floor are left out.
+    nightly: what takes minutes instead: 10,000 seeds, every pair of crash points, each fuzz target for ten minutes.
     """
     home = checkout()
+    if nightly:
+        return _nightly(home)
     if arguments:
         return run(Step("pytest", python("-m", "pytest", *arguments)), quiet=False).status
     began = time.monotonic()
@@ -50,6 +55,16 @@ def test(*arguments: str) -> int:
         f"{'FAILED: ' + '; '.join(failed) if failed else 'passed'} in {time.monotonic() - began:.0f} s"
     )
     return 1 if failed else 0
+
+
+def _nightly(home: Path) -> int:
+    steps = python("-m", "pytest", "-q", "-m", "nightly", "--timeout=3600")
+    pytest = run(Step("nightly tests (pytest)", steps), quiet=False)
+    fuzzed = run_targets(home, target_names(home), NIGHTLY_FUZZ_SECONDS)
+    print("\n--- closing lines")
+    print("pytest ", _last_line(pytest.output))
+    print("fuzz   ", "something was found" if fuzzed else "nothing was found")
+    return 1 if pytest.status or fuzzed else 0
 
 
 def _cargo(home: Path) -> Step:
