@@ -22,7 +22,7 @@ CRATES = (
 )  # tandem-py needs a Python to link to
 
 
-def test(*arguments: str, nightly: bool = False) -> int:  # noqa: PT028: a command, no test
+def test(*arguments: str, nightly: bool = False) -> int:  # noqa: PT028 (a command, no test)
     """Run everything. Arguments go to pytest: `./tandem test tests/unit -k ladder` runs only these.
 
     Parameters
