@@ -64,3 +64,11 @@ def flows_of(call: Call) -> set[tuple[int, int]]:
     if call.state == SETUP and server is not None and server.flow.connection:
         now.add((server.flow.edge, server.flow.connection))
     return now
+
+
+def unwatch(flows: dict[tuple[int, int], set[str]], flow: tuple[int, int], key: str) -> None:
+    """A call waits no longer for anything on this connection."""
+    if flow in flows:
+        flows[flow].discard(key)
+        if not flows[flow]:
+            del flows[flow]

@@ -68,6 +68,7 @@ class Shell:
         self.timers: list[tuple[int, str]] = []  # may hold times that are no longer wanted
         # calls by the connections on which something is open
         self.flows: dict[tuple[int, int], set[str]] = {}
+        self.lives: dict[int, tuple[int, int]] = {}  # by edge: incarnation, since when
         self.active: set[str] = set()  # calls that have not ended
         self.usage: dict[str, set[str]] = {}  # calls by limit name
         # INVITEs being set up: for merged requests
@@ -98,6 +99,7 @@ class Shell:
 
     def dead_flows(self, edge: EdgeUp) -> None:
         """Connections of an edge's earlier lives: their numbers are below its incarnation."""
+        self.lives[edge.edge] = (edge.incarnation, edge.at)
         for number, connection in [flow for flow in self.flows if flow[0] == edge.edge]:
             if connection < edge.incarnation:
                 self.flow_gone(edge.at, number, connection)
@@ -349,13 +351,12 @@ class Shell:
         """Knows which calls wait for something on which connection."""
         now = rows.flows_of(call)
         for flow in live.flows - now:
-            if flow in self.flows:
-                self.flows[flow].discard(key)
-                if not self.flows[flow]:
-                    del self.flows[flow]
-        for flow in now - live.flows:
+            rows.unwatch(self.flows, flow, key)
+        new, live.flows = now - live.flows, now
+        for flow in new:
             self.flows.setdefault(flow, set()).add(key)
-        live.flows = now
+            if flow[1] < self.lives.get(flow[0], (0, 0))[0]:  # its edge died in the same moment
+                self.flow_gone(self.lives[flow[0]][1], *flow)
 
     def forget_setup(self, call: Call) -> None:
         if (key := rows.setup_of(call)) is not None:

@@ -1,0 +1,16 @@
+"""An edge that dies in the very moment in which an INVITE is decided: its caller is gone before the call is known to wait for it."""
+
+import pytest
+
+from tandem.testing.sim.faults import Faults
+from tandem.testing.sim.oracle import wrong
+from tandem.testing.sim.phone import TCP, UDP
+from tandem.testing.sim.scenario import play
+
+
+@pytest.mark.parametrize("callee", [UDP, TCP])
+def test_a_caller_lost_while_its_invite_is_saved_leaves_nobody_ringing(callee: int) -> None:
+    for step in range(60):
+        second = 1.0 + step * 0.0001
+        world = play("no answer", Faults(edge_kills=(second,)), alice=TCP, bob=callee)
+        assert [] == wrong(world), second
