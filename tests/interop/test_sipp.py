@@ -151,6 +151,7 @@ def test_a_redirected_call_reaches_whom_the_callee_names(machine: Machine, phone
     assert (200, "carol") == (cdr.status, cdr.answered_by.partition("@")[0])
 
 
+@pytest.mark.nightly  # SIPp counts on its clock: a machine that others use breaks it
 def test_calls_go_through_with_packets_lost(machine: Machine, phone: Hand) -> None:
     before, calls = len(cdrs(machine)), 6
     alice, carol = phone("alice"), phone("carol")
@@ -161,6 +162,7 @@ def test_calls_go_through_with_packets_lost(machine: Machine, phone: Hand) -> No
     assert {200} == {cdr.status for cdr in billed(machine, before, calls)}
 
 
+@pytest.mark.nightly  # the same
 @pytest.mark.parametrize("role", ["node", "edge"])
 @pytest.mark.parametrize("transport", ["udp"])
 def test_kill_9_in_the_middle_of_calls_loses_none(
