@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ RING_SECONDS = (
     3  # bob's; then nobody has answered. Where processes die, carol is called, who rings longer
 )
 STAY_SECONDS = 15  # a phone on TCP keeps its connection as long as its scenario
+SETTLED_SECONDS = 0.5
 LOST_PERCENT = "10"  # of what a phone sends and hears over UDP
 Hand = Callable[..., Phone]
 
@@ -67,9 +69,21 @@ def phone(machine: Machine) -> Iterator[Hand]:
 
     yield new
     for each in made:
+        settled(machine, each)
         each.close()
         with contextlib.suppress(Problem):  # who only called was never registered
             machine.ask("registrations.drop", aor=f"{each.name}@{each.domain}")
+
+
+def settled(machine: Machine, phone: Phone) -> None:
+    """Until it has heard all that is for it: its successor would be given what is left (it has no +sip.instance)."""
+    for process in phone.running:
+        if process.poll() is None:
+            told: Path = process.directory / "messages"  # type: ignore[attr-defined]
+            machine.until(
+                lambda file=told: time.time() - file.stat().st_mtime > SETTLED_SECONDS,  # type: ignore[misc]
+                f"{phone.name} hears nothing more",
+            )
 
 
 def ready(machine: Machine, callee: Phone, scenario: str, *more: str, number: str = "", times: int = 1) -> subprocess.Popen[bytes]:  # fmt: skip

@@ -5,6 +5,7 @@ SIPp 3.6 knows Digest with MD5 only: the machine under test must offer nothing e
 
 import subprocess
 import tempfile
+import uuid
 from pathlib import Path
 
 HEAD = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<scenario name="phone">\n'
@@ -17,7 +18,7 @@ From: <sip:[service]@[domain]>;tag=[call_number]
 To: <sip:[service]@[domain]>
 Call-ID: [call_id]
 CSeq: CSEQ REGISTER
-Contact: <sip:[service]@[local_ip]:[local_port];transport=[transport]>
+Contact: <sip:[service]@[local_ip]:[local_port];transport=[transport]>;+sip.instance="<urn:uuid:[instance]>"
 Max-Forwards: 70
 Expires: 600
 AUTHUser-Agent: a SIPp that says enough about itself for its challenge to be no longer than the question over UDP
@@ -170,6 +171,8 @@ class Phone:
     ) -> None:
         self.name, self.password, self.host, self.port = name, password, host, port
         self.edge, self.domain, self.transport = edge, domain, transport
+        # RFC 5626 4.1: without it all phones of a user look like one that comes back
+        self.instance = uuid.uuid4()
         self.running: list[subprocess.Popen[bytes]] = []
 
     def start(
@@ -184,7 +187,7 @@ class Phone:
         )
         command = [
             "sipp", self.edge, "-sf", "phone.xml", "-i", self.host, "-p", str(self.port), "-m", str(times), "-s", self.name, "-nostdin",
-            "-key", "domain", self.domain, "-key", "number", number or "nobody", "-timeout", str(seconds), "-timeout_error",
+            "-key", "domain", self.domain, "-key", "number", number or "nobody", "-key", "instance", str(self.instance), "-timeout", str(seconds), "-timeout_error",
             "-trace_err", "-error_file", "errors", "-trace_msg", "-message_file", "messages",
             "-au", self.name, "-ap", self.password, "-t", "t1" if self.transport == "tcp" else "u1", *more,
         ]  # fmt: skip
