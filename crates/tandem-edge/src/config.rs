@@ -85,8 +85,9 @@ impl Default for TlsFiles {
 pub struct Config {
     /// This edge's number towards owners.
     pub edge: u16,
-    /// Path of the owner's Unix socket.
-    pub link: PathBuf,
+    /// Path of the owner's Unix socket; without one there is no call node of ours behind this edge.
+    #[serde(default)]
+    pub link: Option<PathBuf>,
     /// Path of `keys.json`.
     pub keys: PathBuf,
     /// Where the last policy is kept, so that a restarted edge serves at once; by default `edge-policy.json` beside the keys.

@@ -89,7 +89,7 @@ impl Edge {
             sockets: Vec::new(),
             locals: Locals::default(),
             connections: Connections::after(at),
-            link: Link::new(&config.link),
+            link: Link::new(config.link.as_deref()),
             link_writes: false,
             // Above all numbers of earlier incarnations, as the keeper asks.
             keeper: Keeper::new(at),

@@ -21,7 +21,7 @@ const IDLE_BYTES: usize = 4 << 20;
 
 /// A connection to the owner, or the wait for one.
 pub struct Link {
-    path: PathBuf,
+    path: Option<PathBuf>,
     stream: Option<UnixStream>,
     retry_at: u64,
     wait: u64,
@@ -44,10 +44,10 @@ pub enum Heard {
 }
 
 impl Link {
-    /// A link to the owner that listens at `path`.
-    pub fn new(path: &Path) -> Self {
+    /// A link to the owner that listens at `path`; without one there is nobody to link to, ever.
+    pub fn new(path: Option<&Path>) -> Self {
         Link {
-            path: path.into(),
+            path: path.map(Path::to_path_buf),
             stream: None,
             retry_at: 0,
             wait: RETRY_FIRST_US,
@@ -64,7 +64,8 @@ impl Link {
         if self.stream.is_some() || now < self.retry_at {
             return None;
         }
-        match socket::connect_unix(&self.path).map(UnixStream::from) {
+        let path = self.path.as_deref()?;
+        match socket::connect_unix(path).map(UnixStream::from) {
             Ok(stream) => {
                 let fd = stream.as_raw_fd();
                 self.stream = Some(stream);
@@ -85,9 +86,14 @@ impl Link {
         self.wait = RETRY_FIRST_US;
     }
 
-    /// When to call `connect` next; `None` while connected.
+    /// When to call `connect` next; `None` while connected, and for ever without an owner.
     pub fn retry_at(&self) -> Option<u64> {
-        self.stream.is_none().then_some(self.retry_at)
+        (self.stream.is_none() && self.named()).then_some(self.retry_at)
+    }
+
+    /// Whether there is an owner to link to.
+    pub fn named(&self) -> bool {
+        self.path.is_some()
     }
 
     /// Whether there is a connection.

@@ -267,6 +267,9 @@ impl Edge {
     }
 
     fn hand_up(&mut self, source: &Source<'_>, shard: u16, message: &[u8]) {
+        if !self.link.named() {
+            return self.counters.refuse("no_owner"); // nobody will ever take it: nothing is kept
+        }
         let sip = SipUp {
             seq: 0,
             shard,
