@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tandem.cluster.processes import CHILDREN
+from tandem.cluster.product import Product
 from tandem.cluster.supervisor import Supervisor
 from tandem.config import load
 
@@ -14,6 +15,6 @@ if __name__ == "__main__":
     file = Path(os.environ["TANDEM_CONFIG"])
     config = load(file)
     commands = {name: [sys.executable, "-c", CHILD] for name in CHILDREN}
-    supervisor = Supervisor(config, file, sys.stderr, commands)
+    supervisor = Supervisor(Product(config, file, commands), sys.stderr)
     supervisor.open()
     sys.exit(supervisor.run())

@@ -24,7 +24,7 @@ HINTS = {
 SYS_PIDFD_GETFD = 438  # the same number on every architecture
 
 
-def open_listen(listen: Listen, field: str) -> socket.socket:
+def open_listen(listen: Listen, field: str, *, shared: bool = False) -> socket.socket:
     """A bound (and for streams listening) socket; raises BadConfig that names the field and the cause."""
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     kind = socket.SOCK_DGRAM if listen.transport == "udp" else socket.SOCK_STREAM
@@ -36,6 +36,8 @@ def open_listen(listen: Listen, field: str) -> socket.socket:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_BUFFER_BYTES)
+        if shared:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         opened.bind((listen.host, listen.port))
         if kind == socket.SOCK_STREAM:
             opened.listen(BACKLOG)
@@ -45,6 +47,13 @@ def open_listen(listen: Listen, field: str) -> socket.socket:
         hint = HINTS.get(error.errno or 0, "")
         raise BadConfig(f"{field}: {listen}: {error.strerror}{hint}") from error
     return opened
+
+
+def open_shared(listen: Listen, field: str, *, first: bool) -> socket.socket:
+    """One of several sockets on one address (SO_REUSEPORT). The first of them refuses an address that another program has."""
+    if first and listen.port:
+        open_listen(listen, field).close()
+    return open_listen(listen, field, shared=True)
 
 
 def open_unix(path: Path) -> socket.socket:

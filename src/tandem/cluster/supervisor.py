@@ -1,4 +1,4 @@
-"""Tandem's first process: holds the listening sockets and keeps edge, node and web alive. It knows nothing of SIP or calls.
+"""The first process: holds the listening sockets and keeps the children of a house alive. It knows nothing of SIP or calls.
 
 A dead child is started again at once. When the supervisor itself is killed its children go on; the next supervisor
 adopts them and takes the sockets back from them. docs/concepts/processes.md has the contract with the children.
@@ -15,82 +15,41 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
 from tandem.cluster import sockets
+from tandem.cluster.house import House, Wanted
 from tandem.cluster.processes import (
-    CHILDREN,
     Child,
     Process,
     State,
     alive,
     read_state,
     start_ticks,
+    state_path,
     this_process,
     write_state,
 )
-from tandem.config import BadConfig, Config, Listen, load
+from tandem.cluster.running import Running, reason
+from tandem.config import BadConfig, Listen
 
-BURST_DEATHS = 5  # so many deaths ...
-BURST_SECONDS = 10.0  # ... in so long: the next start waits
-BACKOFF_SECONDS = 1.0  # doubles with each further death
-BACKOFF_MAX_SECONDS = 30.0
 STOP_SECONDS = 10.0  # from SIGTERM to SIGKILL
 LOG_BYTES = 16 * 1024 * 1024  # per log file; one older file is kept
 HOUSEKEEPING_SECONDS = 30.0
-COMMANDS = {name: [sys.executable, "-P", "-m", f"tandem.{name}"] for name in CHILDREN}
-
-
-class Running:
-    """One child: its process, and when it died lately."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.process: Process | None = None
-        self.last_process = Process(0, 0)
-        self.popen: subprocess.Popen[bytes] | None = (
-            None  # None: adopted, so its exit status is its new parent's
-        )
-        self.pidfd = -1
-        self.started_at = 0.0
-        self.starts = 0
-        self.fds: dict[str, int] = {}
-        self.last_death = ""
-        self.died_at = 0.0  # time.time
-        self.deaths: deque[float] = deque(maxlen=BURST_DEATHS)
-        self.backoff = BACKOFF_SECONDS
-        self.start_at = 0.0  # monotonic; when it waits for its next start
-        self.kill_at = 0.0  # monotonic; after SIGTERM
-        self.wanted = True
-
-    def delay(self, now: float) -> float:
-        """Seconds to wait before the next start; `now` is the death's monotonic time."""
-        self.deaths.append(now)
-        if len(self.deaths) < BURST_DEATHS or now - self.deaths[0] > BURST_SECONDS:
-            self.backoff = BACKOFF_SECONDS
-            return 0.0
-        wait, self.backoff = self.backoff, min(self.backoff * 2, BACKOFF_MAX_SECONDS)
-        return wait
 
 
 class Supervisor:
     """The whole loop; `run()` returns the exit status."""
 
-    def __init__(
-        self, config: Config, config_file: Path, log: IO[str], commands: dict[str, list[str]]
-    ) -> None:
-        self.config = config
-        self.config_file = config_file
+    def __init__(self, house: House, log: IO[str]) -> None:
+        self.house = house
         self.log_file = log
-        self.commands = commands
         self.me = this_process()
         self.started_at = time.time()
-        self.children = {name: Running(name) for name in CHILDREN}
-        self.sockets: dict[str, socket.socket] = {}  # "udp:0.0.0.0:5060", "link", "http"
+        self.children = {name: Running(name) for name in house.names}
+        self.sockets: dict[str, socket.socket] = {}  # by the keys of house.wanted
         self.selector = selectors.DefaultSelector()
         self.stopping = False
 
@@ -98,43 +57,46 @@ class Supervisor:
 
     def open(self) -> None:
         """Adopts what lives, opens what is missing; raises BadConfig."""
-        for directory in (self.config.data, self.config.run, self.config.log_dir):
+        for directory in (self.house.data, self.house.run, self.house.log_dir):
             directory.mkdir(parents=True, exist_ok=True)
         self._lock()
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        old = read_state(self.config.run)
+        old = read_state(self.house.run)
         if old is not None:
             self._adopt(old)
         self._open_sockets()
 
     def _lock(self) -> None:
-        self.lock = (self.config.run / "supervisor.lock").open("w")
+        self.lock = (self.house.run / "supervisor.lock").open("w")
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadConfig(f"node.data: another Tandem runs on {self.config.data}") from None
+            raise BadConfig(f"node.data: another Tandem runs on {self.house.data}") from None
 
     def _adopt(self, old: State) -> None:
         for name, child in old.children.items():
             running = self.children.get(name)
-            if running is None or not alive(child.process):
+            if not alive(child.process):
                 continue
             for key, fd in child.fds.items():
-                found = sockets.take_back(child.process.pid, fd, self._expected(key))
+                wanted = self.house.wanted.get(key)
+                if wanted is None:
+                    continue
+                found = sockets.take_back(child.process.pid, fd, wanted.at)
                 if found is not None:
                     self.sockets[key] = found
-            if set(child.fds) == set(self._keys(name)) and set(child.fds) <= set(self.sockets):
+            keys = set(self.house.keys(name)) if running is not None else None
+            if running is not None and set(child.fds) == keys and keys <= set(self.sockets):
                 running.process, running.fds = child.process, child.fds
                 running.started_at, running.starts = child.started_at, child.starts
                 running.last_death = child.last_death
                 self.log("child adopted", child=name, pid=child.process.pid)
+                self._watch(running)
             else:
                 # its sockets are not what the configuration asks for, or we may not take them: replace it
                 self.log("child not adopted", child=name, pid=child.process.pid)
                 self._end(child.process)
-            if running.process:
-                self._watch(running)
 
     def _end(self, process: Process) -> None:
         deadline = time.monotonic() + STOP_SECONDS
@@ -144,31 +106,25 @@ class Supervisor:
                 os.kill(process.pid, signal.SIGKILL)
             time.sleep(0.01)
 
-    def _keys(self, name: str) -> tuple[str, ...]:
-        match name:
-            case "edge":
-                return self.config.sip.listen
-            case "node":
-                return ("link",)
-            case _:
-                return ("http",)
-
-    def _expected(self, key: str) -> Listen | Path:
-        if key == "link":
-            return self.config.link_socket
-        if key == "http":
-            return self.config.http_listen
-        named = dict(zip(self.config.sip.listen, self.config.listens, strict=True))
-        return named.get(key, Listen("", "", 0))  # no longer configured: matches nothing
-
     def _open_sockets(self) -> None:
-        for key, listen in zip(self.config.sip.listen, self.config.listens, strict=True):
-            if key not in self.sockets:
-                self.sockets[key] = sockets.open_listen(listen, "sip.listen")
-        if "http" not in self.sockets:
-            self.sockets["http"] = sockets.open_listen(self.config.http_listen, "http.listen")
-        if "link" not in self.sockets:
-            self.sockets["link"] = sockets.open_unix(self.config.link_socket)
+        for key, wanted in self.house.wanted.items():
+            if key in self.sockets:
+                continue
+            if isinstance(wanted.at, Path):
+                self.sockets[key] = sockets.open_unix(wanted.at)
+            elif not wanted.group:
+                self.sockets[key] = sockets.open_listen(wanted.at, wanted.field)
+            else:
+                at, first = self._shared(wanted, wanted.at)
+                self.sockets[key] = sockets.open_shared(at, wanted.field, first=first)
+
+    def _shared(self, wanted: Wanted, at: Listen) -> tuple[Listen, bool]:
+        """The address that the others of its group have; and whether it is the group's first."""
+        for key, held in self.sockets.items():
+            other = self.house.wanted.get(key)
+            if other is not None and other.group == wanted.group:
+                return sockets.bound(held, at), False
+        return at, True
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -180,9 +136,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: None)
         self.selector.register(wake_in, selectors.EVENT_READ, None)
-        for name in CHILDREN:
-            if self.children[name].process is None:
-                self._start(self.children[name])
+        for child in self.children.values():
+            if child.process is None:
+                self._start(child)
         self._save()
         while not (self.stopping and all(c.process is None for c in self.children.values())):
             for key, _ in self.selector.select(self._timeout()):
@@ -192,8 +148,10 @@ class Supervisor:
                     self._died(key.data)
             self._due()
         self.log("supervisor stopped")
-        for path in (self.config.link_socket, self.config.run / "supervisor.json"):
-            path.unlink(missing_ok=True)
+        for wanted in self.house.wanted.values():
+            if isinstance(wanted.at, Path):
+                wanted.at.unlink(missing_ok=True)
+        state_path(self.house.run).unlink(missing_ok=True)
         return 0
 
     def _timeout(self) -> float:
@@ -212,7 +170,7 @@ class Supervisor:
                 child.start_at = 0.0
                 self._start(child)
                 self._save()
-        rotate(self.config.log_dir)
+        rotate(self.house.log_dir)
 
     def _signals(self, received: bytes) -> None:
         if signal.SIGTERM in received or signal.SIGINT in received:
@@ -223,9 +181,10 @@ class Supervisor:
             self._reload()
 
     def _stop_next(self) -> None:
-        """Web and node first; the edge, which keeps frames for the node, when they are gone."""
-        others = [c for c in self.children.values() if c.name != "edge" and c.process]
-        for child in others or [c for c in self.children.values() if c.process]:
+        """The house's last ones when all others are gone."""
+        living = [c for c in self.children.values() if c.process]
+        others = [c for c in living if c.name not in self.house.last]
+        for child in others or living:
             if not child.kill_at:
                 self._stop(child)
 
@@ -239,52 +198,54 @@ class Supervisor:
 
     def _reload(self) -> None:
         """A child whose part of the configuration changed is restarted; unchanged sockets stay open."""
-        old = self.config
+        old = self.house
         try:
-            new = load(self.config_file)
-            if new.data != old.data:
-                raise BadConfig("node.data: cannot change while Tandem runs")
+            asked = old.reload()
         except BadConfig as error:
             self.log("configuration refused", why=str(error))
             return
-        gone = set(self.sockets) - {*new.sip.listen, "link", "http"}
-        if new.http != old.http:
-            gone.add("http")
+        new = asked.house
+        gone = {key for key in self.sockets if new.wanted.get(key) != old.wanted.get(key)}
         kept = {key: self.sockets.pop(key) for key in gone}
-        self.config = new
+        self.house = new
         try:
             self._open_sockets()
         except BadConfig as error:
-            self.config = old
+            for key in set(self.sockets) - set(old.wanted):
+                self.sockets.pop(key).close()
+            self.house = old
             self.sockets = {**self.sockets, **kept}
             self.log("configuration refused", why=str(error))
             return
         for unused in kept.values():
             unused.close()
-        changed = {
-            "edge": (new.sip, new.limits, new.log) != (old.sip, old.limits, old.log),
-            "node": msgspec.structs.replace(new, http=old.http) != old,
-            "web": (new.http, new.log, new.node) != (old.http, old.log, old.node),
-        }
-        self.log("configuration read again", restarts=",".join(n for n, c in changed.items() if c))
-        for name, is_changed in changed.items():
-            if is_changed and self.children[name].process:
-                self._stop(self.children[name])
+        self.log("configuration read again", restarts=",".join(sorted(asked.restart)))
+        self._move_to(set(new.names), asked.restart, asked.tell)
+
+    def _move_to(self, names: set[str], restart: frozenset[str], tell: frozenset[str]) -> None:
+        for name in names - set(self.children):
+            self.children[name] = Running(name)
+            self._start(self.children[name])
+        for name, child in list(self.children.items()):
+            child.wanted = name in names
+            if not child.wanted and not child.process:
+                del self.children[name]
+            elif child.process and (not child.wanted or name in restart):
+                self._stop(child)
+            elif child.process and name in tell:
+                self._kill(child, signal.SIGHUP)
+        self._save()
 
     # --- children ----------------------------------------------------------------------------------------------------
 
     def _start(self, child: Running) -> None:
-        child.fds = {key: self.sockets[key].fileno() for key in self._keys(child.name)}
-        environ = dict(os.environ, TANDEM_CONFIG=str(self.config_file))
-        if child.name == "edge":
-            environ["TANDEM_EDGE"] = json.dumps(self._edge())
-        else:
-            environ["TANDEM_FDS"] = json.dumps(child.fds)
+        child.fds = {key: self.sockets[key].fileno() for key in self.house.keys(child.name)}
+        environ = {**os.environ, **self.house.environ(child.name, self.sockets)}
         if child.died_at:  # for the story of the calls that it takes over
             environ["TANDEM_DIED"] = json.dumps({"at": child.died_at, "why": child.last_death})
-        with open(self.config.log_dir / f"{child.name}.log", "ab") as log:
+        with open(self.house.log_dir / f"{child.name}.log", "ab") as log:
             child.popen = subprocess.Popen(
-                self.commands[child.name],
+                self.house.command(child.name),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -295,39 +256,6 @@ class Supervisor:
         child.started_at = time.time()
         child.starts += 1
         self._watch(child)
-
-    def _edge(self) -> dict[str, object]:
-        """What `python -m tandem.edge` needs: crates/tandem-edge/src/config.rs."""
-        config, listen = self.config, []
-        for key, configured in zip(config.sip.listen, config.listens, strict=True):
-            at = sockets.bound(self.sockets[key], configured)
-            one: dict[str, object] = {"transport": at.transport, "fd": self.sockets[key].fileno()}
-            if config.sip.advertised:  # else the edge names the address that the peer talks to
-                one["advertised"] = Listen(at.transport, config.sip.advertised, at.port).hostport
-            listen.append(one)
-        files = (config.sip.ca, config.sip.client_ca)
-        roots, trust = (str(config.path(text)) if text else "" for text in files)
-        has_tls = any(at.transport == "tls" for at in config.listens)
-        limits = msgspec.to_builtins(config.limits)
-        del limits["calls"]  # the node's
-        return {
-            "edge": config.node.id,
-            "link": str(config.link_socket),
-            "keys": str(config.keys),
-            "policy": str(config.data / "edge-policy.json"),
-            "ban_log": str(config.log_dir / "bans.log"),
-            "listen": listen,
-            "tls": {
-                "certificate": str(config.certificate) if has_tls else "",
-                "key": str(config.key) if has_tls else "",
-                "roots": roots,
-                "trust": trust,
-                "verify": config.sip.verify,
-            },
-            "limits": limits,
-            "default_domain": config.sip.default_domain,
-            "log_level": config.log.level,
-        }
 
     def _watch(self, child: Running) -> None:
         assert child.process
@@ -345,9 +273,13 @@ class Supervisor:
         child.process, child.popen, child.pidfd, child.kill_at = None, None, -1, 0.0
         child.last_death, child.died_at = why, time.time()
         lived = round(time.time() - child.started_at, 3)
-        if self.stopping:
+        if self.stopping or not child.wanted:
             self.log("child stopped", child=child.name, pid=pid, why=why)
-            self._stop_next()
+            if self.stopping:
+                self._stop_next()
+            else:
+                del self.children[child.name]
+                self._save()
             return
         wait = 0.0 if asked else child.delay(seen)
         if wait:
@@ -373,15 +305,17 @@ class Supervisor:
             c.name: Child(c.process or c.last_process, c.started_at, c.starts, c.fds, c.last_death)
             for c in self.children.values()
         }
-        listens = tuple(
-            str(sockets.bound(self.sockets[key], at))
-            for key, at in zip(self.config.sip.listen, self.config.listens, strict=True)
-        )
-        http = sockets.bound(self.sockets["http"], self.config.http_listen).hostport
+        listens = tuple(str(self._bound(key)) for key in self.house.listens)
+        http = self._bound(self.house.http).hostport if self.house.http else ""
         write_state(
-            self.config.run,
-            State(self.me, self.started_at, str(self.config_file), children, listens, http),
+            self.house.run,
+            State(self.me, self.started_at, str(self.house.file), children, listens, http),
         )
+
+    def _bound(self, key: str) -> Listen:
+        at = self.house.wanted[key].at
+        assert isinstance(at, Listen)
+        return sockets.bound(self.sockets[key], at)
 
     def log(self, sentence: str, **fields: object) -> None:
         now = time.time()
@@ -397,13 +331,6 @@ def _value(value: object) -> str:
     return repr(value) if isinstance(value, str) and (" " in value or not value) else str(value)
 
 
-def reason(status: int) -> str:
-    """Of a Popen return code."""
-    if status >= 0:
-        return f"exit {status}"
-    return f"signal {-status} ({signal.Signals(-status).name})"
-
-
 def rotate(directory: Path) -> None:
     """Children write to their files by O_APPEND: the file is copied and emptied, not moved."""
     for path in directory.glob("*.log"):
@@ -412,15 +339,14 @@ def rotate(directory: Path) -> None:
             os.truncate(path, 0)
 
 
-def main() -> int:
-    """`python -m tandem.cluster.supervisor [ready fd]`: tells the fd "ready" or the error, then stays."""
+def serve(house: Callable[[], House]) -> int:
+    """Supervises a house until SIGTERM. `[ready fd]` as an argument: tells it "ready" or the error."""
     told = os.fdopen(int(sys.argv[1]), "w") if len(sys.argv) > 1 else None
     try:
-        config_file = Path(os.environ["TANDEM_CONFIG"])
-        config = load(config_file)
-        config.log_dir.mkdir(parents=True, exist_ok=True)
-        log = (config.log_dir / "supervisor.log").open("a") if told else sys.stderr
-        supervisor = Supervisor(config, config_file, log, COMMANDS)
+        built = house()
+        built.log_dir.mkdir(parents=True, exist_ok=True)
+        log = (built.log_dir / "supervisor.log").open("a") if told else sys.stderr
+        supervisor = Supervisor(built, log)
         supervisor.open()
     except BadConfig as error:
         print(error, file=told or sys.stderr, flush=True)
@@ -430,6 +356,18 @@ def main() -> int:
         print("ready", file=told, flush=True)
         told.close()
     return supervisor.run()
+
+
+def main() -> int:
+    """`python -m tandem.cluster.supervisor [ready fd]`: the supervisor of `tandem up`."""
+    from tandem.cluster.product import Product
+    from tandem.config import load
+
+    def house() -> House:
+        file = Path(os.environ["TANDEM_CONFIG"])
+        return Product(load(file), file)
+
+    return serve(house)
 
 
 if __name__ == "__main__":
