@@ -24,6 +24,7 @@ pub mod nonce;
 pub mod nonces;
 pub mod owner;
 pub mod policy;
+pub mod pool;
 pub mod question;
 pub mod refusal;
 pub mod registrar;

@@ -1,0 +1,45 @@
+//! What is told about a member or a pool: to siblings, to the log, to whoever watches. It changes nothing by itself.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that became otherwise.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// The pool.
+    pub pool: Box<str>,
+    /// The member; empty: the pool as a whole.
+    pub member: Box<str>,
+    /// What it became.
+    pub became: Became,
+    /// The reason, for people.
+    pub why: Box<str>,
+}
+
+/// What a member or a pool became.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Became {
+    /// Probes say that it lives, or its calls do.
+    Up,
+    /// Probes say that it does not.
+    Down,
+    /// Its calls failed, or it said 503: not tried for this long, then by one call.
+    Grey {
+        /// Microseconds from now.
+        for_us: u64,
+    },
+    /// So much of the pool would be down that nobody is treated as down.
+    Panic,
+    /// The end of that.
+    Calm,
+    /// A new member.
+    Added,
+    /// Gone from the configuration.
+    Removed,
+    /// The operator wants it to take calls.
+    On,
+    /// The operator wants no new calls on it.
+    Draining,
+    /// The operator wants nothing sent to it.
+    Off,
+}
