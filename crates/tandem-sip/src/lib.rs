@@ -34,5 +34,6 @@ pub mod txn;
 pub mod uri;
 pub mod users;
 pub mod via;
+pub mod ws;
 
 pub use scan::{Params, Values};
