@@ -1,5 +1,6 @@
 //! The edge process: it holds sockets and connections, refuses what must not pass and hands the rest to owners. It decides about no call.
 
+mod accept;
 pub mod config;
 mod connection;
 mod connections;
