@@ -107,6 +107,15 @@ pub struct Config {
     /// The realm until an owner sends a policy.
     #[serde(default)]
     pub default_domain: String,
+    /// Path of the control socket; without one nobody asks.
+    #[serde(default)]
+    pub control: Option<PathBuf>,
+    /// Networks that are never limited nor banned, until an owner sends a policy.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Networks that are never heard, until an owner sends a policy.
+    #[serde(default)]
+    pub deny: Vec<String>,
     /// Read for the supervisor's sake; all lines of an edge are worth reading.
     #[serde(default)]
     pub log_level: String,

@@ -72,6 +72,18 @@ impl Connections {
         Some(connection)
     }
 
+    /// How many there are of each transport.
+    pub fn by_transport(&self) -> Vec<(Transport, u64)> {
+        let mut counts: Vec<(Transport, u64)> = Vec::new();
+        for connection in self.all.values() {
+            match counts.iter_mut().find(|(transport, _)| *transport == connection.transport) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((connection.transport, 1)),
+            }
+        }
+        counts
+    }
+
     /// The connection of a number.
     pub fn get(&mut self, flow: u64) -> Option<&mut Connection> {
         self.all.get_mut(&flow)

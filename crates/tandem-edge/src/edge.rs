@@ -3,6 +3,7 @@
 use crate::config::{Config, EdgeError};
 use crate::connection::READ_BYTES;
 use crate::connections::Connections;
+use crate::control::Control;
 use crate::counters::Counters;
 use crate::files;
 use crate::judge::Judge;
@@ -25,6 +26,8 @@ use tandem_sip::keeper::Keeper;
 pub(crate) const STOP: u64 = 0;
 pub(crate) const SIGNAL: u64 = 1;
 pub(crate) const LINK: u64 = 2;
+/// The control socket; its connections follow.
+pub(crate) const CONTROL: u64 = 9;
 pub(crate) const SOCKETS: u64 = 16;
 pub(crate) const FLOWS: u64 = 1024;
 
@@ -56,6 +59,7 @@ pub struct Edge {
     pub(crate) tls: Tls,
     pub(crate) counters: Counters,
     pub(crate) log: Log,
+    pub(crate) control: Option<Control>,
     pub(crate) incarnation: u64,
     /// Connections with something to write at the turn's end.
     pub(crate) dirty: Vec<u64>,
@@ -98,6 +102,7 @@ impl Edge {
             tls,
             counters: Counters::default(),
             log,
+            control: None,
             incarnation: at,
             dirty: Vec::new(),
             asleep: Vec::new(),
@@ -115,6 +120,7 @@ impl Edge {
             config,
         };
         edge.listen()?;
+        edge.open_control()?;
         Ok(edge)
     }
 
@@ -165,6 +171,7 @@ impl Edge {
     fn turn(&mut self, event: Ready) {
         match event.token {
             LINK => self.link_ready(event),
+            CONTROL..SOCKETS => self.control_ready(event),
             FLOWS.. => self.connection_ready(event),
             token => self.socket_ready((token - SOCKETS) as usize, event),
         }

@@ -27,7 +27,10 @@ pub fn policy(config: &Config, at: u64, log: &mut Log) -> (Policy, Trunks) {
         }
     }
     let domain = if config.default_domain.is_empty() { "localhost" } else { &config.default_domain };
-    let first = json!({"default_domain": domain, "domains": {domain: "default"}, "limits": config.limits});
+    let first = json!({
+        "default_domain": domain, "domains": {domain: "default"},
+        "limits": config.limits, "allow": config.allow, "deny": config.deny,
+    });
     let policy = match Policy::from_json(first.to_string().as_bytes()) {
         Ok(policy) => policy,
         Err(error) => {

@@ -1,13 +1,16 @@
 //! The edge process: it holds sockets and connections, refuses what must not pass and hands the rest to owners. It decides about no call.
 
 mod accept;
+mod asked;
 pub mod config;
 mod connection;
 mod connections;
+mod control;
 mod counters;
 mod down;
 mod edge;
 mod files;
+mod histogram;
 mod judge;
 mod keys;
 mod link;
@@ -23,6 +26,7 @@ mod verifiers;
 
 pub use config::{Config, EdgeError};
 pub use edge::Edge;
+pub use histogram::Histogram;
 
 /// Serves until SIGTERM or SIGINT of this thread. `json` is a [`Config`].
 ///

@@ -139,6 +139,16 @@ impl Abuse {
         }
     }
 
+    /// Ends a ban; false: there was none.
+    pub fn unban(&mut self, source: IpAddr, now_us: u64) -> bool {
+        let key = source_key(source);
+        let at = self.set_of(key, SOURCES_KNOWN);
+        let set = self.sources.get_mut(at..at + WAYS).unwrap_or_default();
+        let Some(entry) = set.iter_mut().find(|entry| entry.key == key && entry.banned_until_us > now_us) else { return false };
+        entry.banned_until_us = 0;
+        true
+    }
+
     /// Bans spoken since the start.
     pub fn bans(&self) -> u64 {
         self.bans

@@ -205,6 +205,11 @@ impl Policy {
         self.allow.find(source).is_some() || self.trunk_cidrs.find(source).is_some()
     }
 
+    /// Takes over the limits and the two lists of another policy; domains and trunks stay.
+    pub fn take_lists(&mut self, from: Policy) {
+        (self.limits, self.allow, self.deny) = (from.limits, from.allow, from.deny);
+    }
+
     fn known(&self, host: &[u8]) -> Option<&Domain> {
         let mut lower = [0; DOMAIN_CHARS];
         let lower = lower.get_mut(..host.len())?;
