@@ -1,0 +1,1 @@
+"""What the standalone edge decides about its configuration and its view. Pure."""

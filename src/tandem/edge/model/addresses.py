@@ -1,0 +1,103 @@
+"""Addresses as people write them in edge.toml: listening ones, members, networks. It looks no name up."""
+
+from ipaddress import ip_address, ip_network
+
+from msgspec import Struct
+
+from tandem.edge.model.tree import TRANSPORTS, ListenTable
+
+PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}  # RFC 3261 19.1.2, RFC 7118 8
+ADVERTISE = " advertise "
+
+
+class BadValue(Exception):
+    """A value that cannot be used, with its field: the text says the rule."""
+
+    def __init__(self, field: str, value: object, why: str) -> None:
+        super().__init__(f"{field}: {value!r}: {why}")
+        self.field, self.value, self.why = field, value, why
+
+
+class At(Struct, frozen=True):
+    """A listening address as the configuration means it."""
+
+    text: str  # as it is written, without what is advertised: how routes name it
+    transport: str
+    host: str  # without brackets
+    port: int
+    advertised: str = ""  # host:port, or ""
+
+
+def listening(written: str | ListenTable, field: str, host: str) -> At:
+    """`udp:0.0.0.0:5060`, also with `advertise host:port` behind it; `host` is advertised where nothing is said."""
+    if isinstance(written, ListenTable):
+        text, said, field = written.address, written.advertised, f"{field}.address"
+    else:
+        text, _, said = written.partition(ADVERTISE)
+    text, said = text.strip(), said.strip() or host
+    transport, _, rest = text.partition(":")
+    if transport not in TRANSPORTS:
+        raise BadValue(field, text, f"the transport must be one of {', '.join(TRANSPORTS)}")
+    ip, port = _hostport(rest, field, text, None)
+    if _is_name(ip):
+        raise BadValue(field, text, f"{ip!r} is not an IP address; write it like udp:0.0.0.0:5060")
+    return At(text, transport, ip, port, _advertised(said, port, field) if said else "")
+
+
+def member_address(text: str, transport: str, field: str) -> str:
+    """`address:port` with the transport's port where none is written."""
+    ip, port = _hostport(text, field, text, PORTS[transport])
+    if _is_name(ip):
+        raise BadValue(
+            field, text, "write an IP address, like 10.0.0.11:5060 or [2001:db8::1]:5060"
+        )
+    if port == 0:
+        raise BadValue(field, text, "the port must be a number from 1 to 65535")
+    return _joined(ip, port)
+
+
+def network(text: str, field: str) -> str:
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise BadValue(field, text, "write a network, like 192.0.2.0/24 or 2001:db8::/32") from None
+
+
+def _advertised(text: str, port: int, field: str) -> str:
+    host, port = _hostport(text, field, text, port)
+    return _joined(host, port)
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _hostport(text: str, field: str, whole: str, port: int | None) -> tuple[str, int]:
+    """Host without brackets, and port; `port` is the one of a text without any, None: it must have one."""
+    host, digits = text, ""
+    if text.startswith("["):
+        inner, bracket, rest = text[1:].partition("]")
+        if not bracket or not (rest == "" or rest.startswith(":")):
+            raise BadValue(
+                field, whole, "write an IPv6 address in brackets, like [2001:db8::1]:5060"
+            )
+        host, digits = inner, rest[1:]
+    elif text.count(":") == 1:
+        host, _, digits = text.partition(":")
+    elif text.count(":") > 1:
+        raise BadValue(field, whole, "write an IPv6 address in brackets, like [2001:db8::1]:5060")
+    if not host:
+        raise BadValue(field, whole, "the address is missing")
+    if not digits and port is None:
+        raise BadValue(field, whole, "the port is missing: write it like udp:0.0.0.0:5060")
+    if digits and not (digits.isascii() and digits.isdigit() and int(digits) <= 65_535):
+        raise BadValue(field, whole, "the port must be a number from 0 to 65535")
+    return host, int(digits) if digits else port or 0
+
+
+def _is_name(host: str) -> bool:
+    try:
+        ip_address(host)
+        return False
+    except ValueError:
+        return True
