@@ -1,4 +1,4 @@
-"""An edge that dies in the very moment in which an INVITE is decided: its caller is gone before the call is known to wait for it."""
+"""An edge that dies in the very moment in which an INVITE is decided, or its answer leaves: the caller does not hear it."""
 
 import pytest
 
@@ -13,4 +13,12 @@ def test_a_caller_lost_while_its_invite_is_saved_leaves_nobody_ringing(callee: i
     for step in range(60):
         second = 1.0 + step * 0.0001
         world = play("no answer", Faults(edge_kills=(second,)), alice=TCP, bob=callee)
+        assert [] == wrong(world), second
+
+
+@pytest.mark.parametrize("callee", [UDP, TCP])
+def test_an_answer_lost_with_the_callers_connection_leaves_nobody_talking(callee: int) -> None:
+    for step in range(60):
+        second = 4.015 + step * 0.0005
+        world = play("answered", Faults(edge_kills=(second,)), alice=TCP, bob=callee)
         assert [] == wrong(world), second

@@ -38,6 +38,8 @@ struct Server {
     state: State,
     invite: bool,
     silent: bool,
+    /// Its call knows that the connection is gone.
+    told: bool,
     due: u64,
     interval: u64,
     deadline: u64,
@@ -134,6 +136,7 @@ impl Servers {
             state: State::Received,
             invite,
             silent: false,
+            told: false,
             due: now + life,
             interval: 0,
             deadline: now + life,
@@ -153,7 +156,7 @@ impl Servers {
         let Some(row) = self.rows.get_mut(&handle) else { return };
         if matches!(row.state, State::Completed | State::Accepted) && is_next_stream(&row.flow, &response.flow) {
             // the same answer where the peer is now; the one before went into a dead connection
-            (row.flow, row.interval) = (response.flow, if row.state == State::Accepted { t.t1 } else { 0 });
+            (row.flow, row.told, row.interval) = (response.flow, false, if row.state == State::Accepted { t.t1 } else { 0 });
             row.due = if row.interval == 0 { row.deadline } else { earlier(now + row.interval, row.deadline) };
             sink.send(&row.flow, row.shard, handle, &row.bytes);
             self.timers.arm(row.due, handle);
@@ -252,10 +255,10 @@ impl Servers {
         self.timers.arm(row.due, handle);
     }
 
-    /// The edge could not send: repetition ends. The call to tell, once.
+    /// The edge could not send: repetition ends. The call to tell, once; that no ACK came either it is told at the time for that.
     pub fn fail(&mut self, handle: u64) -> Option<CallId> {
         let row = self.rows.get_mut(&handle)?;
-        let tell = !row.silent && row.state != State::Ended && !std::mem::replace(&mut row.silent, true);
+        let tell = !row.silent && row.state != State::Ended && !std::mem::replace(&mut row.told, true);
         row.interval = 0;
         row.due = row.deadline;
         self.timers.arm(row.due, handle);

@@ -199,13 +199,15 @@ fn an_heir_sends_nothing_for_what_was_acknowledged_or_is_too_old() {
 }
 
 #[test]
-fn a_gone_connection_is_told_once_and_ends_the_repeats() {
+fn a_gone_connection_is_told_once_and_ends_the_repeats_but_not_the_wait_for_the_ack() {
     let (mut servers, mut wire) = received(Transport::Tls, true);
     servers.respond(9, &response(200, true, Transport::Tls), START, &mut wire);
     assert_eq!(Some(NO_CALL), servers.fail(9));
     assert_eq!(None, servers.fail(9));
+    run(&mut servers, &mut wire, START + 31_999 * MS);
+    assert!(wire.late.is_empty());
     run(&mut servers, &mut wire, START + 40_000 * MS);
-    assert_eq!((1, 0, 0), (wire.sent.len(), wire.late.len(), servers.len()));
+    assert_eq!((1, vec![(9, true)], 0), (wire.sent.len(), wire.late, servers.len()));
 }
 
 #[test]
