@@ -1,10 +1,12 @@
 //! Connections that peers open: taken within limits, and watched. What they say is for `up`.
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Stage};
+use crate::cutter::Cutter;
 use crate::edge::{Edge, Socket, FLOWS, SOCKETS};
 use crate::sys::epoll::Interest;
 use crate::sys::socket;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use tandem_sip::frame::Transport;
 
@@ -13,6 +15,7 @@ const ACCEPTS: usize = 64;
 
 impl Edge {
     pub(crate) fn accept(&mut self, at: usize, fd: i32, transport: Transport) {
+        let secure = matches!(transport, Transport::Tls | Transport::Wss);
         for _ in 0..ACCEPTS {
             let (fd, remote) = match socket::accept(fd) {
                 Ok(accepted) => accepted,
@@ -26,24 +29,42 @@ impl Edge {
                 // Of a peer that has gone already.
                 Err(_) => continue,
             };
-            let (policy, source) = (&self.judge.policy, remote.ip());
-            let exempt = policy.exempts(source);
-            let barred = policy.denies(source) || self.judge.abuse.banned(source, self.at);
-            if barred || !self.connections.has_room(source, &policy.limits, exempt) {
+            let balancers = self.config.listen.get(at).map(|listen| &listen.proxy_protocol).filter(|nets| !nets.is_empty());
+            let (ip, prefaced) = (remote.ip(), balancers.is_some());
+            let welcome = match balancers {
+                Some(nets) => nets.contains(ip) && self.connections.has_room(ip, &self.judge.policy.limits, true),
+                None => self.admits(ip),
+            };
+            if !welcome {
                 self.counters.connections_refused += 1;
                 continue;
             }
-            let session = if transport == Transport::Tls { self.tls.accept() } else { None };
-            if transport == Transport::Tls && session.is_none() {
+            let session = if secure { self.tls.accept() } else { None };
+            if secure && session.is_none() {
                 continue;
             }
             let asked = socket::local_address(fd.as_raw_fd()).ok().map(|local| local.ip());
             let local = self.local_of(at, asked);
             let flow = self.connections.number();
+            let limits = self.judge.limits();
             let _ = socket::tune_stream(fd.as_raw_fd());
-            self.watch(Connection::new(flow, fd, transport, remote, local, false, session, self.judge.limits(), self.now));
+            let mut connection = Connection::new(flow, fd, transport, remote, local, false, session, limits, self.now);
+            if matches!(transport, Transport::Ws | Transport::Wss) {
+                connection.cutter = Cutter::web_socket(self.origins.clone(), limits);
+            }
+            if prefaced {
+                connection.stage = Stage::Prefaced;
+            }
+            self.watch(connection);
             self.counters.accepted += 1;
         }
+    }
+
+    /// Whether a source may connect: neither denied nor banned, and below its limit.
+    pub(crate) fn admits(&self, source: IpAddr) -> bool {
+        let policy = &self.judge.policy;
+        let barred = policy.denies(source) || self.judge.abuse.banned(source, self.at);
+        !barred && self.connections.has_room(source, &policy.limits, policy.exempts(source))
     }
 
     /// Stops or starts accepting on a listening socket.

@@ -1,5 +1,6 @@
 //! What the supervisor tells an edge at its start: addresses, files and the link. It is not policy, which the owner sends.
 
+use crate::nets::Nets;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::net::SocketAddr;
@@ -40,7 +41,7 @@ pub enum EdgeError {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
-    /// `udp`, `tcp` or `tls`.
+    /// `udp`, `tcp`, `tls`, `ws` or `wss`.
     #[serde(deserialize_with = "transport")]
     pub transport: Transport,
     /// A bound (and, for streams, listening) socket inherited from the supervisor.
@@ -52,6 +53,9 @@ pub struct Listen {
     /// What peers are told, `host:port`; by default the address that the peer asked.
     #[serde(default)]
     pub advertised: Option<String>,
+    /// Balancers in front of a stream address: each connection comes from one of them, and begins with a PROXY header.
+    #[serde(default)]
+    pub proxy_protocol: Nets,
 }
 
 /// Certificates and authorities; all are PEM files, an empty path is none.
@@ -101,6 +105,12 @@ pub struct Config {
     /// Certificates.
     #[serde(default)]
     pub tls: TlsFiles,
+    /// Networks in which peers are told the address that they asked, whatever is advertised.
+    #[serde(default)]
+    pub local_net: Nets,
+    /// Origins whose pages may open WebSockets, like `https://phone.example`; empty: any.
+    #[serde(default)]
+    pub ws_origins: Vec<String>,
     /// Limits of the policy (boundary.md, section 5) until an owner sends one.
     #[serde(default)]
     pub limits: Map<String, Value>,
@@ -126,7 +136,9 @@ fn transport<'a, D: Deserializer<'a>>(from: D) -> Result<Transport, D::Error> {
         "udp" => Ok(Transport::Udp),
         "tcp" => Ok(Transport::Tcp),
         "tls" => Ok(Transport::Tls),
-        other => Err(serde::de::Error::custom(format!("`transport` is `{other}`; udp, tcp and tls are known"))),
+        "ws" => Ok(Transport::Ws),
+        "wss" => Ok(Transport::Wss),
+        other => Err(serde::de::Error::custom(format!("`transport` is `{other}`; udp, tcp, tls, ws and wss are known"))),
     }
 }
 
@@ -151,14 +163,17 @@ impl Config {
             if listen.advertised.as_ref().is_some_and(|text| text.len() > ADVERTISED_BYTES) {
                 return Err(format!("`listen[{at}].advertised` has more than {ADVERTISED_BYTES} bytes"));
             }
+            if listen.transport == Transport::Udp && !listen.proxy_protocol.is_empty() {
+                return Err(format!("`listen[{at}].proxy_protocol` is for tcp, tls, ws and wss"));
+            }
         }
         let (certificate, key) = (named(&self.tls.certificate), named(&self.tls.key));
         if certificate.is_some() != key.is_some() {
             return Err("`tls.certificate` and `tls.key` go together".into());
         }
-        let serves_tls = self.listen.iter().any(|listen| listen.transport == Transport::Tls);
+        let serves_tls = self.listen.iter().any(|listen| matches!(listen.transport, Transport::Tls | Transport::Wss));
         if serves_tls && certificate.is_none() {
-            return Err("`tls.certificate` is missing and `listen` names tls".into());
+            return Err("`tls.certificate` is missing and `listen` names tls or wss".into());
         }
         Ok(())
     }
@@ -181,7 +196,10 @@ mod tests {
         for (listen, named) in [
             ("", "`listen`"),
             (r#"{"transport":"udp"}"#, "listen[0]"),
-            (r#"{"transport":"ws","bound":"[::]:5060"}"#, "`transport`"),
+            (r#"{"transport":"sctp","bound":"[::]:5060"}"#, "`transport`"),
+            (r#"{"transport":"wss","bound":"[::]:5060"}"#, "`tls.certificate`"),
+            (r#"{"transport":"udp","bound":"[::]:5060","proxy_protocol":["::1"]}"#, "listen[0].proxy_protocol"),
+            (r#"{"transport":"tcp","bound":"[::]:5060","proxy_protocol":["::1/129"]}"#, "::1/129"),
             (r#"{"transport":"tls","bound":"[::]:5060"}"#, "`tls.certificate`"),
             (r#"{"transport":"udp","bound":"host:5060"}"#, "socket address"),
         ] {

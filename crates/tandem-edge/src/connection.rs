@@ -1,5 +1,7 @@
 //! One stream connection: its bytes in, its bytes out, TLS between them when there is any. It decides nothing.
 
+use crate::cutter::Cutter;
+use crate::records::Records;
 use crate::sys::epoll::Interest;
 use crate::tls;
 use rustls::Connection as Session;
@@ -10,6 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use tandem_sip::frame::{Transport, Why};
 use tandem_sip::framing::Framer;
 use tandem_sip::limits::Limits;
+use tandem_sip::ws;
 
 /// Bytes read from one connection in one go.
 pub const READ_BYTES: usize = 64 * 1024;
@@ -45,6 +48,12 @@ pub enum End {
     Owner,
     /// Its source was banned.
     Banned,
+    /// A request that opens no WebSocket.
+    Upgrade,
+    /// WebSocket frames that break RFC 6455.
+    WebSocket,
+    /// No PROXY header, a wrong one, or none in time.
+    ProxyHeader,
 }
 
 impl End {
@@ -62,6 +71,9 @@ impl End {
             End::Route => "route",
             End::Owner => "owner",
             End::Banned => "banned",
+            End::Upgrade => "upgrade",
+            End::WebSocket => "websocket",
+            End::ProxyHeader => "proxy_header",
         }
     }
 
@@ -82,6 +94,8 @@ impl End {
 pub enum Stage {
     /// Our connect is under way.
     Connecting,
+    /// The header of the balancer before the peer is awaited.
+    Prefaced,
     /// The TLS handshake is under way.
     Handshaking,
     /// Messages flow.
@@ -92,7 +106,7 @@ pub enum Stage {
 pub struct Connection {
     /// Its number on the link.
     pub flow: u64,
-    /// TCP or TLS.
+    /// Anything but UDP.
     pub transport: Transport,
     /// The peer.
     pub remote: SocketAddr,
@@ -123,7 +137,12 @@ pub struct Connection {
     /// What epoll has been told.
     pub interest: Interest,
     /// Cuts what came into messages.
-    pub framer: Framer,
+    pub cutter: Cutter,
+    /// The balancer's header, as far as it came.
+    pub preface: Option<Vec<u8>>,
+    /// Messages go out in WebSocket frames.
+    pub framed: bool,
+    records: Records,
     stream: TcpStream,
     session: Option<Box<Session>>,
     output: Vec<u8>,
@@ -173,7 +192,10 @@ impl Connection {
             verified: true,
             trouble: None,
             interest: Interest::default(),
-            framer: Framer::new(limits),
+            cutter: Cutter::Sip(Framer::new(limits)),
+            preface: None,
+            framed: false,
+            records: Records::default(),
             stream: fd.into(),
             session,
             output: Vec::new(),
@@ -190,26 +212,36 @@ impl Connection {
         self.stream.as_raw_fd()
     }
 
-    /// The connect has succeeded.
-    pub fn connected(&mut self) {
+    /// The connect has succeeded, or the balancer's header came.
+    pub fn begin(&mut self) {
         self.stage = if self.session.is_some() { Stage::Handshaking } else { Stage::Open };
     }
 
-    /// Reads once and hands the bytes to `framer`; true when some came. `scratch` has READ_BYTES.
-    pub fn read(&mut self, scratch: &mut [u8], now: u64) -> Result<bool, End> {
+    /// Whether nothing that came waits for its rest.
+    pub fn is_whole(&self) -> bool {
+        self.records.whole() && self.cutter.is_whole()
+    }
+
+    /// Reads once; how many bytes came into `scratch`, which has READ_BYTES.
+    pub fn read_raw(&mut self, scratch: &mut [u8], now: u64) -> Result<usize, End> {
         let count = match self.stream.read(scratch) {
             Ok(0) => return Err(End::Peer),
             Ok(count) => count,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(0),
             Err(_) => return Err(End::Peer),
         };
         self.heard_at = now;
-        let bytes = scratch.get(..count).unwrap_or_default();
+        Ok(count)
+    }
+
+    /// Takes bytes as they came.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<(), End> {
         let Some(session) = &mut self.session else {
-            self.framer.push(bytes);
-            return Ok(true);
+            self.cutter.push(bytes);
+            return Ok(());
         };
-        let result = decrypt(session, bytes, &mut self.framer);
+        self.records.pass(bytes);
+        let result = decrypt(session, bytes, &mut self.cutter);
         if self.stage == Stage::Handshaking && !session.is_handshaking() {
             self.stage = Stage::Open;
             self.held = 0;
@@ -218,7 +250,7 @@ impl Connection {
         }
         self.encrypted();
         match result {
-            Ok(false) => Ok(true),
+            Ok(false) => Ok(()),
             Ok(true) => Err(End::Peer),
             Err(error) => {
                 self.trouble = Some(error.to_string());
@@ -231,6 +263,16 @@ impl Connection {
 
     /// Queues a message. A `cookie` of 0: nobody asks what became of it.
     pub fn queue(&mut self, bytes: &[u8], cookie: u64) -> Result<(), End> {
+        if !self.framed {
+            return self.queue_raw(bytes, cookie);
+        }
+        let mut framed = Vec::with_capacity(bytes.len() + 10);
+        ws::push_message(&mut framed, bytes);
+        self.queue_raw(&framed, cookie)
+    }
+
+    /// Queues bytes that are no message.
+    pub fn queue_raw(&mut self, bytes: &[u8], cookie: u64) -> Result<(), End> {
         if self.waiting() + bytes.len() > WRITE_QUEUE_BYTES || self.pending.len() >= WRITE_QUEUE_MESSAGES {
             return Err(End::WriteQueue);
         }
@@ -326,7 +368,7 @@ impl Connection {
 }
 
 // True: the peer has said goodbye.
-fn decrypt(session: &mut Session, mut bytes: &[u8], framer: &mut Framer) -> Result<bool, io::Error> {
+fn decrypt(session: &mut Session, mut bytes: &[u8], cutter: &mut Cutter) -> Result<bool, io::Error> {
     let mut room = [0; PLAIN_BYTES];
     while !bytes.is_empty() {
         if session.read_tls(&mut bytes)? == 0 {
@@ -335,7 +377,7 @@ fn decrypt(session: &mut Session, mut bytes: &[u8], framer: &mut Framer) -> Resu
         let mut left = session.process_new_packets().map_err(io::Error::other)?.plaintext_bytes_to_read();
         while left > 0 {
             let count = session.reader().read(&mut room)?;
-            framer.push(room.get(..count).unwrap_or_default());
+            cutter.push(room.get(..count).unwrap_or_default());
             left = left.saturating_sub(count.max(1));
         }
     }

@@ -15,6 +15,8 @@ pub const FIRST_MESSAGE_SECONDS: u64 = 10;
 /// The same for a peer that has proven itself: radio links stall.
 pub const PROVEN_MESSAGE_SECONDS: u64 = 32;
 
+/// Seconds within which a balancer's header must have come: it is the first that a balancer sends.
+pub const PREFACE_SECONDS: u64 = 3;
 /// Seconds that a connection stays, unread, for the answers to what came before bytes that are no SIP.
 pub const LAST_WORDS_SECONDS: u64 = 2;
 
@@ -131,6 +133,9 @@ fn overdue(connection: &Connection, idle_seconds: u64, now: u64) -> Option<End> 
     let patience = if connection.stage == Stage::Connecting { REACH_SECONDS } else { CONNECT_SECONDS };
     if connection.outgoing && connection.stage != Stage::Open && older(connection.opened_at, patience) {
         return Some(End::Timeout);
+    }
+    if connection.stage == Stage::Prefaced && older(connection.opened_at, PREFACE_SECONDS) {
+        return Some(End::ProxyHeader);
     }
     if let Some(until) = connection.last_words_until {
         return (now >= until).then_some(End::Framing);

@@ -40,12 +40,20 @@ counters! {
     received_tcp,
     /// Messages received over TLS.
     received_tls,
+    /// Messages received over WebSockets.
+    received_ws,
+    /// Messages received over WebSockets in TLS.
+    received_wss,
     /// Messages sent over UDP.
     sent_udp,
     /// Messages queued on TCP connections.
     sent_tcp,
     /// Messages queued on TLS connections.
     sent_tls,
+    /// Messages queued on WebSockets.
+    sent_ws,
+    /// Messages queued on WebSockets in TLS.
+    sent_wss,
     /// Messages handed to an owner.
     up,
     /// Frames that owners took.
@@ -93,8 +101,10 @@ impl Counters {
     pub fn received(&mut self, transport: Transport) {
         match transport {
             Transport::Udp => self.received_udp += 1,
-            Transport::Tls | Transport::Wss => self.received_tls += 1,
-            Transport::Tcp | Transport::Ws => self.received_tcp += 1,
+            Transport::Tcp => self.received_tcp += 1,
+            Transport::Tls => self.received_tls += 1,
+            Transport::Ws => self.received_ws += 1,
+            Transport::Wss => self.received_wss += 1,
         }
     }
 
@@ -102,8 +112,10 @@ impl Counters {
     pub fn sent(&mut self, transport: Transport) {
         match transport {
             Transport::Udp => self.sent_udp += 1,
-            Transport::Tls | Transport::Wss => self.sent_tls += 1,
-            Transport::Tcp | Transport::Ws => self.sent_tcp += 1,
+            Transport::Tcp => self.sent_tcp += 1,
+            Transport::Tls => self.sent_tls += 1,
+            Transport::Ws => self.sent_ws += 1,
+            Transport::Wss => self.sent_wss += 1,
         }
     }
 

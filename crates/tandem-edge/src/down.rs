@@ -162,7 +162,13 @@ impl Edge {
     /// Queues a message on a connection. One that does not read is closed.
     pub(crate) fn queue(&mut self, flow: u64, message: &[u8], cookie: u64) {
         let Some(connection) = self.connections.get(flow) else { return self.failed(cookie, Why::Flow) };
-        match connection.queue(message, cookie) {
+        let queued = connection.queue(message, cookie);
+        self.queued(flow, queued, cookie);
+    }
+
+    pub(crate) fn queued(&mut self, flow: u64, queued: Result<(), End>, cookie: u64) {
+        let Some(connection) = self.connections.get(flow) else { return };
+        match queued {
             Ok(()) => {
                 let transport = connection.transport;
                 self.counters.sent(transport);
@@ -213,7 +219,7 @@ impl Edge {
             return self.end(flow, end_of(&error));
         }
         let _ = socket::tune_stream(connection.fd());
-        connection.connected();
+        connection.begin();
         self.dirty.push(flow);
     }
 

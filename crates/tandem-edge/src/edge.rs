@@ -19,6 +19,7 @@ use crate::trunks::Trunks;
 use crate::udp::Udp;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tandem_sip::frame::Transport;
 use tandem_sip::keeper::Keeper;
@@ -57,6 +58,8 @@ pub struct Edge {
     pub(crate) judge: Judge,
     pub(crate) trunks: Trunks,
     pub(crate) tls: Tls,
+    /// Whose pages may open WebSockets; none: any.
+    pub(crate) origins: Arc<[String]>,
     pub(crate) counters: Counters,
     pub(crate) log: Log,
     pub(crate) control: Option<Control>,
@@ -100,6 +103,7 @@ impl Edge {
             judge: Judge::new(policy, keys),
             trunks,
             tls,
+            origins: config.ws_origins.clone().into(),
             counters: Counters::default(),
             log,
             control: None,

@@ -110,9 +110,10 @@ fn advertised(listen: &Listen, ip: IpAddr, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nets::Nets;
 
     fn listen() -> Listen {
-        Listen { transport: Transport::Udp, bound: None, fd: None, advertised: None }
+        Listen { transport: Transport::Udp, bound: None, fd: None, advertised: None, proxy_protocol: Nets::default() }
     }
 
     #[test]

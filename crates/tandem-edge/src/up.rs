@@ -2,6 +2,7 @@
 
 use crate::connection::{End, Stage};
 use crate::connections::LAST_WORDS_SECONDS;
+use crate::cutter::{Cut, Cutter};
 use crate::edge::{Edge, Socket, FLOWS, SOCKETS};
 use crate::judge::{Source, Verdict};
 use crate::sys::datagram::BATCH;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use tandem_sip::frame::{self, SipUp, Transport};
-use tandem_sip::framing::{Frame, Framer};
+use tandem_sip::framing::Framer;
 use tandem_sip::refusal::Refusal;
 use tandem_sip::reply;
 
@@ -58,6 +59,9 @@ impl Edge {
         if connection.stage == Stage::Connecting {
             return self.connect_ready(flow);
         }
+        if connection.stage == Stage::Prefaced {
+            return self.preface_ready(flow);
+        }
         if event.write {
             self.flush_connection(flow);
         }
@@ -80,8 +84,23 @@ impl Edge {
         if full {
             return self.sleep(FLOWS + flow);
         }
+        let scratch = &mut self.scratch;
+        match connection.read_raw(scratch, self.now) {
+            Ok(0) => {}
+            Ok(count) => {
+                let scratch = std::mem::take(scratch);
+                self.came(flow, scratch.get(..count).unwrap_or_default());
+                self.scratch = scratch;
+            }
+            Err(end) => self.end(flow, end),
+        }
+    }
+
+    /// Takes what came on a connection.
+    pub(crate) fn came(&mut self, flow: u64, bytes: &[u8]) {
+        let Some(connection) = self.connections.get(flow) else { return };
         let was = connection.stage;
-        let result = connection.read(&mut self.scratch, self.now);
+        let result = connection.take(bytes);
         let opened = was != connection.stage;
         if opened && !connection.names.is_empty() {
             if let Some(output) = self.link.output() {
@@ -90,7 +109,7 @@ impl Edge {
         }
         if connection.waiting() > 0 || opened {
             self.dirty.push(flow);
-        } else if result == Ok(true) {
+        } else if result.is_ok() {
             socket::acknowledge(connection.fd());
         }
         // A last message may have come with the end.
@@ -104,12 +123,20 @@ impl Edge {
         }
     }
 
+    // WebSocket's own answers.
+    fn send_raw(&mut self, flow: u64, bytes: &[u8], framed: bool) {
+        let Some(connection) = self.connections.get(flow) else { return };
+        connection.framed = framed;
+        let queued = connection.queue_raw(bytes, 0);
+        self.queued(flow, queued, 0);
+    }
+
     /// An owner has something of this connection: its answers may leave before the end. False: nobody waits for any.
     fn hears_last_words(&mut self, flow: u64) -> bool {
         let (now, limits) = (self.now, self.judge.limits());
         let Some(connection) = self.connections.get(flow).filter(|connection| connection.proven) else { return false };
         connection.last_words_until = Some(now + LAST_WORDS_SECONDS * 1_000_000);
-        connection.framer = Framer::new(limits);
+        connection.cutter = Cutter::Sip(Framer::new(limits));
         self.set_read(FLOWS + flow, false);
         true
     }
@@ -120,31 +147,40 @@ impl Edge {
         let Some(connection) = self.connections.get(flow) else { return Ok(()) };
         let (transport, local, remote) = (connection.transport, connection.local, connection.remote);
         let names = std::mem::take(&mut connection.names);
-        let mut framer = std::mem::replace(&mut connection.framer, Framer::new(limits));
+        let mut cutter = std::mem::replace(&mut connection.cutter, Cutter::Sip(Framer::new(limits)));
         let source = Source { flow, transport, local, remote, names: &names };
         let (mut count, mut result) = (0, Ok(()));
         loop {
-            match framer.next() {
-                Frame::NeedMore => break,
-                Frame::KeepAlive => {
+            match cutter.next() {
+                Cut::NeedMore => break,
+                Cut::Again => {}
+                Cut::KeepAlive => {
                     self.counters.pings += 1;
                     self.queue(flow, b"\r\n", 0);
                 }
-                Frame::Message(message) => {
+                Cut::Message(message) => {
                     count += 1;
                     self.guarded(&source, message, None);
                 }
-                Frame::Broken(refusal) => {
-                    self.guarded(&source, framer.pending(), Some(refusal));
+                Cut::Answer(bytes) => self.send_raw(flow, &bytes, cutter.frames()),
+                Cut::Broken(refusal) => {
+                    self.guarded(&source, cutter.pending(), Some(refusal));
                     self.flush_connection(flow);
                     result = Err(End::Framing);
+                    break;
+                }
+                Cut::Ended(bytes, end) => {
+                    self.send_raw(flow, &bytes, cutter.frames());
+                    self.flush_connection(flow);
+                    result = Err(end);
                     break;
                 }
             }
         }
         let now = self.now;
         if let Some(connection) = self.connections.get(flow) {
-            let whole = framer.pending().is_empty();
+            connection.cutter = cutter;
+            let whole = connection.is_whole();
             connection.spoke |= count > 0;
             connection.partial_since = match whole {
                 true => None,
@@ -152,8 +188,8 @@ impl Edge {
                 false => connection.partial_since.or(Some(now)),
             };
             // Tens of thousands of idle phones: an idle connection holds no buffer.
-            if !(whole && count > 0) {
-                connection.framer = framer;
+            if whole && count > 0 {
+                connection.cutter.rest(limits);
             }
             connection.names = names;
         }

@@ -2,83 +2,16 @@
 
 mod common;
 
+use common::authority::{chain, client, Authority, Client};
 use common::{open_policy, request, write, Got, Owner, Place, Running, PATIENCE};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rcgen::ExtendedKeyUsagePurpose;
+use rustls::pki_types::CertificateDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tandem_sip::frame::{Transport, Why};
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Authority {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "Test authority");
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// Certificate and key as PEM.
-    fn issue(&self, names: &[&str]) -> (String, String) {
-        self.issue_for(names, Vec::new())
-    }
-
-    fn issue_for(&self, names: &[&str], uses: Vec<ExtendedKeyUsagePurpose>) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        params.extended_key_usages = uses;
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        (certificate.pem(), key.serialize_pem())
-    }
-
-    fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).unwrap();
-        roots
-    }
-
-    /// Writes the edge's certificate and this authority; the configuration that names them.
-    fn config(&self, place: &Place, more: &str) -> String {
-        let (certificate, key) = self.issue(&["edge.example", "127.0.0.1"]);
-        write(&place.path("certificate.pem"), &certificate);
-        write(&place.path("key.pem"), &key);
-        write(&place.path("ca.pem"), &self.0.pem());
-        let at = |name: &str| place.path(name).display().to_string();
-        format!(r#", "tls": {{"certificate": "{}", "key": "{}", "ca": "{}"{more}}}"#, at("certificate.pem"), at("key.pem"), at("ca.pem"))
-    }
-}
-
-fn chain(pem: &(String, String)) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let certificates = CertificateDer::pem_slice_iter(pem.0.as_bytes()).collect::<Result<_, _>>().unwrap();
-    (certificates, PrivateKeyDer::from_pem_slice(pem.1.as_bytes()).unwrap())
-}
-
-type Client = StreamOwned<ClientConnection, TcpStream>;
-
-fn client(authority: &Authority, identity: Option<&(String, String)>, at: SocketAddr) -> Client {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(authority.roots());
-    let config = match identity {
-        None => builder.with_no_client_auth(),
-        Some(pem) => {
-            let (certificates, key) = chain(pem);
-            builder.with_client_auth_cert(certificates, key).unwrap()
-        }
-    };
-    let connection = ClientConnection::new(Arc::new(config), "edge.example".try_into().unwrap()).unwrap();
-    let stream = TcpStream::connect(at).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    StreamOwned::new(connection, stream)
-}
 
 fn presented(client: &Client) -> CertificateDer<'static> {
     client.conn.peer_certificates().unwrap()[0].clone().into_owned()

@@ -25,6 +25,7 @@ pub mod nonces;
 pub mod owner;
 pub mod policy;
 pub mod pool;
+pub mod proxy_protocol;
 pub mod question;
 pub mod refusal;
 pub mod registrar;
