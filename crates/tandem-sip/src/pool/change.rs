@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Something that became otherwise.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Change {
-    /// The pool.
+    /// The pool; empty: all of them.
     pub pool: Box<str>,
     /// The member; empty: the pool as a whole.
     pub member: Box<str>,
@@ -19,15 +19,22 @@ pub struct Change {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Became {
-    /// Probes say that it lives, or its calls do.
+    /// Probes say that it lives.
     Up,
     /// Probes say that it does not.
     Down,
-    /// Its calls failed, or it said 503: not tried for this long, then by one call.
+    /// Its calls failed: not tried for this long, then by one call at a time.
     Grey {
         /// Microseconds from now.
         for_us: u64,
     },
+    /// It said 503: as grey, and no panic lifts it.
+    Busy {
+        /// Microseconds from now.
+        for_us: u64,
+    },
+    /// No longer grey: it answered.
+    Well,
     /// So much of the pool would be down that nobody is treated as down.
     Panic,
     /// The end of that.
@@ -42,4 +49,11 @@ pub enum Became {
     Draining,
     /// The operator wants nothing sent to it.
     Off,
+}
+
+impl Change {
+    /// Whether siblings must hear of it ([`super::Pools::told`]).
+    pub fn is_verdict(&self) -> bool {
+        matches!(self.became, Became::Up | Became::Down | Became::Grey { .. } | Became::Busy { .. } | Became::Well)
+    }
 }

@@ -8,7 +8,7 @@ pub const POOLS: usize = 256;
 /// Rules about costs in one pool.
 pub const COST_RULES: usize = 64;
 /// Different resources over all pools.
-pub const RESOURCES: usize = 64;
+pub const RESOURCES: usize = 16;
 /// Characters of a name: of a pool, a member, a resource.
 pub const NAME_CHARS: usize = 64;
 
@@ -93,6 +93,12 @@ impl PoolSettings {
     /// Whether another member is tried after this final reply.
     pub fn retries(&self, status: u16) -> bool {
         self.retry.contains(status)
+    }
+
+    /// What is said of a pool that is gone.
+    pub(super) fn nobody() -> PoolSettings {
+        let config: PoolConfig = serde_json::from_str(r#"{"name": "-"}"#).expect("a pool with defaults");
+        PoolSettings::read(&config, 0).expect("defaults are within their limits")
     }
 
     /// Checks one pool of the configuration; `at` is its place in the list.
