@@ -167,6 +167,12 @@ def test_pure_crates_depend_on_no_runtime() -> None:
         assert not {"tokio", "mio", "pyo3", "libc"} & set(manifest.get("dependencies", {}))
 
 
+def test_the_pure_part_of_the_resolver_touches_nothing() -> None:
+    for path in sorted((ROOT / "crates/tandem-dns/src/model").glob("*.rs")):
+        for word in ("tokio", "hickory", "rustix", "std::time", "Instant", "std::fs", "rand::"):
+            assert word not in path.read_text(), f"{path.name}: {word}"
+
+
 def test_no_room_reaches_into_another_rooms_shell() -> None:
     rooms = {path.parent.name for path in files() if path.name == "service.py"}
     for path in files():

@@ -283,7 +283,7 @@ async fn turn(shared: &Arc<Shared>, mut jobs: Receiver<Job>) {
         if job.is_none() {
             while under_way.try_join_next().is_some() {}
             ticks = ticks.wrapping_add(1);
-            if ticks % FILES_TICKS == 0 && lock(&upstream).refresh() {
+            if ticks.is_multiple_of(FILES_TICKS) && lock(&upstream).refresh() {
                 *lock(&shared.local) = lock(&upstream).local.clone();
                 lock(&shared.cache).clear();
             }
@@ -350,8 +350,13 @@ impl Work {
         }
     }
 
-    /// The name with each suffix, until one is there.
     async fn resolve(&self, wish: &Wish, steps: &mut Option<Vec<String>>) -> Outcome {
+        let time = self.shared.settings.lookup_time();
+        tokio::time::timeout(time, self.names(wish, steps)).await.unwrap_or(Err(Failure::TimedOut))
+    }
+
+    /// The name with each suffix, until one is there.
+    async fn names(&self, wish: &Wish, steps: &mut Option<Vec<String>>) -> Outcome {
         let names = lock(&self.shared.local).names(&wish.host);
         let mut last = Err(Failure::NoName);
         for name in names {
@@ -380,13 +385,15 @@ impl Work {
     }
 
     async fn enumerate(&self, search: &mut Enum) -> Result<EnumFound, Failure> {
-        loop {
-            if let Some(outcome) = search.outcome() {
-                return outcome.clone();
+        let asked = async {
+            while search.outcome().is_none() {
+                let answer = self.answer(search.question().clone()).await;
+                search.answered(&answer);
             }
-            let answer = self.answer(search.question().clone()).await;
-            search.answered(&answer);
-        }
+        };
+        let in_time = tokio::time::timeout(self.shared.settings.lookup_time(), asked).await.is_ok();
+        let outcome = search.outcome().filter(|_| in_time);
+        outcome.cloned().unwrap_or(Err(Failure::TimedOut))
     }
 
     /// From the files, the cache, or a server. The task runs at once, whether it is awaited yet or not.

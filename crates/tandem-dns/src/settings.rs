@@ -49,6 +49,8 @@ pub struct Settings {
     pub attempts: u8,
     /// For one question with all its servers and rounds.
     pub question_ms: u64,
+    /// For all questions that one name leads to.
+    pub lookup_ms: u64,
     /// An answer counts at least so long,
     pub ttl_floor_seconds: u32,
     /// and at most so long;
@@ -79,6 +81,7 @@ impl Default for Settings {
             server_ms: 1_500,
             attempts: 2,
             question_ms: 5_000,
+            lookup_ms: 8_000,
             ttl_floor_seconds: times.floor,
             ttl_ceiling_seconds: times.ceiling,
             negative_seconds: times.nothing,
@@ -118,6 +121,7 @@ impl Settings {
         };
         between("server_ms", self.server_ms, 50, 30_000)?;
         between("question_ms", self.question_ms, 50, 60_000)?;
+        between("lookup_ms", self.lookup_ms, 50, 120_000)?;
         between("attempts", self.attempts.into(), 1, 5)?;
         between("ttl_floor_seconds", self.ttl_floor_seconds.into(), 0, 3_600)?;
         between("ttl_ceiling_seconds", self.ttl_ceiling_seconds.into(), 1, 604_800)?;
@@ -163,6 +167,10 @@ impl Settings {
 
     pub(crate) fn question_time(&self) -> Duration {
         Duration::from_millis(self.question_ms)
+    }
+
+    pub(crate) fn lookup_time(&self) -> Duration {
+        Duration::from_millis(self.lookup_ms)
     }
 
     pub(crate) fn how(&self) -> Result<How, BadSettings> {

@@ -23,7 +23,7 @@ const RECORDS: usize = 64;
 /// Bytes of an answer by datagram that we take (DNS Flag Day 2020: no fragments).
 const EDNS_BYTES: u16 = 1_232;
 /// Seconds that a fact counts whose zone does not say how long (RFC 2308 5: not to be cached; but not asked for in a loop either).
-const UNSAID_SECONDS: u32 = 5;
+const UNSAID_SECONDS: u32 = 30;
 const NDOTS: usize = 1;
 
 /// What needs no server.
@@ -231,7 +231,7 @@ fn host(name: &Name) -> Option<Box<str>> {
 }
 
 fn failure(why: &NetError) -> (Failure, u32) {
-    let temporary = |why| (why, UNSAID_SECONDS);
+    let temporary = |why| (why, UNSAID_SECONDS); // the cache says how long
     match why {
         NetError::Dns(DnsError::NoRecordsFound(none)) => {
             let seconds = none.negative_ttl.unwrap_or(UNSAID_SECONDS);

@@ -96,9 +96,13 @@ fn an_explanation_shows_each_question_with_its_ttl() {
     let (steps, outcome) = resolver.explain(wish("sip:carrier.example"));
     let told = steps.join("\n");
     assert!(outcome.is_ok());
-    for part in
-        ["NAPTR carrier.example: 10 10 \"S\" \"SIPS+D2T\"", "TTL 30 s", "a lower order has matched", "SRV _sips._tcp.carrier.example: "]
-    {
+    for part in [
+        "NAPTR carrier.example: ",
+        "10 10 \"S\" \"SIPS+D2T\" _sips._tcp.carrier.example",
+        "TTL 30 s",
+        "a lower order has matched",
+        "SRV _sips._tcp.carrier.example: ",
+    ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
 }

@@ -97,8 +97,7 @@ fn an_explicit_port_asks_for_addresses_only() {
 #[test]
 fn the_lowest_order_of_naptr_decides_alone() {
     assert_eq!(vec!["TLS 192.0.2.1:5061"], targets(RFC, "sip:example.com"));
-    let mut how = How::default();
-    how.transports = vec![Transport::Udp, Transport::Tcp];
+    let how = How { transports: vec![Transport::Udp, Transport::Tcp], ..How::default() };
     let found = play(&zone(RFC), Wish::of_uri(b"sip:example.com").unwrap(), how).outcome.unwrap();
     let order = found.order(Seeded(1), &Ill::default(), 0);
     let shown: Vec<_> = order.iter().map(|one| format!("{} {}", one.transport.via(), one.address)).collect();
@@ -257,9 +256,9 @@ fn weights_are_shares_over_ten_thousand_draws() {
         }
     }
     // four standard deviations of a binomial share
-    for (host, share) in [("a.example", 0.6), ("b.example", 0.3), ("c.example", 0.1)] {
+    for (host, share) in [("a.example", 0.6_f64), ("b.example", 0.3), ("c.example", 0.1)] {
         let counted = f64::from(first[host]);
-        let spread = 4.0 * (10_000.0 * share * (1.0 - share) as f64).sqrt() + 100.0;
+        let spread = 4.0 * (10_000.0 * share * (1.0 - share)).sqrt() + 100.0;
         assert!((counted - 10_000.0 * share).abs() < spread, "{host}: {counted}");
     }
     assert!(first.get("d.example").copied().unwrap_or(0) < 250, "weight 0: a small chance (RFC 2782)");
