@@ -44,7 +44,7 @@ impl Edge {
                 continue;
             }
             let asked = socket::local_address(fd.as_raw_fd()).ok().map(|local| local.ip());
-            let local = self.local_of(at, asked);
+            let local = if prefaced { self.local_asked(at, asked) } else { self.local_of(at, asked, ip) };
             let flow = self.connections.number();
             let limits = self.judge.limits();
             let _ = socket::tune_stream(fd.as_raw_fd());

@@ -6,12 +6,13 @@ use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tandem_sip::frame::Transport;
-use tandem_sip::proxy::FrontConfig;
 
 /// Most listening addresses of one edge: HELLO counts them in one byte, and wildcards are unfolded.
 pub const LISTENERS: usize = 32;
 /// Longest advertised `host:port`, in bytes.
 pub const ADVERTISED_BYTES: usize = 255;
+/// Certificates of one edge.
+pub const CERTIFICATES: usize = 256;
 
 /// Why an edge does not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,16 @@ pub struct Listen {
     pub proxy_protocol: Nets,
 }
 
+/// A certificate chain and its private key, PEM files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// The chain, ours first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// Certificates and authorities; all are PEM files, an empty path is none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -75,12 +86,37 @@ pub struct TlsFiles {
     pub roots: PathBuf,
     /// Whether those that we call must prove who they are.
     pub verify: bool,
+    /// Certificates beside the first, for peers that ask for their names.
+    pub more: Vec<Pair>,
+    /// The least version spoken, `1.2` or `1.3`.
+    pub min_version: String,
+    /// Cipher suites by their IANA names; none: all that are good.
+    pub suites: Vec<String>,
+}
+
+impl TlsFiles {
+    /// All certificates with their keys, the usual one first; none without one.
+    pub fn pairs(&self) -> Vec<Pair> {
+        let (Some(certificate), Some(key)) = (named(&self.certificate), named(&self.key)) else { return Vec::new() };
+        let first = Pair { certificate: certificate.into(), key: key.into() };
+        std::iter::once(first).chain(self.more.iter().cloned()).collect()
+    }
 }
 
 impl Default for TlsFiles {
     fn default() -> Self {
         let none = PathBuf::new;
-        TlsFiles { certificate: none(), key: none(), ca: none(), trust: none(), roots: none(), verify: true }
+        TlsFiles {
+            certificate: none(),
+            key: none(),
+            ca: none(),
+            trust: none(),
+            roots: none(),
+            verify: true,
+            more: Vec::new(),
+            min_version: "1.2".into(),
+            suites: Vec::new(),
+        }
     }
 }
 
@@ -101,9 +137,6 @@ pub struct Config {
     /// Where bans are written for fail2ban; by default `bans.log` beside the keys.
     #[serde(default)]
     pub ban_log: Option<PathBuf>,
-    /// Pools of foreign servers that this edge is a proxy before.
-    #[serde(default)]
-    pub front: Option<FrontConfig>,
     /// Listening addresses, in the order of the link's `local` numbers.
     pub listen: Vec<Listen>,
     /// Certificates.
@@ -170,6 +203,9 @@ impl Config {
             if listen.transport == Transport::Udp && !listen.proxy_protocol.is_empty() {
                 return Err(format!("`listen[{at}].proxy_protocol` is for tcp, tls, ws and wss"));
             }
+        }
+        if self.tls.more.len() >= CERTIFICATES {
+            return Err(format!("`tls.more` has {} certificates, fewer than {CERTIFICATES} are allowed", self.tls.more.len()));
         }
         let (certificate, key) = (named(&self.tls.certificate), named(&self.tls.key));
         if certificate.is_some() != key.is_some() {

@@ -6,7 +6,6 @@ use crate::connections::Connections;
 use crate::control::Control;
 use crate::counters::Counters;
 use crate::files;
-use crate::front::Front;
 use crate::judge::Judge;
 use crate::link::{Link, OUT_BYTES};
 use crate::locals::Locals;
@@ -57,7 +56,6 @@ pub struct Edge {
     pub(crate) link_writes: bool,
     pub(crate) keeper: Keeper,
     pub(crate) judge: Judge,
-    pub(crate) front: Option<Front>,
     pub(crate) trunks: Trunks,
     pub(crate) tls: Tls,
     /// Whose pages may open WebSockets; none: any.
@@ -92,18 +90,17 @@ impl Edge {
         let mut log = Log::default();
         let keys = files::keys(&config.keys)?;
         let (policy, trunks) = files::policy(&config, at, &mut log);
-        let tls = Tls::open(&config).map_err(|error| EdgeError::Config(error.to_string()))?;
+        let tls = Tls::open(&config, &keys).map_err(|error| EdgeError::Config(error.to_string()))?;
         let mut edge = Edge {
             epoll: Epoll::new().map_err(system)?,
             sockets: Vec::new(),
-            locals: Locals::default(),
+            locals: Locals::new(!config.local_net.is_empty()),
             connections: Connections::after(at),
             link: Link::new(config.link.as_deref()),
             link_writes: false,
             // Above all numbers of earlier incarnations, as the keeper asks.
             keeper: Keeper::new(at),
             judge: Judge::new(policy, keys),
-            front: None,
             trunks,
             tls,
             origins: config.ws_origins.clone().into(),
@@ -127,9 +124,6 @@ impl Edge {
             config,
         };
         edge.listen()?;
-        if let Some(front) = edge.config.front.take() {
-            edge.apply_front(front).map_err(|error| EdgeError::Config(format!("front.{error}")))?;
-        }
         edge.open_control()?;
         Ok(edge)
     }
@@ -218,7 +212,16 @@ impl Edge {
     }
 
     /// The number of the address that a peer asked. A floating address that came to this host gets one, so that answers leave from it.
-    pub(crate) fn local_of(&mut self, socket: usize, asked: Option<IpAddr>) -> u8 {
+    pub(crate) fn local_of(&mut self, socket: usize, asked: Option<IpAddr>, remote: IpAddr) -> u8 {
+        let local = self.local_asked(socket, asked);
+        if self.config.local_net.contains(remote) {
+            return self.locals.within(local);
+        }
+        local
+    }
+
+    /// The same, whoever asks.
+    pub(crate) fn local_asked(&mut self, socket: usize, asked: Option<IpAddr>) -> u8 {
         let Some(ip) = asked else { return self.locals.first(socket) };
         if let Some(local) = self.locals.asked(socket, ip) {
             return local;
@@ -230,9 +233,6 @@ impl Edge {
                 // HELLO has the list: the link begins anew, and what is kept goes again.
                 self.lose_link("addresses");
             }
-        }
-        if let (Some(_), Some(front)) = (learned, &mut self.front) {
-            front.learn(&self.locals);
         }
         learned.unwrap_or_else(|| self.locals.first(socket))
     }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod asked;
+mod certificates;
 pub mod config;
 mod connection;
 mod connections;
@@ -11,7 +12,6 @@ mod cutter;
 mod down;
 mod edge;
 mod files;
-mod front;
 mod histogram;
 mod judge;
 mod keys;
@@ -23,6 +23,7 @@ mod preface;
 mod records;
 mod refusals;
 pub mod sys;
+mod tickets;
 mod tls;
 mod trunks;
 mod udp;
@@ -31,7 +32,6 @@ mod verifiers;
 
 pub use config::{Config, EdgeError};
 pub use edge::Edge;
-pub use front::{Front, FrontView};
 pub use histogram::Histogram;
 
 /// Serves until SIGTERM or SIGINT of this thread. `json` is a [`Config`].

@@ -18,15 +18,23 @@ pub struct Address {
     pub bound: SocketAddr,
     /// `host:port` for Via and Contact.
     pub advertised: String,
+    /// The number by which local networks know it: the same, told as it is.
+    twin: Option<u8>,
 }
 
 /// All of them; the index is the link's `local`.
 #[derive(Clone, Debug, Default)]
 pub struct Locals {
     all: Vec<Address>,
+    twins: bool,
 }
 
 impl Locals {
+    /// With `twins`, each address that is advertised under another name has a second number, for local networks.
+    pub fn new(twins: bool) -> Locals {
+        Locals { all: Vec::new(), twins }
+    }
+
     /// Adds listening socket `socket`, bound to `bound`. A wildcard comes first, for peers that we call and the kernel's choice of
     /// source, then one number for each of `host` so that an answer leaves from the address that was asked.
     pub fn add(&mut self, socket: usize, listen: &Listen, bound: SocketAddr, host: &[IpAddr]) {
@@ -34,10 +42,30 @@ impl Locals {
         let fits = |ip: &&IpAddr| ip.is_ipv4() == bound.is_ipv4();
         let wildcard = bound.ip().is_unspecified();
         let first = if wildcard { host.iter().find(fits).copied().unwrap_or(bound.ip()) } else { bound.ip() };
-        self.push(Address { socket, transport, bound, advertised: advertised(listen, first, bound.port()) });
+        let (from, port) = (self.all.len(), bound.port());
+        self.push(Address { socket, transport, bound, advertised: advertised(listen, first, port), twin: None });
         if wildcard {
-            host.iter().filter(fits).for_each(|&ip| self.push(under_wildcard(socket, listen, ip, bound.port())));
+            host.iter().filter(fits).for_each(|&ip| self.push(under_wildcard(socket, listen, ip, port)));
         }
+        let told = SocketAddr::new(first, port);
+        (from..self.all.len()).for_each(|at| self.add_twin(at, told));
+    }
+
+    // `told`: what stands for a wildcard.
+    fn add_twin(&mut self, at: usize, told: SocketAddr) {
+        let number = self.all.len();
+        let Some(address) = self.all.get_mut(at).filter(|_| self.twins && number < LOCALS) else { return };
+        let real = if address.bound.ip().is_unspecified() { told } else { address.bound };
+        if address.advertised != real.to_string() {
+            address.twin = Some(number as u8);
+            let twin = Address { advertised: real.to_string(), twin: None, ..address.clone() };
+            self.all.push(twin);
+        }
+    }
+
+    /// The number by which a peer of a local network knows the address.
+    pub fn within(&self, local: u8) -> u8 {
+        self.get(local).and_then(|address| address.twin).unwrap_or(local)
     }
 
     /// Gives a number to an address under a wildcard that a peer has asked and that had none: it came to this host later, or its
@@ -48,8 +76,10 @@ impl Locals {
         if self.all.len() >= LOCALS {
             return None;
         }
+        let number = self.all.len();
         self.push(under_wildcard(socket, listen, ip, port));
-        Some((self.all.len() - 1) as u8)
+        self.add_twin(number, SocketAddr::new(ip, port));
+        Some(number as u8)
     }
 
     fn push(&mut self, address: Address) {
@@ -100,7 +130,7 @@ fn under_wildcard(socket: usize, listen: &Listen, ip: IpAddr, port: u16) -> Addr
     let bound = SocketAddr::new(ip, port);
     // Who asks the loopback address reaches it, and may not reach a public one.
     let advertised = if ip.is_loopback() { bound.to_string() } else { advertised(listen, ip, port) };
-    Address { socket, transport: listen.transport, bound, advertised }
+    Address { socket, transport: listen.transport, bound, advertised, twin: None }
 }
 
 fn advertised(listen: &Listen, ip: IpAddr, port: u16) -> String {
@@ -129,6 +159,26 @@ mod tests {
         assert_eq!(3, locals.first(1));
         let remote = "[2001:db8::9]:5060".parse().unwrap();
         assert_eq!(1, locals.leaving(0, Transport::Udp, remote).unwrap().socket);
+    }
+
+    #[test]
+    fn local_networks_are_told_the_address_itself() {
+        let host: Vec<IpAddr> = ["10.0.0.5", "127.0.0.1"].iter().map(|ip| ip.parse().unwrap()).collect();
+        let public = Listen { advertised: Some("sip.example:5060".into()), ..listen() };
+        let mut locals = Locals::new(true);
+        locals.add(0, &public, "0.0.0.0:5060".parse().unwrap(), &host);
+        locals.add(1, &public, "[2001:db8::1]:5070".parse().unwrap(), &host);
+        let told = |local: u8| (&*locals.get(local).unwrap().advertised, &*locals.get(locals.within(local)).unwrap().advertised);
+        let asked = |socket, ip: &str| told(locals.asked(socket, ip.parse().unwrap()).unwrap());
+        assert_eq!(("sip.example:5060", "10.0.0.5:5060"), asked(0, "10.0.0.5"));
+        assert_eq!(("127.0.0.1:5060", "127.0.0.1:5060"), asked(0, "127.0.0.1"));
+        assert_eq!(("sip.example:5060", "10.0.0.5:5060"), told(locals.first(0)));
+        assert_eq!(("sip.example:5060", "[2001:db8::1]:5070"), asked(1, "2001:db8::1"));
+        let mut alone = Locals::new(false);
+        alone.add(0, &public, "0.0.0.0:5060".parse().unwrap(), &host);
+        assert_eq!(1, alone.within(1));
+        let later = locals.learn(0, &public, "10.0.0.9".parse().unwrap()).unwrap();
+        assert_eq!("10.0.0.9:5060", locals.get(locals.within(later)).unwrap().advertised);
     }
 
     #[test]

@@ -39,6 +39,9 @@ impl Edge {
         let Some(mut connection) = self.connections.remove(flow) else { return true };
         let barred = source != connection.remote && !self.admits(source.ip());
         connection.remote = source;
+        if self.config.local_net.contains(source.ip()) {
+            connection.local = self.locals.within(connection.local);
+        }
         self.connections.add(connection);
         !barred
     }

@@ -1,14 +1,19 @@
-//! TLS: certificates that are read again when their files change, peers' verified names, and who is trusted. It moves no bytes.
+//! TLS: certificates that are read again when their files change, peers' verified names, who is trusted, what is spoken. It moves no bytes.
 
+use crate::certificates::{chain, Certificates};
 use crate::config::{named, Config, TlsFiles};
+use crate::keys::EdgeKeys;
+use crate::tickets::Tickets;
 use crate::verifiers::{AnyName, Anyone, EitherUse};
+use ring::digest::{digest, SHA256};
 use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::{ring, CryptoProvider};
+use rustls::crypto::{ring as provider, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoClientAuth, WebPkiClientVerifier};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::server::{NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +35,10 @@ pub struct BadTls {
 /// What connections are made with.
 pub struct Tls {
     provider: Arc<CryptoProvider>,
+    versions: &'static [&'static SupportedProtocolVersion],
+    keys: EdgeKeys,
+    /// What tickets are bound to: certificates and authorities.
+    context: [u8; 32],
     files: TlsFiles,
     seen: Vec<Option<SystemTime>>,
     server: Option<Arc<ServerConfig>>,
@@ -39,9 +48,12 @@ pub struct Tls {
 
 impl Tls {
     /// Reads the files that the configuration names.
-    pub fn open(config: &Config) -> Result<Self, BadTls> {
+    pub fn open(config: &Config, keys: &EdgeKeys) -> Result<Self, BadTls> {
         let mut tls = Tls {
-            provider: Arc::new(ring::default_provider()),
+            provider: Arc::new(chosen(&config.tls.suites)?),
+            versions: versions(&config.tls.min_version)?,
+            keys: keys.clone(),
+            context: [0; 32],
             files: config.tls.clone(),
             seen: Vec::new(),
             server: None,
@@ -61,6 +73,14 @@ impl Tls {
         }
         self.seen = now;
         self.load().map(|()| true)
+    }
+
+    /// Makes tickets with other keys; those of the old ones that are still among them stay good.
+    pub fn rekey(&mut self, keys: &EdgeKeys) {
+        self.keys = keys.clone();
+        if let Some(server) = &mut self.server {
+            Arc::make_mut(server).ticketer = Arc::new(Tickets::new(keys, self.context));
+        }
     }
 
     /// Whether those that we call have proven their names.
@@ -93,11 +113,13 @@ impl Tls {
     fn load(&mut self) -> Result<(), BadTls> {
         let files = &self.files;
         let (Some(certificate), Some(key)) = (named(&files.certificate), named(&files.key)) else { return Ok(()) };
-        let chain = certificates(certificate)?;
-        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error))?;
+        let certificates = Certificates::read(&files.pairs(), &self.provider)?;
+        let identity = (chain(certificate)?, PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error))?);
+        let mut seen: Vec<u8> = certificates.der().flat_map(|der| der.iter().copied()).collect();
         let verifier = match named(&files.trust).or(named(&files.ca)) {
             None => Arc::new(NoClientAuth) as Arc<dyn ClientCertVerifier>,
             Some(trust) => {
+                seen.extend(chain(trust)?.iter().flat_map(|der| der.iter().copied()));
                 let roots = roots_of(trust)?;
                 let strict = WebPkiClientVerifier::builder_with_provider(roots.clone(), self.provider.clone());
                 let strict = strict.allow_unauthenticated().build().map_err(|error| bad(trust, error))?;
@@ -105,14 +127,16 @@ impl Tls {
             }
         };
         let mut server = ServerConfig::builder_with_provider(self.provider.clone())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(self.versions)
             .map_err(|error| bad(certificate, error))?
             .with_client_cert_verifier(verifier)
-            .with_single_cert(chain.clone(), secret.clone_key())
-            .map_err(|error| bad(certificate, error))?;
-        // New tickets with each certificate or authority: an old one would spare a peer the new check.
-        server.ticketer = ring::Ticketer::new().map_err(|error| bad(certificate, error))?;
-        let client = self.client_of(Some((chain, secret))).map_err(|error| bad(certificate, error))?;
+            .with_cert_resolver(Arc::new(certificates));
+        // Other tickets with each certificate or authority: an old one would spare a peer the new check.
+        self.context = digest(&SHA256, &seen).as_ref().try_into().unwrap_or([0; 32]);
+        server.ticketer = Arc::new(Tickets::new(&self.keys, self.context));
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 1; // a phone has one connection
+        let client = self.client_of(Some(identity)).map_err(|error| bad(certificate, error))?;
         (self.server, self.client, self.roots) = (Some(Arc::new(server)), Some(Arc::new(client)), None);
         Ok(())
     }
@@ -128,7 +152,7 @@ impl Tls {
 
     fn client_of(&self, identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>) -> Result<ClientConfig, rustls::Error> {
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(self.versions)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anyone { provider: self.provider.clone() }));
         match identity {
@@ -155,9 +179,38 @@ impl Tls {
     }
 }
 
+/// The suites by these names, all good ones without any. All that this library has are AEAD with forward secrecy.
+fn chosen(names: &[String]) -> Result<CryptoProvider, BadTls> {
+    let mut provider = provider::default_provider();
+    let known: Vec<String> = provider.cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect();
+    // RFC 8446 names them without what the library's names begin with.
+    let same =
+        |known: &str, name: &str| known == name || known.strip_prefix("TLS13_").is_some_and(|rest| name.strip_prefix("TLS_") == Some(rest));
+    if let Some(name) = names.iter().find(|name| !known.iter().any(|known| same(known, name))) {
+        return Err(BadTls { path: "tls.suites".into(), why: format!("`{name}` is not one of {}", known.join(", ")) });
+    }
+    if !names.is_empty() {
+        provider.cipher_suites.retain(|suite| names.iter().any(|name| same(&format!("{:?}", suite.suite()), name)));
+    }
+    Ok(provider)
+}
+
+static FROM_12: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+static FROM_13: [&SupportedProtocolVersion; 1] = [&TLS13];
+
+fn versions(least: &str) -> Result<&'static [&'static SupportedProtocolVersion], BadTls> {
+    match least {
+        "1.2" => Ok(&FROM_12),
+        "1.3" => Ok(&FROM_13),
+        other => Err(BadTls { path: "tls.min_version".into(), why: format!("`{other}` is not one of 1.2, 1.3") }),
+    }
+}
+
 fn changed_at(files: &TlsFiles) -> Vec<Option<SystemTime>> {
+    let more = files.more.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
     [&files.certificate, &files.key, &files.ca, &files.trust, &files.roots]
         .into_iter()
+        .chain(more)
         .map(|path| std::fs::metadata(named(path)?).and_then(|data| data.modified()).ok())
         .collect()
 }
@@ -182,24 +235,15 @@ pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     names
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadTls> {
-    let found = CertificateDer::pem_file_iter(path).map_err(|error| bad(path, error))?;
-    let found = found.collect::<Result<Vec<_>, _>>().map_err(|error| bad(path, error))?;
-    if found.is_empty() {
-        Err(bad(path, "no certificate in it"))
-    } else {
-        Ok(found)
-    }
-}
-
 fn roots_of(path: &Path) -> Result<Arc<RootCertStore>, BadTls> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
+    for certificate in chain(path)? {
         roots.add(certificate).map_err(|error| bad(path, error))?;
     }
     Ok(Arc::new(roots))
 }
 
-fn bad(path: &Path, why: impl std::fmt::Display) -> BadTls {
+/// The error of a file.
+pub fn bad(path: &Path, why: impl std::fmt::Display) -> BadTls {
     BadTls { path: path.display().to_string(), why: why.to_string() }
 }

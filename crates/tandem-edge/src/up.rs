@@ -13,8 +13,6 @@ use std::os::fd::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use tandem_sip::frame::{self, SipUp, Transport};
 use tandem_sip::framing::Framer;
-use tandem_sip::message::Message;
-use tandem_sip::proxy;
 use tandem_sip::refusal::Refusal;
 use tandem_sip::reply;
 
@@ -44,7 +42,7 @@ impl Edge {
             // Errors here are those of earlier datagrams (ICMP): the next read goes on.
             let count = batch.receive(udp.fd()).unwrap_or(0);
             for datagram in (0..count).filter_map(|index| batch.datagram(index)) {
-                let local = self.local_of(at, datagram.asked);
+                let local = self.local_of(at, datagram.asked, datagram.remote.ip());
                 let source = Source { flow: 0, transport: Transport::Udp, local, remote: datagram.remote, names: &[] };
                 self.guarded(&source, datagram.bytes, None);
             }
@@ -208,8 +206,7 @@ impl Edge {
 
     fn message(&mut self, source: &Source<'_>, bytes: &[u8], broken: Option<Refusal>) {
         let remote = source.remote.ip();
-        let member = self.front.as_ref().and_then(|front| front.member(source));
-        if member.is_none() && self.judge.abuse.banned(remote, self.at) {
+        if self.judge.abuse.banned(remote, self.at) {
             self.counters.banned += 1;
             return;
         }
@@ -221,14 +218,7 @@ impl Edge {
         let bans = self.judge.abuse.bans();
         let mut answer = std::mem::take(&mut self.answer);
         let verdict = match broken {
-            None => {
-                let Edge { judge, front, connections, link, now, .. } = self;
-                let mut fronted = |message: &Message<'_>| {
-                    let verdict = front.as_mut()?.handle(message, source, member, connections, link.named(), *now);
-                    (verdict != proxy::Verdict::Pass).then_some(verdict)
-                };
-                judge.message(source, bytes, self.at, member.is_some(), &mut fronted, &mut answer)
-            }
+            None => self.judge.message(source, bytes, self.at, &mut answer),
             Some(refusal) => self.judge.malformed(source, bytes, refusal, self.at, &mut answer),
         };
         let reason = match verdict {
@@ -247,7 +237,6 @@ impl Edge {
                 self.counters.refuse(reason);
                 reason
             }
-            Verdict::Front(verdict) => self.fronted(verdict),
             Verdict::Ping => {
                 self.counters.pings += 1;
                 "rate"
@@ -257,23 +246,6 @@ impl Edge {
         self.answer = answer;
         if self.judge.abuse.bans() != bans {
             self.note_ban(remote, reason);
-        }
-    }
-
-    fn fronted(&mut self, verdict: proxy::Verdict) -> &'static str {
-        self.pass();
-        match verdict {
-            proxy::Verdict::Answered(reason) => {
-                self.counters.answered += 1;
-                self.counters.refuse(reason);
-                reason
-            }
-            proxy::Verdict::Silence(reason) => {
-                self.counters.silent += 1;
-                self.counters.refuse(reason);
-                reason
-            }
-            proxy::Verdict::Done | proxy::Verdict::Pass | proxy::Verdict::Sibling(_) => "rate",
         }
     }
 

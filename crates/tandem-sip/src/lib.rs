@@ -25,7 +25,6 @@ pub mod nonces;
 pub mod owner;
 pub mod policy;
 pub mod pool;
-pub mod proxy;
 pub mod proxy_protocol;
 pub mod question;
 pub mod refusal;
