@@ -7,7 +7,7 @@ Relative paths are relative to the directory of tandem.toml.
 import os
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 LISTEN_MAX = 16  # sockets that one edge listens on
-LISTEN_TRANSPORTS = ("udp", "tcp", "tls")
+LISTEN_TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
+SECURE_TRANSPORTS = ("tls", "wss")
+NETS_MAX = 256  # networks in one list
+EDGES_MAX = 16  # edge processes of one machine
+EDGES_STEP = 64  # between the numbers of a machine's edges; a machine with several has a lower id
 
 Rate = Annotated[int, Meta(ge=1, le=1_000_000)]
 
@@ -27,9 +31,11 @@ class BadConfig(Exception):
 class Listen(Struct, frozen=True):
     """One listening address of the edge; port 0 takes any free port (tests)."""
 
-    transport: str  # udp, tcp, tls
+    transport: str  # udp, tcp, tls, ws, wss
     host: str  # an IP address without brackets
     port: int
+    advertised: str = ""  # host:port that peers are told
+    balancers: tuple[str, ...] = ()  # networks from which connections begin with a PROXY header
 
     @property
     def hostport(self) -> str:
@@ -53,10 +59,20 @@ class SipSection(Struct, frozen=True, forbid_unknown_fields=True):
         "udp:0.0.0.0:5060",
         "tcp:0.0.0.0:5060",
         "tls:0.0.0.0:5061",
-    )  # transport:address:port, transport udp, tcp or tls; IPv6 in brackets
+        "wss:0.0.0.0:7443",
+    )  # transport:address:port, transport udp, tcp, tls, ws or wss; IPv6 in brackets; then, where needed, `advertise host:port` and `proxy_protocol` with the networks of the balancers
     advertised: str = (
         ""  # host that phones can reach; "": the address that this machine has on its default route
     )
+    local_net: Annotated[
+        tuple[str, ...], Meta(max_length=NETS_MAX)
+    ] = ()  # networks whose phones are told the address that they asked, whatever is advertised
+    edges: Annotated[int, Meta(ge=1, le=EDGES_MAX)] = (
+        1  # edge processes that share the addresses; more than one: node.id is at most 63
+    )
+    ws_origins: Annotated[
+        tuple[str, ...], Meta(max_length=NETS_MAX)
+    ] = ()  # web origins whose pages may connect, like https://phone.example; none: any
     default_domain: str = (
         "demo.tandem.test"  # domain of requests that name an address of ours instead of a domain
     )
@@ -69,6 +85,11 @@ class SipSection(Struct, frozen=True, forbid_unknown_fields=True):
         ""  # PEM path of authorities for phones' and trunks' certificates; "": none is asked for
     )
     verify: bool = True  # whether a server that we connect to by TLS must prove who it is
+    tls_min_version: Literal["1.2", "1.3"] = "1.2"  # the least that is spoken
+    tls_suites: tuple[str, ...] = ()  # cipher suites, by their IANA names; none: all that are good
+    certificates: tuple[
+        str, ...
+    ] = ()  # more of them, `certificate.pem key.pem`: the one that has the name that the peer asks for is shown
 
 
 class HttpSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,7 +117,7 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     account_burst: Rate = 100  # at once
     ban_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 300  # a banned address is not heard
     malformed_per_minute: Rate = 60  # bad messages of one address; more: banned
-    connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000  # TCP and TLS, all
+    connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000  # of one edge process, all
     connections_per_source: Annotated[int, Meta(ge=1, le=100_000)] = 100  # of one address
     message_bytes: Annotated[int, Meta(ge=1_500, le=65_535)] = 65_535  # of one SIP message
     idle_seconds: Annotated[int, Meta(ge=30, le=86_400)] = 900  # then a silent connection is closed
@@ -169,6 +190,17 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         return self.path(self.sip.key) if self.sip.key else self.data / "tls" / "key.pem"
 
     @property
+    def edge_numbers(self) -> tuple[int, ...]:
+        """Of this machine's edge processes, towards owners; the first is the machine's."""
+        return tuple(self.node.id + EDGES_STEP * n for n in range(self.sip.edges))
+
+    @property
+    def certificates(self) -> tuple[tuple[Path, Path], ...]:
+        """Those beside the first, each with its key."""
+        pairs = (text.split() for text in self.sip.certificates)
+        return tuple((self.path(certificate), self.path(key)) for certificate, key in pairs)
+
+    @property
     def listens(self) -> tuple[Listen, ...]:
         return tuple(parse_listen(text, "sip.listen") for text in self.sip.listen)
 
@@ -178,12 +210,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_listen(text: str, field: str, *, shown: str = "") -> Listen:
-    """`transport:address:port`, IPv6 in brackets; raises BadConfig with the field's name and the text (or `shown`)."""
+    """`transport:address:port`, IPv6 in brackets, and what is said behind it; raises BadConfig with the field's name and the text (or `shown`)."""
     named = f"{field}: {(shown or text)!r}"
-    transport, _, rest = text.strip().partition(":")
+    address, *words = text.split() or [""]
+    transport, _, rest = address.partition(":")
     host, _, port = rest.rpartition(":")
     if transport not in LISTEN_TRANSPORTS:
-        raise BadConfig(f"{named}: transport must be one of udp, tcp, tls")
+        raise BadConfig(f"{named}: transport must be one of {', '.join(LISTEN_TRANSPORTS)}")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise BadConfig(f"{named}: write an IPv6 address in brackets, like udp:[::]:5060")
     host = host.removeprefix("[").removesuffix("]")
@@ -194,7 +227,43 @@ def parse_listen(text: str, field: str, *, shown: str = "") -> Listen:
         raise BadConfig(f"{named}: {host!r} is not an IP address; {like}") from None
     if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
         raise BadConfig(f"{named}: port must be a number from 0 to 65535")
-    return Listen(transport, host, int(port))
+    if shown and words:
+        raise BadConfig(f"{named}: nothing may stand behind the address")
+    advertised, balancers = _said(words, named)
+    if balancers and transport == "udp":
+        raise BadConfig(f"{named}: proxy_protocol is for tcp, tls, ws and wss")
+    return Listen(transport, host, int(port), advertised, balancers)
+
+
+def _said(words: list[str], named: str) -> tuple[str, tuple[str, ...]]:
+    """What stands behind a listening address: `advertise host:port`, `proxy_protocol network network ..`."""
+    advertised, balancers = "", list[str]()
+    rest = list(words)
+    while rest:
+        match rest.pop(0):
+            case "advertise" if rest:
+                advertised = rest.pop(0)
+                port = advertised.rpartition(":")[2]
+                if not (port.isascii() and port.isdigit() and 0 < int(port) <= 65_535):
+                    raise BadConfig(f"{named}: advertise needs host:port, like sip.example.com:443")
+            case "proxy_protocol" if rest:
+                while rest and rest[0] != "advertise":
+                    balancers.append(check_net(rest.pop(0), named))
+                if len(balancers) > NETS_MAX:
+                    raise BadConfig(f"{named}: more than {NETS_MAX} networks")
+            case other:
+                raise BadConfig(
+                    f"{named}: {other!r} is neither `advertise host:port` nor `proxy_protocol network ..`"
+                )
+    return advertised, tuple(balancers)
+
+
+def check_net(text: str, named: str) -> str:
+    """A network, or BadConfig that says which one it is."""
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise BadConfig(f"{named}: {text!r} is no network, like 192.0.2.0/24") from None
 
 
 def config_path(environ: Mapping[str, str] | None = None) -> Path:
@@ -247,6 +316,15 @@ def parse(raw: dict[str, Any], environ: Mapping[str, str], *, base: Path, name: 
         text = str(error).replace(" - at `$.", ": field `")
         raise BadConfig(f"{name}: {text}") from None
     _ = config.listens, config.http_listen  # checked now, so that nothing later can fail on them
+    for net in config.sip.local_net:
+        check_net(net, "sip.local_net")
+    for text in config.sip.certificates:
+        if len(text.split()) != 2:
+            raise BadConfig(f"sip.certificates: {text!r}: write `certificate.pem key.pem`")
+    if config.sip.edges > 1 and config.node.id >= EDGES_STEP:
+        raise BadConfig(
+            f"sip.edges: {config.sip.edges}: with more than 1, node.id is at most {EDGES_STEP - 1}, not {config.node.id}"
+        )
     return config
 
 
@@ -262,9 +340,7 @@ def _environment(section: msgspec.structs.FieldInfo, environ: Mapping[str, str])
             known = ", ".join(sorted(prefix + key for key in fields))
             raise BadConfig(f"{variable}: no such setting; there are {known}")
         value: Any = (
-            [part.strip() for part in text.split(",")]
-            if field.name == "listen" and section.name == "sip"
-            else text
+            [part.strip() for part in text.split(",")] if isinstance(field.default, tuple) else text
         )
         try:
             over[field.name] = msgspec.convert(value, field.type, strict=False)

@@ -7,13 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tandem.cluster.processes import CHILDREN
+from tandem.cluster.processes import children
 from tandem.config import load
 
 TAIL_BYTES = 256 * 1024  # looked at for the last lines
 FOLLOW_SECONDS = 0.25
-
-NAMES = ("supervisor", *CHILDREN)
 
 
 def logs(
@@ -25,16 +23,18 @@ def logs(
 
     Parameters
     ----------
-    names: supervisor, edge, node, web; all of them if none is named.
+    names: supervisor, edge (edge-2 ...), node, web; all of them if none is named.
     lines: so many of each.
     follow: go on until interrupted.
     """
+    config = load()
+    known = ("supervisor", *children(config.sip.edges))
     for name in names:
-        if name not in NAMES:
-            print(f"tandem: logs: {name!r} is not one of {', '.join(NAMES)}", file=sys.stderr)
+        if name not in known:
+            print(f"tandem: logs: {name!r} is not one of {', '.join(known)}", file=sys.stderr)
             return 2
-    directory = load().log_dir
-    paths = [directory / f"{name}.log" for name in names or NAMES]
+    directory = config.log_dir
+    paths = [directory / f"{name}.log" for name in names or known]
     if not any(path.exists() for path in paths):
         print(f"tandem: no logs in {directory}: `tandem up` starts Tandem", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from tandem.cli.ask import NoNode, Problem, ask
-from tandem.cluster.processes import CHILDREN, State, alive, read_state
+from tandem.cluster.processes import State, alive, children, read_state
 from tandem.config import load
 
 AsJson = Annotated[
@@ -28,9 +28,8 @@ def status(*, as_json: AsJson = False) -> int:
         return 3
     processes = _processes(state)
     node, why = _node(config.control_socket)
-    complete = (
-        all(p["alive"] for p in processes) and len(processes) == len(CHILDREN) + 1 and not why
-    )
+    all_there = len(processes) == len(children(config.sip.edges)) + 1
+    complete = all(p["alive"] for p in processes) and all_there and not why
     if as_json:
         print(
             json.dumps(

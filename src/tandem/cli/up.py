@@ -11,7 +11,7 @@ from tandem.cli.ask import NoNode, Problem, ask
 from tandem.cluster import first
 from tandem.cluster.processes import State, alive, read_state
 from tandem.cluster.sockets import advertised_host
-from tandem.config import BadConfig, Config, config_path, load, parse_listen
+from tandem.config import SECURE_TRANSPORTS, BadConfig, Config, config_path, load, parse_listen
 
 READY_SECONDS = 20.0  # from the supervisor's start to the call node's "ready"
 
@@ -127,7 +127,7 @@ def summary(config: Config, state: State) -> int:
         shown = f"[{host}]:{listen.port}" if ":" in host else f"{host}:{listen.port}"
         note = (
             "   (self-signed certificate: let the phone accept it)"
-            if listen.transport == "tls" and not config.sip.certificate
+            if listen.transport in SECURE_TRANSPORTS and not config.sip.certificate
             else ""
         )
         print(f"  {listen.transport.upper():<4} {shown}{note}")

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tandem.cluster.sockets import default_address
-from tandem.config import BadConfig, Config, config_path, default_data
+from tandem.config import SECURE_TRANSPORTS, BadConfig, Config, config_path, default_data
 
 SECRET_BYTES = 16
 CERTIFICATE_DAYS = 825  # the longest that phones and browsers accept for a self-signed one
@@ -62,7 +62,8 @@ def make_config() -> Path:
 
 def _listens() -> list[str]:
     hosts = ["0.0.0.0", *(["[::]"] if _has_ipv6() else [])]
-    return [f"{t}:{h}:{p}" for h in hosts for t, p in (("udp", 5060), ("tcp", 5060), ("tls", 5061))]
+    ports = (("udp", 5060), ("tcp", 5060), ("tls", 5061), ("wss", 7443))
+    return [f"{t}:{h}:{p}" for h in hosts for t, p in ports]
 
 
 def _has_ipv6() -> bool:
@@ -83,7 +84,7 @@ def make_data(config: Config) -> None:
         make_keys(config.keys)
     except OSError as error:
         raise BadConfig(f"node.data: {error.filename}: {error.strerror}") from error
-    if any(listen.transport == "tls" for listen in config.listens):
+    if any(listen.transport in SECURE_TRANSPORTS for listen in config.listens):
         make_certificate(config)
 
 
@@ -118,7 +119,7 @@ def make_certificate(config: Config) -> None:
     if openssl is None:
         raise BadConfig(
             "sip.certificate: a TLS address is configured, there is no certificate and no openssl command to make one: "
-            "install openssl, name a certificate, or take the tls: addresses out of sip.listen"
+            "install openssl, name a certificate, or take the tls: and wss: addresses out of sip.listen"
         )
     config.certificate.parent.mkdir(exist_ok=True, mode=0o700)
     addresses = {"127.0.0.1", "::1", default_address(), default_address(ipv6=True)}

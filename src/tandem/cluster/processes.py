@@ -6,7 +6,17 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-CHILDREN = ("edge", "node", "web")  # in the order of their start; the edge stops last
+CHILDREN = ("edge", "node", "web")  # in the order of their start; the edges stop last
+
+
+def edges(count: int) -> tuple[str, ...]:
+    """Names of so many edge processes of one machine."""
+    return ("edge", *(f"edge-{n}" for n in range(2, count + 1)))
+
+
+def children(edge_count: int) -> tuple[str, ...]:
+    """All children of a supervisor with so many edges."""
+    return (*edges(edge_count), *CHILDREN[1:])
 
 
 class Process(Struct, frozen=True):

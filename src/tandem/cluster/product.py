@@ -10,8 +10,8 @@ import msgspec
 
 from tandem.cluster import sockets
 from tandem.cluster.house import Reload, Wanted
-from tandem.cluster.processes import CHILDREN
-from tandem.config import BadConfig, Config, Listen, load
+from tandem.cluster.processes import CHILDREN, children, edges
+from tandem.config import SECURE_TRANSPORTS, BadConfig, Config, Listen, load
 
 COMMANDS = {name: [sys.executable, "-P", "-m", f"tandem.{name}"] for name in CHILDREN}
 
@@ -19,8 +19,6 @@ COMMANDS = {name: [sys.executable, "-P", "-m", f"tandem.{name}"] for name in CHI
 class Product:
     """docs/concepts/processes.md has the contract with the children."""
 
-    names: tuple[str, ...] = CHILDREN
-    last = frozenset(("edge",))  # it keeps frames for the node
     http = "http"
 
     def __init__(
@@ -29,29 +27,34 @@ class Product:
         self.config, self.file, self.commands = config, file, commands
         self.data, self.run, self.log_dir = config.data, config.run, config.log_dir
         self.listens = config.sip.listen
+        self.edges = edges(config.sip.edges)
+        self.names: tuple[str, ...] = children(config.sip.edges)
+        self.last = frozenset(self.edges)  # they keep frames for the node
+        # each edge has a socket of its own on each address: what waits for a dead one is its successor's
         self.wanted: dict[str, Wanted] = {
-            key: Wanted(at, "sip.listen")
-            for key, at in zip(config.sip.listen, config.listens, strict=True)
+            _key(edge, text): Wanted(at, "sip.listen", text)
+            for edge in self.edges
+            for text, at in zip(config.sip.listen, config.listens, strict=True)
         }
         self.wanted["http"] = Wanted(config.http_listen, "http.listen")
         self.wanted["link"] = Wanted(config.link_socket, "node.data")
 
     def keys(self, child: str) -> tuple[str, ...]:
+        if child in self.edges:
+            return tuple(_key(child, text) for text in self.config.sip.listen)
         match child:
-            case "edge":
-                return self.config.sip.listen
             case "node":
                 return ("link",)
             case _:
                 return ("http",)
 
     def command(self, child: str) -> list[str]:
-        return list(self.commands[child])
+        return list(self.commands["edge" if child in self.edges else child])
 
     def environ(self, child: str, sockets: Mapping[str, socket]) -> dict[str, str]:
         environ = {"TANDEM_CONFIG": str(self.file)}
-        if child == "edge":
-            environ["TANDEM_EDGE"] = json.dumps(self._edge(sockets))
+        if child in self.edges:
+            environ["TANDEM_EDGE"] = json.dumps(self._edge(child, sockets))
         else:
             environ["TANDEM_FDS"] = json.dumps(
                 {key: sockets[key].fileno() for key in self.keys(child)}
@@ -63,42 +66,66 @@ class Product:
         if new.data != old.data:
             raise BadConfig("node.data: cannot change while Tandem runs")
         changed = {
-            "edge": (new.sip, new.limits, new.log) != (old.sip, old.limits, old.log),
+            **dict.fromkeys(
+                self.edges, (new.sip, new.limits, new.log) != (old.sip, old.limits, old.log)
+            ),
             "node": msgspec.structs.replace(new, http=old.http) != old,
             "web": (new.http, new.log, new.node) != (old.http, old.log, old.node),
         }
         restart = frozenset(name for name, is_changed in changed.items() if is_changed)
         return Reload(Product(new, self.file, self.commands), restart)
 
-    def _edge(self, held: Mapping[str, socket]) -> dict[str, object]:
+    def _edge(self, child: str, held: Mapping[str, socket]) -> dict[str, object]:
         """What `python -m tandem.edge` needs: crates/tandem-edge/src/config.rs."""
         config, listen = self.config, []
-        for key, configured in zip(config.sip.listen, config.listens, strict=True):
-            at = sockets.bound(held[key], configured)
-            one: dict[str, object] = {"transport": at.transport, "fd": held[key].fileno()}
-            if config.sip.advertised:  # else the edge names the address that the peer talks to
+        for text, configured in zip(config.sip.listen, config.listens, strict=True):
+            opened = held[_key(child, text)]
+            at = sockets.bound(opened, configured)
+            one: dict[str, object] = {"transport": at.transport, "fd": opened.fileno()}
+            if configured.advertised:
+                one["advertised"] = configured.advertised
+            elif config.sip.advertised:  # else the edge names the address that the peer talks to
                 one["advertised"] = Listen(at.transport, config.sip.advertised, at.port).hostport
+            if configured.balancers:
+                one["proxy_protocol"] = configured.balancers
             listen.append(one)
-        files = (config.sip.ca, config.sip.client_ca)
-        roots, trust = (str(config.path(text)) if text else "" for text in files)
-        has_tls = any(at.transport == "tls" for at in config.listens)
         limits = msgspec.to_builtins(config.limits)
         del limits["calls"]  # the node's
+        place = self.edges.index(child)
+        kept = "edge-policy.json" if not place else f"edge-policy-{place + 1}.json"
         return {
-            "edge": config.node.id,
+            "edge": config.edge_numbers[place],
             "link": str(config.link_socket),
             "keys": str(config.keys),
-            "policy": str(config.data / "edge-policy.json"),
+            "policy": str(config.data / kept),
             "ban_log": str(config.log_dir / "bans.log"),
             "listen": listen,
-            "tls": {
-                "certificate": str(config.certificate) if has_tls else "",
-                "key": str(config.key) if has_tls else "",
-                "roots": roots,
-                "trust": trust,
-                "verify": config.sip.verify,
-            },
+            "local_net": config.sip.local_net,
+            "ws_origins": config.sip.ws_origins,
+            "tls": self._tls(),
             "limits": limits,
             "default_domain": config.sip.default_domain,
             "log_level": config.log.level,
         }
+
+    def _tls(self) -> dict[str, object]:
+        config = self.config
+        serves = any(at.transport in SECURE_TRANSPORTS for at in config.listens)
+        files = (config.sip.ca, config.sip.client_ca)
+        roots, trust = (str(config.path(text)) if text else "" for text in files)
+        more = [{"certificate": str(one), "key": str(key)} for one, key in config.certificates]
+        return {
+            "certificate": str(config.certificate) if serves else "",
+            "key": str(config.key) if serves else "",
+            "more": more if serves else [],
+            "roots": roots,
+            "trust": trust,
+            "verify": config.sip.verify,
+            "min_version": config.sip.tls_min_version,
+            "suites": config.sip.tls_suites,
+        }
+
+
+def _key(edge: str, text: str) -> str:
+    """The key of an edge's socket on an address."""
+    return text if edge == "edge" else f"{text} of {edge}"
