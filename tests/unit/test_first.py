@@ -23,7 +23,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 def test_the_first_configuration_is_readable_and_stays(config: Config) -> None:
     path = Path(config.base, "tandem.toml")
-    assert {"udp", "tcp", "tls"} == {listen.transport for listen in config.listens}
+    assert {"udp", "tcp", "tls", "wss"} == {listen.transport for listen in config.listens}
     assert Path(config.base, "var") == config.data
     path.write_text("[node]\nid = 7\n")
     make_config()
