@@ -61,7 +61,7 @@ def table() -> dict[str, App]:
         module, _, attribute = where.partition(":")
         target = getattr(import_module(module), attribute)
         if isinstance(target, App):
-            found.update({f"{name} {verb}": target[verb] for verb in make.verbs(target)})
+            found.update(dict(make.commands_of(name, target)))
         else:
             app = App(name=name)
             app.command(target, name=name, help=help)
@@ -70,7 +70,7 @@ def table() -> dict[str, App]:
 
 
 TABLE = table()
-NOUNS = {words.split()[0] for words in TABLE if " " in words}
+NOUNS = {" ".join(words.split()[:n]) for words in TABLE for n in range(1, len(words.split()))}
 
 
 def code(page: Path) -> Iterator[str]:
@@ -92,11 +92,9 @@ def mentioned(page: Path) -> Iterator[tuple[str, str]]:
             if line[: match.start()].endswith(("-", "/", "_")) or "ctl" in line:
                 continue
             name, rest = match.group(1), match.group(2).strip()
-            verb = rest.split(" ")[0] if rest else ""
-            if name in NOUNS and re.fullmatch(r"[a-z]+", verb):
-                yield f"{name} {verb}", rest.removeprefix(verb).strip()
-            else:
-                yield name, rest
+            while name in NOUNS and (verb := re.match(r"[a-z]+(?= |$)", rest)):
+                name, rest = f"{name} {verb.group()}", rest[verb.end() :].strip()
+            yield name, rest
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)

@@ -21,6 +21,16 @@ def verbs(app: App) -> list[str]:
     return sorted(name for name in app if not name.startswith("-"))
 
 
+def commands_of(words: str, app: App) -> list[tuple[str, App]]:
+    """Every command below a noun, with all its words: `edge member add`."""
+    found = []
+    for verb in verbs(app):
+        one = app[verb]
+        deeper = commands_of(f"{words} {verb}", one) if one.default_command is None else []
+        found += deeper or [(f"{words} {verb}", one)]
+    return found
+
+
 def summary(command: App) -> str:
     text = inspect.getdoc(command.default_command) or str(command.help or "")
     return " ".join(text.split("\n\n")[0].split())
@@ -62,7 +72,7 @@ def commands() -> str:
         module, _, attribute = where.partition(":")
         found = getattr(import_module(module), attribute)
         if isinstance(found, App):
-            lines += [row(f"{name} {verb}", found[verb]) for verb in verbs(found)]
+            lines += [row(words, command) for words, command in commands_of(name, found)]
         else:
             app = App(name=name)
             app.command(found, name=name, help=help)

@@ -73,6 +73,7 @@ impl Edge {
 
     fn asked(&mut self, ask: &Ask) -> Result<Value, Problem> {
         match &*ask.what {
+            "ping" => Ok(json!({"edge": self.config.edge, "incarnation": self.incarnation})),
             "view" => Ok(self.view()),
             "policy" => self.take_lists(&ask.with),
             "ban" => self.ban_asked(&ask.with),

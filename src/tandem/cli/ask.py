@@ -17,7 +17,15 @@ class Problem(Exception):
     """The node refuses; the text is its title and detail."""
 
 
-def ask(control_socket: Path, do: str, *, seconds: float = ANSWER_SECONDS, **arguments: Any) -> Any:
+def ask(
+    control_socket: Path,
+    do: str,
+    *,
+    seconds: float = ANSWER_SECONDS,
+    who: str = "the call node",
+    hint: str = "`tandem up` starts it, `tandem logs node` shows what it wrote",
+    **arguments: Any,
+) -> Any:
     """The `ok` of the answer. Raises NoNode, Problem."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
@@ -27,12 +35,13 @@ def ask(control_socket: Path, do: str, *, seconds: float = ANSWER_SECONDS, **arg
             line = _line(stream)
         answer = json.loads(line)
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        hint = "it does not run: `tandem up` starts it, `tandem logs node` shows what it wrote"
-        raise NoNode(f"the call node does not answer on {control_socket}: {hint}") from error
+        raise NoNode(
+            f"{who} does not answer on {control_socket}: it does not run: {hint}"
+        ) from error
     except PermissionError as error:
         raise NoNode(f"{control_socket} belongs to another user: {error.strerror}") from error
     except (OSError, ValueError) as error:
-        raise NoNode(f"the call node does not answer on {control_socket}: {error}") from error
+        raise NoNode(f"{who} does not answer on {control_socket}: {error}") from error
     if problem := answer.get("problem"):
         raise Problem(f"{problem.get('title', 'refused')}: {problem.get('detail', '')}")
     return answer.get("ok")

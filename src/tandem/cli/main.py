@@ -21,6 +21,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("down", "tandem.cli.down:down", "Stop it. Data stays."),
     ("status", "tandem.cli.status:status", "Show processes, addresses, calls and registrations."),
     ("logs", "tandem.cli.logs:logs", "Show what the processes wrote."),
+    ("edge", "tandem.cli.edge:app", "An edge alone, in front of other servers: a load balancer."),
     ("call", "tandem.cli.call:app", "Calls: place the demo call, look at live and past ones."),
     ("tenant", "tandem.cli.tenant:app", "Tenants: whose users share a domain."),
     ("user", "tandem.cli.user:app", "Users: who can register and be called."),

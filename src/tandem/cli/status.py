@@ -26,16 +26,16 @@ def status(*, as_json: AsJson = False) -> int:
             else f"Tandem does not run here (data: {config.data}); `tandem up` starts it."
         )
         return 3
-    processes = _processes(state)
+    rows = processes(state)
     node, why = _node(config.control_socket)
-    all_there = len(processes) == len(children(config.sip.edges)) + 1
-    complete = all(p["alive"] for p in processes) and all_there and not why
+    all_there = len(rows) == len(children(config.sip.edges)) + 1
+    complete = all(p["alive"] for p in rows) and all_there and not why
     if as_json:
         print(
             json.dumps(
                 {
                     "up": complete,
-                    "processes": processes,
+                    "processes": rows,
                     "node": node,
                     "why": why,
                     "listens": state.listens,
@@ -44,8 +44,8 @@ def status(*, as_json: AsJson = False) -> int:
         )
         return 0 if complete else 1
     print("process     pid       up for      starts  last death")
-    for p in processes:
-        up = _span(time.time() - p["started_at"]) if p["alive"] else "DEAD"
+    for p in rows:
+        up = span(time.time() - p["started_at"]) if p["alive"] else "DEAD"
         print(f"{p['name']:<11} {p['pid']:<9} {up:<11} {p['starts']:<7} {p['last_death'] or '-'}")
     if not alive(state.supervisor):
         print("            nothing is restarted without a supervisor: `tandem up` starts one")
@@ -58,7 +58,7 @@ def status(*, as_json: AsJson = False) -> int:
     return 0 if complete else 1
 
 
-def _processes(state: State) -> list[dict[str, Any]]:
+def processes(state: State) -> list[dict[str, Any]]:
     rows = [("supervisor", state.supervisor, state.started_at, 1, "")]
     rows += [
         (n, c.process, c.started_at, c.starts, c.last_death) for n, c in state.children.items()
@@ -90,7 +90,7 @@ def _node(control_socket: Any) -> tuple[dict[str, Any], str]:
     ) else reasons or "not ready"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     whole = int(seconds)
     if whole < 60:
         return f"{seconds:.1f} s"

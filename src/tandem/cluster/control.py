@@ -151,8 +151,8 @@ class Server:
 class Client:
     """Asks over one connection that is opened when needed and kept. One question at a time; more of them wait."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, who: str = "the call node") -> None:
+        self.path, self.who = path, who
         self._turn = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._id = 0
@@ -166,7 +166,7 @@ class Client:
             except (OSError, EOFError, ValueError, TimeoutError) as error:
                 self._drop()
                 why = str(error) or type(error).__name__
-                raise NoNode(f"the call node does not answer on {self.path}: {why}") from error
+                raise NoNode(f"{self.who} does not answer on {self.path}: {why}") from error
             except asyncio.CancelledError:
                 self._drop()  # the answer would be taken for that of the next question
                 raise

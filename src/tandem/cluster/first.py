@@ -115,19 +115,32 @@ def make_certificate(config: Config) -> None:
         return
     if config.certificate.exists() and config.key.exists():
         return
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        raise BadConfig(
-            "sip.certificate: a TLS address is configured, there is no certificate and no openssl command to make one: "
-            "install openssl, name a certificate, or take the tls: and wss: addresses out of sip.listen"
-        )
-    config.certificate.parent.mkdir(exist_ok=True, mode=0o700)
-    addresses = {"127.0.0.1", "::1", default_address(), default_address(ipv6=True)}
-    names = {config.sip.default_domain, socket.gethostname(), "localhost"}
+    addresses, names = set(), {config.sip.default_domain}
     if _is_address(config.sip.advertised):
         addresses.add(config.sip.advertised)
     elif config.sip.advertised:
         names.add(config.sip.advertised)
+    self_signed(config.certificate, config.key, config.sip.default_domain, names, addresses)
+
+
+def self_signed(
+    certificate: Path,
+    key: Path,
+    name: str,
+    names: set[str],
+    addresses: set[str],
+    field: str = "sip.certificate",
+) -> None:
+    """A certificate for these and for what this host is called, by the openssl command. Raises BadConfig."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        raise BadConfig(
+            f"{field}: a TLS address is configured, there is no certificate and no openssl command to make one: "
+            "install openssl, name a certificate, or take the TLS addresses out"
+        )
+    certificate.parent.mkdir(exist_ok=True, mode=0o700)
+    addresses = {"127.0.0.1", "::1", default_address(), default_address(ipv6=True), *addresses}
+    names = {socket.gethostname(), "localhost", *names}
     alternatives = [f"DNS:{n}" for n in sorted(names)] + [f"IP:{a}" for a in sorted(addresses)]
     command = [
         openssl,
@@ -139,25 +152,11 @@ def make_certificate(config: Config) -> None:
         "ec_paramgen_curve:P-256",
         "-nodes",
     ]
-    command += [
-        "-keyout",
-        str(config.key),
-        "-out",
-        str(config.certificate),
-        "-days",
-        str(CERTIFICATE_DAYS),
-    ]
-    command += [
-        "-subj",
-        f"/CN={config.sip.default_domain}",
-        "-addext",
-        "subjectAltName=" + ",".join(alternatives),
-    ]
+    command += ["-keyout", str(key), "-out", str(certificate), "-days", str(CERTIFICATE_DAYS)]
+    command += ["-subj", f"/CN={name}", "-addext", "subjectAltName=" + ",".join(alternatives)]
     done = subprocess.run(command, capture_output=True, text=True, umask=0o077, check=False)
     if done.returncode:
-        raise BadConfig(
-            f"sip.certificate: openssl could not make one: {done.stderr.strip()[-400:]}"
-        )
+        raise BadConfig(f"{field}: openssl could not make one: {done.stderr.strip()[-400:]}")
 
 
 def _is_address(text: str) -> bool:

@@ -305,14 +305,14 @@ class Supervisor:
             c.name: Child(c.process or c.last_process, c.started_at, c.starts, c.fds, c.last_death)
             for c in self.children.values()
         }
-        listens = tuple(str(self._bound(key)) for key in self.house.listens)
-        http = self._bound(self.house.http).hostport if self.house.http else ""
+        listens = tuple(str(self.bound(key)) for key in self.house.listens)
+        http = self.bound(self.house.http).hostport if self.house.http else ""
         write_state(
             self.house.run,
             State(self.me, self.started_at, str(self.house.file), children, listens, http),
         )
 
-    def _bound(self, key: str) -> Listen:
+    def bound(self, key: str) -> Listen:
         at = self.house.wanted[key].at
         assert isinstance(at, Listen)
         return sockets.bound(self.sockets[key], at)
@@ -339,9 +339,13 @@ def rotate(directory: Path) -> None:
             os.truncate(path, 0)
 
 
-def serve(house: Callable[[], House]) -> int:
-    """Supervises a house until SIGTERM. `[ready fd]` as an argument: tells it "ready" or the error."""
-    told = os.fdopen(int(sys.argv[1]), "w") if len(sys.argv) > 1 else None
+def serve(
+    house: Callable[[], House],
+    ready_fd: int | None,
+    begun: Callable[["Supervisor"], None] = lambda _: None,
+) -> int:
+    """Supervises a house until SIGTERM. `ready_fd` is told "ready" or the error; `begun` is called when sockets are open."""
+    told = None if ready_fd is None else os.fdopen(ready_fd, "w")
     try:
         built = house()
         built.log_dir.mkdir(parents=True, exist_ok=True)
@@ -351,6 +355,7 @@ def serve(house: Callable[[], House]) -> int:
     except BadConfig as error:
         print(error, file=told or sys.stderr, flush=True)
         return 2
+    begun(supervisor)
     supervisor.log("supervisor started", pid=os.getpid())
     if told:
         print("ready", file=told, flush=True)
@@ -367,7 +372,7 @@ def main() -> int:
         file = Path(os.environ["TANDEM_CONFIG"])
         return Product(load(file), file)
 
-    return serve(house)
+    return serve(house, int(sys.argv[1]) if len(sys.argv) > 1 else None)
 
 
 if __name__ == "__main__":

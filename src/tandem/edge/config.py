@@ -13,7 +13,7 @@ from tandem.config import BadConfig, Listen, parse_listen
 from tandem.edge.model.addresses import At, BadValue
 from tandem.edge.model.changes import Patch, by_name, in_order, merged
 from tandem.edge.model.front import checked, listens
-from tandem.edge.model.refusals import explained
+from tandem.edge.model.refusals import by_names, explained
 from tandem.edge.model.tree import Tree
 
 DEFAULT_FILE = "edge.toml"
@@ -116,7 +116,10 @@ def load(file: Path) -> EdgeConfig:
 
 def parse(plain: dict[str, Any], file: Path) -> EdgeConfig:
     config = EdgeConfig(file.absolute(), tree_of(plain, str(file)), plain)
-    _ = config.http_listen
+    try:
+        _ = config.http_listen
+    except BadConfig as error:
+        raise BadConfig(f"{file}: {error}") from None
     return config
 
 
@@ -134,5 +137,8 @@ def changed(
     config: EdgeConfig, lists: Mapping[str, list[dict[str, Any]]], patch: Patch, name: str
 ) -> Tree:
     """The tree as it is now: the file, the members that came from lists, live changes. Raises BadConfig."""
-    base = by_name(config.plain, lists)
-    return tree_of(in_order(config.plain, merged(base, patch)), name)
+    whole = in_order(config.plain, merged(by_name(config.plain, lists), patch))
+    try:
+        return tree_of(whole, name)
+    except BadConfig as error:
+        raise BadConfig(by_names(str(error), whole)) from None

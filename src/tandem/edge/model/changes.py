@@ -24,11 +24,26 @@ def by_name(tree: Mapping[str, Any], lists: Mapping[str, list[dict[str, Any]]]) 
     }
 
 
+def lists_of(tree: Mapping[str, Any], patch: Patch) -> dict[str, tuple[str, int]]:
+    """File and set of each pool that has a list, with the changes to pools taken into account."""
+    pools = merged(by_name(tree, {}), patch)["pool"]
+    return {
+        name: (pool["dispatcher_list"], pool.get("set", 1))
+        for name, pool in pools.items()
+        if pool.get("dispatcher_list") and isinstance(pool["dispatcher_list"], str)
+    }
+
+
 def in_order(tree: Mapping[str, Any], changed: Patch) -> dict[str, Any]:
-    """The tree with what `by_name` gave and a patch changed."""
+    """The tree with what `by_name` gave and a patch changed.
+
+    A change to a pool or a member that is there no more rests: file or list may bring it back.
+    """
+    known = {pool["name"] for pool in tree.get("pool", ())}
     pools = [
-        {**pool, "name": name, "members": [{**one, "name": n} for n, one in _each(pool)]}
+        {**pool, "name": name, "members": _members(pool)}
         for name, pool in changed["pool"].items()
+        if name in known or "algorithm" in pool
     ]
     return {**tree, "pool": pools, "limits": changed["limits"], "lists": changed["lists"]}
 
@@ -67,5 +82,6 @@ def _member(member: str | dict[str, Any]) -> dict[str, Any]:
     return one
 
 
-def _each(pool: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return list(pool.get("members", {}).items())
+def _members(pool: Mapping[str, Any]) -> list[dict[str, Any]]:
+    members = pool.get("members", {})
+    return [{**one, "name": name} for name, one in members.items() if "address" in one]

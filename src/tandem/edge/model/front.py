@@ -26,7 +26,7 @@ def checked(tree: Tree) -> Tree:
         why = f"with {tree.edge.workers} workers the last one has number {ids}, the limit is {EDGES_MOST}"
         raise BadValue("edge.id", tree.edge.id, why)
     _once("edge.listen", [at.text for at in listens(tree) if at.port])
-    _once("pool", [pool.name for pool in tree.pool])
+    _once("pool", [pool.name for pool in tree.pool], ".name")
     count = 0
     for n, pool in enumerate(tree.pool):
         _pool(f"pool[{n}]", pool)
@@ -93,7 +93,7 @@ def _pool(field: str, pool: Pool) -> None:
             'it needs algorithm = "hash"; this pool has ' + pool.algorithm,
         )
     whole = members(pool)
-    _once(f"{field}.members", [one.name for one in whole])
+    _once(f"{field}.members", [one.name for one in whole], ".name")
     for n, one in enumerate(whole):
         member_address(one.address, one.transport, f"{field}.members[{n}].address")
     for n, text in enumerate(pool.health.good):
@@ -140,10 +140,12 @@ def _otherwise(tree: Tree) -> None:
         raise BadValue(field, text, "the name of a pool, or a status from 300 to 699")
 
 
-def _once(field: str, names: list[str]) -> None:
+def _once(field: str, names: list[str], key: str = "") -> None:
+    seen: set[str] = set()
     for n, name in enumerate(names):
-        if name in names[:n]:
-            raise BadValue(f"{field}[{n}]", name, "it stands there twice")
+        if name in seen:
+            raise BadValue(f"{field}[{n}]{key}", name, "it stands there twice")
+        seen.add(name)
 
 
 def _told_pool(pool: Pool) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Why edge.toml is refused, in words: field, value, limit, and what was probably meant. It only makes text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,6 +15,7 @@ UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTAL
 MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 BOUND = re.compile(r"^Expected `(?P<kind>\w+)`(?P<of> of length)? (?P<sign><=|>=) (?P<limit>\d+)$")
 KIND = re.compile(r"^Expected `(?P<wanted>[^`]*)`, got `(?P<got>[^`]*)`$")
+PLACES = re.compile(r"\bpool\[(?P<pool>\d+)\](?:\.members\[(?P<member>\d+)\])?")
 STEP = re.compile(r"([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 KINDS = {
     "int": "a number", "str": "a text", "bool": "true or false", "array": "a list", "object": "a table", "float": "a number",
@@ -39,6 +40,18 @@ def explained(text: str, plain: Any) -> str:
     value = _value(path, plain)
     shown = "" if value is None else f": {repr(value)[:VALUE_CHARACTERS]}"
     return f"{path or 'the file'}{shown}: {_rule(why, path)}"
+
+
+def by_names(text: str, tree: Mapping[str, Any]) -> str:
+    """A refusal of a live change, in which pools and members have names and no numbers."""
+    return PLACES.sub(lambda place: _named(place, tree), text)
+
+
+def _named(place: re.Match[str], tree: Mapping[str, Any]) -> str:
+    pool = tree["pool"][int(place["pool"])]
+    if place["member"] is None:
+        return f"pool {pool['name']}"
+    return f"pool {pool['name']}, member {pool['members'][int(place['member'])]['name']}"
 
 
 def _unknown(path: str, name: str) -> str:
