@@ -18,7 +18,15 @@ class Fleet:
     """One client a worker, by number."""
 
     def __init__(self, sockets: Mapping[int, Path]) -> None:
-        self.clients = {edge: Client(path, f"worker {edge}") for edge, path in sockets.items()}
+        self.clients: dict[int, Client] = {}
+        self.follow(sockets)
+
+    def follow(self, sockets: Mapping[int, Path]) -> None:
+        """Workers that there are from now on; who stays keeps its connection."""
+        self.clients = {
+            edge: self.clients.get(edge) or Client(path, f"worker {edge}")
+            for edge, path in sockets.items()
+        }
 
     async def ask(self, edge: int, do: str, **args: Any) -> Any:
         """Raises NoNode, Problem."""
