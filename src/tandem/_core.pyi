@@ -2,13 +2,14 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import TypeAlias, final
 
-__all__ = ["Keeper", "Node", "Owner", "Store", "read_trace", "run_edge"]
+__all__ = ["Keeper", "Node", "Owner", "Store", "read_dispatcher_list", "read_trace", "run_edge"]
 
 # uri, q, edge, connection, transport, local, host, port, instance, path, ends at (microseconds since 1970)
 _Binding: TypeAlias = tuple[str, float, int, int, int, int, str, int, str, str, int]
 # address of record, MD5, SHA-256, SHA-512-256 of user:realm:password
 _User: TypeAlias = tuple[str, bytes | None, bytes | None, bytes | None]
 
+def read_dispatcher_list(text: str) -> str: ...
 def read_trace(
     dir: str | PathLike[str], call_id: str
 ) -> list[tuple[int, bool, int, str, str, bytes]]: ...

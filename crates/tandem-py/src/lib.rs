@@ -3,6 +3,7 @@
 mod edge;
 mod node;
 mod owner;
+mod pools;
 mod registrar;
 mod store;
 
@@ -13,6 +14,7 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(edge::run_edge, module)?)?;
     module.add_function(wrap_pyfunction!(node::read_trace, module)?)?;
+    module.add_function(wrap_pyfunction!(pools::read_dispatcher_list, module)?)?;
     module.add_class::<node::Node>()?;
     module.add_class::<owner::Owner>()?;
     module.add_class::<owner::Keeper>()?;

@@ -220,7 +220,7 @@ impl PoolIds<'_> {
 
 fn check_member(field: &str, member: &MemberConfig) -> Result<(), BadPools> {
     name(&format!("{field}.name"), &member.name)?;
-    within(&format!("{field}.weight"), member.weight, 1, 10_000)?;
+    within(&format!("{field}.weight"), member.weight, 0, 10_000)?;
     let address = member.address;
     if address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast() {
         return Err(bad(format!("{field}.address"), format!("{address} is no address of a server")));

@@ -27,8 +27,7 @@ impl Pools {
                 continue;
             }
             let load = if algorithm == Algorithm::LeastCalls { member.load() } else { 0.0 };
-            let suspect = u32::from(standing == Standing::Suspect) << 16;
-            best.add(Seat { tier: suspect | u32::from(member.priority), load, score: score(key, member, pool.equal), id });
+            best.add(Seat::new(tier(standing, member), load, draw(key, member, pool.equal), id));
         }
         let Some(&first) = best.0.first() else { return if full { Candidates::Full } else { Candidates::NoneUp } };
         match algorithm {
@@ -64,11 +63,10 @@ impl Pools {
         for &id in &pool.members {
             let Some(member) = self.members.get_mut(usize::from(id)).and_then(Option::as_deref_mut) else { continue };
             let standing = standing(member, pool, self.fault, now_us);
-            let tier = u32::from(standing == Standing::Suspect) << 16 | u32::from(member.priority);
-            if standing == Standing::Out || tier != first.tier || !member.fits(take) {
+            if standing == Standing::Out || tier(standing, member) != first.tier() || !member.fits(take) {
                 continue;
             }
-            let weight = i64::from(member.weight);
+            let weight = i64::from(member.weight.max(1));
             member.turn += weight;
             sum += weight;
             if member.turn > chosen.0 {
@@ -88,7 +86,7 @@ impl Pools {
             member.map_or(0.0, |member| member.tally.expected_us(now_us))
         };
         if let [first, second, ..] = &mut best.0[..] {
-            if first.tier == second.tier && expected(*second) < expected(*first) {
+            if first.tier() == second.tier() && expected(*second) < expected(*first) {
                 std::mem::swap(first, second);
             }
         }
@@ -103,13 +101,18 @@ pub(super) fn standing(member: &Member, pool: &Pool, fault: bool, now_us: u64) -
     member.health.standing(pool.panic || fault, pool.panic, now_us)
 }
 
-/// Weighted rendezvous: the member's draw for this key, higher is better. With weight w it is the best of w equal draws.
-fn score(key: u64, member: &Member, equal: bool) -> f64 {
+/// Priorities, in each of them those without weight after the others, and behind all of them those that are only a last resort.
+fn tier(standing: Standing, member: &Member) -> u32 {
+    u32::from(standing == Standing::Suspect) << 17 | u32::from(member.priority) << 1 | u32::from(member.weight == 0)
+}
+
+/// Weighted rendezvous: the member's draw for this key, never negative, lower is better. With weight w it is the best of w equal draws.
+fn draw(key: u64, member: &Member, equal: bool) -> f64 {
     let unit = ((mix(key ^ member.seed) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     if equal {
-        unit
+        1.0 - unit
     } else {
-        unit.ln() / f64::from(member.weight)
+        -unit.ln() / f64::from(member.weight.max(1))
     }
 }
 
@@ -120,21 +123,20 @@ pub(super) fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// A member in its order: by tier, then load, then draw. Floats that are not negative are ordered as their bits are.
 #[derive(Clone, Copy)]
 struct Seat {
-    tier: u32,
-    load: f64,
-    score: f64,
+    order: u128,
     id: MemberId,
 }
 
 impl Seat {
-    fn beats(&self, other: &Seat) -> bool {
-        let load = |seat: &Seat| (seat.tier, seat.load);
-        match load(self).partial_cmp(&load(other)) {
-            Some(std::cmp::Ordering::Equal) | None => self.score > other.score,
-            Some(order) => order.is_lt(),
-        }
+    fn new(tier: u32, load: f32, draw: f64, id: MemberId) -> Seat {
+        Seat { order: u128::from(tier) << 96 | u128::from(load.to_bits()) << 64 | u128::from(draw.to_bits()), id }
+    }
+
+    fn tier(&self) -> u32 {
+        (self.order >> 96) as u32
     }
 }
 
@@ -144,11 +146,14 @@ struct Best(SmallVec<[Seat; CANDIDATES]>);
 
 impl Best {
     fn add(&mut self, seat: Seat) {
-        let at = self.0.iter().position(|known| seat.beats(known)).unwrap_or(self.0.len());
-        if at < CANDIDATES {
-            self.0.truncate(CANDIDATES - 1);
-            self.0.insert(at, seat);
+        if self.0.len() == CANDIDATES {
+            if self.0.last().is_some_and(|last| last.order <= seat.order) {
+                return;
+            }
+            self.0.pop();
         }
+        let behind = self.0.iter().rev().take_while(|known| known.order > seat.order).count();
+        self.0.insert(self.0.len() - behind, seat);
     }
 
     /// Puts a member first; the others keep their order.

@@ -89,7 +89,7 @@ pub struct MemberConfig {
     /// The name that its certificate must have; empty: its address.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tls_name: String,
-    /// Its share of the load among those of its priority.
+    /// Its share of the load among those of its priority; 0: only after the others.
     #[serde(default = "weight")]
     pub weight: u32,
     /// Lower is tried first.

@@ -29,7 +29,7 @@ pub struct Member {
     pub transport: Transport,
     /// The name that its certificate must have; empty: its address.
     pub tls_name: Box<str>,
-    /// Its share among those of its priority.
+    /// Its share among those of its priority; 0: only after the others.
     pub weight: u32,
     /// Lower is tried first.
     pub priority: u16,
@@ -135,8 +135,8 @@ impl Member {
     }
 
     /// Calls in hand for its weight, here and elsewhere.
-    pub(super) fn load(&self) -> f64 {
-        (f64::from(self.calls) + f64::from(self.calls_elsewhere) + 1.0) / f64::from(self.weight)
+    pub(super) fn load(&self) -> f32 {
+        (self.calls as f32 + self.calls_elsewhere as f32 + 1.0) / self.weight.max(1) as f32
     }
 }
 

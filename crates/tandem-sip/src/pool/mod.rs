@@ -6,6 +6,7 @@ mod candidates;
 mod change;
 mod config;
 mod cost;
+pub mod dispatcher_list;
 mod health;
 mod member;
 mod probe;

@@ -119,7 +119,7 @@ impl PoolSettings {
             full_status: within(&field("full_status"), config.full_status, 400, 699)?,
             none_status: within(&field("none_status"), config.none_status, 400, 699)?,
             retry_after_seconds: within(&field("retry_after_seconds"), config.retry_after_seconds, 0, 3_600)?,
-            answer_us: u64::from(within(&field("answer_ms"), config.answer_ms, 100, 32_000)?) * 1_000,
+            answer_us: u64::from(within(&field("answer_ms"), config.answer_ms, 100, 60_000)?) * 1_000,
             ring_us: u64::from(within(&field("ring_seconds"), config.ring_seconds, 1, 3_600)?) * 1_000_000,
             record_route: config.record_route,
             path: config.path,
@@ -154,11 +154,11 @@ fn health(at: &str, config: &HealthConfig) -> Result<HealthSettings, BadPools> {
     Ok(HealthSettings {
         method: config.method.as_str().into(),
         interval_us: u64::from(interval) * 1_000,
-        timeout_us: u64::from(within(&field("timeout_ms"), config.timeout_ms, 50, 32_000)?) * 1_000,
+        timeout_us: u64::from(within(&field("timeout_ms"), config.timeout_ms, 50, 60_000)?) * 1_000,
         up_after: within(&field("up_after"), config.up_after, 1, 100)?,
         down_after: within(&field("down_after"), config.down_after, 1, 100)?,
         passive_down_after: within(&field("passive_down_after"), config.passive_down_after, 0, 100)?,
-        grey_us: u64::from(within(&field("grey_ms"), config.grey_ms, 100, 600_000)?) * 1_000,
+        grey_us: u64::from(within(&field("grey_ms"), config.grey_ms, 100, 3_600_000)?) * 1_000,
         panic_percent: within(&field("panic_percent"), config.panic_percent, 0, 100)?,
         good,
     })

@@ -195,6 +195,17 @@ fn the_next_priority_is_used_when_none_of_the_first_can_be_tried() {
 }
 
 #[test]
+fn who_has_no_weight_comes_after_the_others_of_its_priority() {
+    for algorithm in ["weighted", "round_robin", "least_calls", "least_response_time"] {
+        let members = [json!({"weight": 0}), json!({"weight": 5}), json!({"weight": 0, "priority": 1})];
+        let mut farm = Farm::new(&farm(&members, json!({"algorithm": algorithm, "health": {"panic_percent": 100}})));
+        assert_eq!(["b", "a", "c"], *farm.tries("x@host"));
+        farm.down("b");
+        assert_eq!(["a", "c"], *farm.tries("x@host"));
+    }
+}
+
+#[test]
 fn what_is_hashed_on_is_said_to_the_caller() {
     for (text, key) in [("call_id", HashOn::CallId), ("source", HashOn::Source), ("header:X-Account", HashOn::Header("X-Account".into()))] {
         let farm = Farm::new(&plain(2, json!({"algorithm": "hash", "hash_on": text})));

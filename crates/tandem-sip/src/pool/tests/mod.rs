@@ -3,6 +3,7 @@
 mod algorithms;
 mod apply;
 mod calls;
+mod dispatcher_list;
 mod health;
 mod model;
 mod probes;
