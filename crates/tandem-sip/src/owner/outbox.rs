@@ -81,6 +81,20 @@ impl Outbox {
         Some((at as u8, &locals.get(at)?.advertised))
     }
 
+    /// The edge by which a message leaves, and the number that its address has there. Over UDP, while the flow's own edge has no link,
+    /// that is another which holds the same address: the peer sees no difference.
+    fn holder(&self, flow: &Flow) -> (u16, u8) {
+        let own = (flow.edge, flow.local);
+        if flow.transport != Transport::Udp || self.edges.get(&flow.edge).is_some_and(|edge| edge.up) {
+            return own;
+        }
+        let Some(asked) = self.edges.get(&flow.edge).and_then(|edge| edge.locals.get(usize::from(flow.local))) else { return own };
+        let same = |local: &Listening| (local.transport, local.bound) == (Transport::Udp, asked.bound);
+        let up = self.edges.iter().filter(|(_, edge)| edge.up);
+        let mut places = up.filter_map(|(number, edge)| Some((*number, edge.locals.iter().position(same)? as u8)));
+        places.next().unwrap_or(own)
+    }
+
     /// Remembers an edge's HELLO.
     pub fn hello(&mut self, number: u16, hello: &UpHello<'_>) {
         let edge = self.edges.entry(number).or_default();
@@ -153,11 +167,12 @@ impl Sink for Outbox {
             self.counters.messages_unsent += 1; // the shard has moved: its new owner speaks
             return;
         };
-        let Some(edge) = self.edges.get_mut(&flow.edge).filter(|edge| edge.up && edge.output.len() < OUTPUT_BYTES) else {
+        let (number, local) = self.holder(flow);
+        let Some(edge) = self.edges.get_mut(&number).filter(|edge| edge.up && edge.output.len() < OUTPUT_BYTES) else {
             self.counters.messages_unsent += 1;
             return;
         };
-        let (transport, local, remote) = (flow.transport, flow.local, flow.remote);
+        let (transport, remote) = (flow.transport, flow.remote);
         push_sip_down(&mut edge.output, &SipDown { shard, epoch, cookie, flow: flow.connection, transport, local, remote, message });
         self.counters.messages_out += 1;
     }

@@ -268,3 +268,32 @@ fn an_edge_that_never_comes_is_not_waited_for() {
     owner.run(&bye(1), 1).unwrap();
     assert!(says_bye(&mut owner, 1));
 }
+
+#[test]
+fn over_udp_another_edge_that_holds_the_address_speaks_for_a_dead_one() {
+    use super::outbox::Outbox;
+    use crate::txn::{Flow, Sink};
+    let other: Address = "192.0.2.2:5060".parse::<std::net::SocketAddr>().unwrap().into();
+    let local = |transport, bound| Local { transport, bound, advertised: b"10.0.0.1:5060" };
+    let mut out = Outbox::default();
+    out.epochs[5] = 3;
+    for (number, locals) in [
+        (1, vec![local(Transport::Udp, peer()), local(Transport::Tcp, peer())]),
+        (2, vec![local(Transport::Udp, other)]),
+        (3, vec![local(Transport::Tcp, peer()), local(Transport::Udp, peer())]),
+    ] {
+        let mut hello = Vec::new();
+        push_up_hello(&mut hello, number, 9, &locals, 0);
+        let Ok(crate::frame::Up::Hello(hello)) = crate::frame::read_up(&hello[4..]) else { panic!("no HELLO") };
+        out.hello(number, &hello);
+        out.edges.get_mut(&number).unwrap().up = number != 1;
+    }
+    let flow = Flow { edge: 1, connection: 0, transport: Transport::Udp, local: 0, remote: peer() };
+    out.send(&flow, 5, 0, b"SIP/2.0 200 OK\r\n\r\n");
+    assert!(out.output(1).is_empty() && out.output(2).is_empty());
+    let bytes = out.output(3);
+    let Ok(crate::frame::Down::Sip(sip)) = crate::frame::read_down(&bytes[4..]) else { panic!("nothing sent") };
+    assert_eq!((Transport::Udp, 1), (sip.transport, sip.local));
+    out.send(&Flow { transport: Transport::Tcp, connection: 7, ..flow }, 5, 0, b"SIP/2.0 200 OK\r\n\r\n");
+    assert!(out.output(3).is_empty(), "a connection is the dead edge's alone");
+}

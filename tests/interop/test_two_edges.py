@@ -1,0 +1,143 @@
+"""Two edge processes share a machine's addresses: kill -9 of either loses nothing over UDP, and TLS sessions outlive both."""
+
+import shutil
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tandem.adapters.sqlite import open_database
+from tandem.adapters.sqlite_records import each_cdr
+from tandem.adapters.sqlite_routing import put_setting
+from tandem.records.model import Cdr
+from tandem.records.query import CdrQuery
+from tandem.testing.machine import Machine
+from tandem.testing.sipp import Phone, answering, calling, ended
+
+pytestmark = pytest.mark.slow
+EDGES = ("edge", "edge-2")
+CALLERS = 4
+CALLS = 5  # of each caller
+TALK_SECONDS = 4.0
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    with Machine(tmp_path, {"sip": {**listen("udp", "tls"), "edges": "2"}}) as made:
+        made.up()
+        made.until(lambda: 2 == made.ask("stats")["gauges"]["links"], "both edges are linked")
+        connection = open_database(made.config.database)
+        put_setting(connection, "algorithms", ["MD5"])  # all that SIPp 3.6 knows
+        connection.close()
+        made.ask("reload", what="all")
+        yield made
+
+
+def listen(*transports: str) -> dict[str, str]:
+    return {"listen": "[" + ", ".join(f'"{t}:127.0.0.1:0"' for t in transports) + "]"}
+
+
+def cdrs(machine: Machine) -> list[Cdr]:
+    connection = open_database(machine.config.database)
+    try:
+        return list(each_cdr(connection, CdrQuery()))
+    finally:
+        connection.close()
+
+
+def phone(machine: Machine, name: str, host: str) -> Phone:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        port = int(probe.getsockname()[1])
+    known = machine.users[name]
+    return Phone(
+        name,
+        known.password,
+        host=host,
+        port=port,
+        edge=machine.address("udp"),
+        domain=known.domain,
+    )
+
+
+@pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")
+def test_kill_9_of_either_edge_loses_no_call_over_udp(machine: Machine) -> None:
+    alices = [phone(machine, "alice", f"127.44.77.{n + 1}") for n in range(CALLERS)]
+    bob = phone(machine, "bob", "127.44.77.99")
+    try:
+        bob.register()
+        rung = bob.start(answering(), "", 60, times=CALLERS * CALLS)
+        script = calling(TALK_SECONDS)
+        running = [alice.start(script, "bob", 60, "-r", "3", times=CALLS) for alice in alices]
+        live = lambda: machine.ask("stats")["gauges"]["calls"]  # noqa: E731
+        for edge, least in zip(EDGES * 2, (2, CALLS, 2 * CALLS, CALLERS * CALLS // 2), strict=True):
+            machine.until(lambda least=least: live() >= least, f"{least} calls", 20)  # type: ignore[misc]
+            old = machine.kill(edge)
+            machine.until(lambda edge=edge, old=old: machine.pid(edge) != old, f"another {edge}")  # type: ignore[misc]
+        for process in running:
+            ended(process, 60)
+        ended(rung, 30)
+    finally:
+        for each in (*alices, bob):
+            each.close()
+    machine.until(lambda: 0 == live(), "no call is left", 40)
+    machine.until(lambda: len(cdrs(machine)) >= CALLERS * CALLS, "the calls have their CDRs", 10)
+    found = cdrs(machine)
+    assert CALLERS * CALLS == len(found)
+    assert {200} == {cdr.status for cdr in found}
+    assert {"1", "65"} == set(machine.ask("stats")["edges"])
+
+
+def test_datagrams_are_spread_over_both_edges_and_wait_for_a_dead_one(machine: Machine) -> None:
+    host, _, port = machine.address("udp").rpartition(":")
+    options = (
+        "OPTIONS sip:{0} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{1};rport\r\nMax-Forwards: 70\r\n"
+        "From: <sip:a@b>;tag=1\r\nTo: <sip:{0}>\r\nCall-ID: {1}\r\nCSeq: 1 OPTIONS\r\nUser-Agent: {2}\r\nContent-Length: 0\r\n\r\n"
+    )
+    received = lambda: {  # noqa: E731
+        edge: counters["received_udp"] for edge, counters in machine.ask("stats")["edges"].items()
+    }
+    phones = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(24)]
+    try:
+        for round_, killed in enumerate(("", *EDGES)):
+            old = machine.kill(killed) if killed else 0
+            for n, one in enumerate(phones):
+                one.settimeout(5)
+                text = options.format(host, f"r{round_}n{n}", "x" * 400)
+                one.sendto(text.encode(), (host, int(port)))
+            for one in phones:
+                assert one.recv(65_535).startswith(b"SIP/2.0 200 ")
+            if killed:
+                machine.until(lambda k=killed, old=old: machine.pid(k) != old, f"another {killed}")  # type: ignore[misc]
+    finally:
+        for one in phones:
+            one.close()
+    machine.until(lambda: all(count > 0 for count in received().values()), "both have heard")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_tls_session_is_resumed_when_both_edges_have_died(
+    machine: Machine, version: ssl.TLSVersion
+) -> None:
+    host, _, port = machine.address("tls").rpartition(":")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+
+    def visit(session: ssl.SSLSession | None) -> tuple[bool | None, ssl.SSLSession | None]:
+        with (
+            socket.create_connection((host, int(port)), 10) as plain,
+            context.wrap_socket(plain, session=session) as phone,
+        ):
+            phone.sendall(b"\r\n\r\n")
+            assert b"\r\n" == phone.recv(2)  # RFC 5626; a ticket of TLS 1.3 has come before it
+            return phone.session_reused, phone.session
+
+    reused, session = visit(None)
+    assert not reused
+    for edge in EDGES:
+        old = machine.kill(edge)
+        machine.until(lambda edge=edge, old=old: machine.pid(edge) != old, f"another {edge}")  # type: ignore[misc]
+    assert visit(session)[0]
