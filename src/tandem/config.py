@@ -194,6 +194,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         """Of this machine's edge processes, towards owners; the first is the machine's."""
         return tuple(self.node.id + EDGES_STEP * n for n in range(self.sip.edges))
 
+    def edge_control(self, edge: int) -> Path:
+        """The control socket of an edge process."""
+        return self.run / f"worker-{edge}.sock"
+
     @property
     def certificates(self) -> tuple[tuple[Path, Path], ...]:
         """Those beside the first, each with its key."""

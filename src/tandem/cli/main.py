@@ -20,6 +20,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ),
     ("down", "tandem.cli.down:down", "Stop it. Data stays."),
     ("status", "tandem.cli.status:status", "Show processes, addresses, calls and registrations."),
+    ("top", "tandem.cli.top:top", "Watch rates, servers, latency and bans, live."),
     ("logs", "tandem.cli.logs:logs", "Show what the processes wrote."),
     ("edge", "tandem.cli.edge:app", "An edge alone, in front of other servers: a load balancer."),
     ("call", "tandem.cli.call:app", "Calls: place the demo call, look at live and past ones."),

@@ -99,6 +99,7 @@ class Product:
             "keys": str(config.keys),
             "policy": str(config.data / kept),
             "ban_log": str(config.log_dir / "bans.log"),
+            "control": str(config.edge_control(config.edge_numbers[place])),
             "listen": listen,
             "local_net": config.sip.local_net,
             "ws_origins": config.sip.ws_origins,

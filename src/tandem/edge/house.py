@@ -97,27 +97,43 @@ class EdgeHouse:
             one: dict[str, object] = {"transport": at.transport, "fd": opened.fileno()}
             if at.advertised:
                 one["advertised"] = _with_port(at, bound.port)
+            if at.balancers:
+                one["proxy_protocol"] = at.balancers
             listen.append(one)
-        tls, rules = tree.tls, policy(tree)
-        paths = {"roots": tls.ca, "trust": tls.client_ca}
+        rules = policy(tree)
         return {
             "edge": edge,
             "keys": str(config.keys),
             "ban_log": str(config.log_dir / "bans.log"),
             "control": str(config.worker_socket(edge)),
             "listen": listen,
-            "tls": {
-                "certificate": str(config.certificate) if config.serves_tls else "",
-                "key": str(config.key) if config.serves_tls else "",
-                "verify": tls.verify,
-                **{key: str(config.path(text)) if text else "" for key, text in paths.items()},
-            },
+            "local_net": tree.edge.local_net,
+            "ws_origins": tree.edge.ws_origins,
+            "tls": self._tls(),
             "limits": rules["limits"],
             "allow": rules["allow"],
             "deny": rules["deny"],
             "default_domain": rules["default_domain"],
             "log_level": tree.edge.log_level,
             **({"front": front(tree)} if tree.pool else {}),
+        }
+
+    def _tls(self) -> dict[str, Any]:
+        config, tls = self.config, self.config.tree.tls
+        serves = config.serves_tls
+        pairs = [text.split() for text in tls.certificates] if serves else []
+        paths = {"roots": tls.ca, "trust": tls.client_ca}
+        return {
+            "certificate": str(config.certificate) if serves else "",
+            "key": str(config.key) if serves else "",
+            "more": [
+                {"certificate": str(config.path(one)), "key": str(config.path(key))}
+                for one, key in pairs
+            ],
+            "verify": tls.verify,
+            "min_version": tls.min_version,
+            "suites": tls.suites,
+            **{key: str(config.path(text)) if text else "" for key, text in paths.items()},
         }
 
 

@@ -7,7 +7,6 @@ from msgspec import Struct
 from tandem.edge.model.tree import TRANSPORTS, ListenTable
 
 PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}  # RFC 3261 19.1.2, RFC 7118 8
-ADVERTISE = " advertise "
 
 
 class BadValue(Exception):
@@ -26,22 +25,47 @@ class At(Struct, frozen=True):
     host: str  # without brackets
     port: int
     advertised: str = ""  # host:port, or ""
+    balancers: tuple[str, ...] = ()  # networks from which connections begin with a PROXY header
 
 
 def listening(written: str | ListenTable, field: str, host: str) -> At:
-    """`udp:0.0.0.0:5060`, also with `advertise host:port` behind it; `host` is advertised where nothing is said."""
+    """`udp:0.0.0.0:5060`, also with `advertise host:port` or `proxy_protocol network ..` behind it.
+
+    `host` is advertised where nothing is said.
+    """
     if isinstance(written, ListenTable):
-        text, said, field = written.address, written.advertised, f"{field}.address"
+        field = f"{field}.address"
+        text, said, nets = written.address.strip(), written.advertised, list(written.proxy_protocol)
     else:
-        text, _, said = written.partition(ADVERTISE)
-    text, said = text.strip(), said.strip() or host
+        text, said, nets = _words(written, field)
+    said = said.strip() or host
     transport, _, rest = text.partition(":")
     if transport not in TRANSPORTS:
         raise BadValue(field, text, f"the transport must be one of {', '.join(TRANSPORTS)}")
     ip, port = _hostport(rest, field, text, None)
     if _is_name(ip):
         raise BadValue(field, text, f"{ip!r} is not an IP address; write it like udp:0.0.0.0:5060")
-    return At(text, transport, ip, port, _advertised(said, port, field) if said else "")
+    if nets and transport == "udp":
+        raise BadValue(field, text, "proxy_protocol is for tcp, tls, ws and wss")
+    balancers = tuple(network(net, field) for net in nets)
+    return At(text, transport, ip, port, _advertised(said, port, field) if said else "", balancers)
+
+
+def _words(written: str, field: str) -> tuple[str, str, list[str]]:
+    """Address, what is advertised, networks of balancers."""
+    address, *rest = written.split() or [""]
+    said, nets = "", list[str]()
+    while rest:
+        word = rest.pop(0)
+        if word == "advertise" and rest:
+            said = rest.pop(0)
+        elif word == "proxy_protocol" and rest:
+            while rest and rest[0] != "advertise":
+                nets.append(rest.pop(0))
+        else:
+            why = "behind an address stands `advertise host:port` or `proxy_protocol network ..`"
+            raise BadValue(field, word, why)
+    return address, said, nets
 
 
 def member_address(text: str, transport: str, field: str) -> str:

@@ -38,6 +38,11 @@ def checked(tree: Tree) -> Tree:
     for field in ("allow", "deny"):
         for n, text in enumerate(getattr(tree.lists, field)):
             network(text, f"lists.{field}[{n}]")
+    for n, text in enumerate(tree.edge.local_net):
+        network(text, f"edge.local_net[{n}]")
+    for n, text in enumerate(tree.tls.certificates):
+        if len(text.split()) != 2:
+            raise BadValue(f"tls.certificates[{n}]", text, "write `certificate.pem key.pem`")
     _otherwise(tree)
     return tree
 
@@ -56,6 +61,7 @@ def front(tree: Tree) -> dict[str, Any]:
     return {
         "pools": [_told_pool(pool) for pool in tree.pool],
         "routes": [_told_route(route, at) for route in routes(tree)],
+        "aliases": list(tree.edge.aliases),
     }
 
 
@@ -116,6 +122,12 @@ def _route(field: str, route: Route, tree: Tree) -> None:
     for n, text in enumerate(route.source):
         network(text, f"{field}.from[{n}]")
     _methods(f"{field}.methods", route.methods)
+    if route.cost:
+        costs = [c.name for pool in tree.pool if pool.name == route.pool for c in pool.costs]
+        if route.cost not in costs:
+            raise BadValue(
+                f"{field}.cost", route.cost, f"pool {route.pool} has no cost of that name"
+            )
 
 
 def _methods(field: str, methods: tuple[str, ...]) -> None:

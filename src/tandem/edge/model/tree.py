@@ -11,18 +11,8 @@ POOLS_MOST = 256
 MEMBERS_MOST = 1_024  # of all pools
 ROUTES_MOST = 1_024
 CIDRS_MOST = 10_000  # of one list
+NETS_MOST = 256  # entries of a short list
 TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
-METHODS = (
-    "INVITE",
-    "REGISTER",
-    "SUBSCRIBE",
-    "MESSAGE",
-    "OPTIONS",
-    "PUBLISH",
-    "NOTIFY",
-    "REFER",
-    "INFO",
-)
 
 Rate = Annotated[int, Meta(ge=1, le=1_000_000)]
 Transport = Literal["udp", "tcp", "tls", "ws", "wss"]
@@ -37,6 +27,9 @@ class ListenTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     address: str  # transport:address:port
     advertised: str = ""  # host or host:port that peers are told; "": the address that they asked
+    proxy_protocol: Annotated[
+        tuple[str, ...], Meta(max_length=NETS_MOST)
+    ] = ()  # networks of balancers whose connections begin with a PROXY header
 
 
 class EdgeSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,8 +42,17 @@ class EdgeSection(Struct, frozen=True, forbid_unknown_fields=True):
     listen: Annotated[tuple[str | ListenTable, ...], Meta(min_length=1, max_length=LISTEN_MOST)] = (
         "udp:0.0.0.0:5060",
         "tcp:0.0.0.0:5060",
-    )  # transport:address:port [advertise host:port]; transports udp, tcp, tls, ws, wss; IPv6 in brackets
+    )  # transport:address:port; behind it, where needed, `advertise host:port` and `proxy_protocol` with the networks of balancers; IPv6 in brackets
     advertised: str = ""  # host that peers are told; "": the address that they asked
+    local_net: Annotated[
+        tuple[str, ...], Meta(max_length=NETS_MOST)
+    ] = ()  # networks whose peers are told the address that they asked, whatever is advertised
+    aliases: Annotated[
+        tuple[str, ...], Meta(max_length=NETS_MOST)
+    ] = ()  # names by which a Route may mean this edge: host or host:port
+    ws_origins: Annotated[
+        tuple[str, ...], Meta(max_length=NETS_MOST)
+    ] = ()  # web origins whose pages may connect, like https://phone.example; none: any
     domain: str = "localhost"  # realm of our challenges
     data: str = "var"  # directory of keys, live changes and logs
     run: str = ""  # directory of sockets; "": <data>/run
@@ -65,6 +67,11 @@ class TlsSection(Struct, frozen=True, forbid_unknown_fields=True):
     ca: str = ""  # authorities of the servers that we connect to; "": the system's
     client_ca: str = ""  # authorities of those who connect to us; "": no certificate is asked for
     verify: bool = True  # whether a server that we connect to must prove who it is
+    min_version: Literal["1.2", "1.3"] = "1.2"  # the least that is spoken
+    suites: tuple[str, ...] = ()  # cipher suites, by their IANA names; none: all that are good
+    certificates: tuple[
+        str, ...
+    ] = ()  # more of them, `certificate.pem key.pem`: the one that has the name that the peer asks for is shown
 
 
 class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,6 +200,9 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     methods: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()  # host of the Request-URI
     user_prefix: str = ""  # how the Request-URI's user begins
+    cost: str = (
+        ""  # the name of the pool's rule about costs that is counted; "": the pool's own, by method
+    )
 
 
 class Tree(Struct, frozen=True, forbid_unknown_fields=True):
