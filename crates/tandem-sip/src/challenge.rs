@@ -58,13 +58,21 @@ impl Challenger<'_> {
 
     /// The To tag of a stateless answer: `x` and a MAC of the branch and Call-ID, which the ACK repeats (RFC 3261 17.1.1.3).
     pub fn tag(&self, question: &Question<'_>) -> [u8; TAG] {
-        self.keys.signing.first().map_or([b'x'; TAG], |key| tag(key, question))
+        stateless_tag(self.keys, question)
     }
 
     /// Whether an ACK is to a stateless answer of any of us.
     pub fn gave(&self, question: &Question<'_>) -> bool {
-        question.to_tag.first() == Some(&b'x') && self.keys.signing.iter().any(|key| tag(key, question) == question.to_tag)
+        gave(self.keys, question)
     }
+}
+
+pub(crate) fn stateless_tag(keys: &Keys, question: &Question<'_>) -> [u8; TAG] {
+    keys.signing.first().map_or([b'x'; TAG], |key| tag(key, question))
+}
+
+pub(crate) fn gave(keys: &Keys, question: &Question<'_>) -> bool {
+    question.to_tag.first() == Some(&b'x') && keys.signing.iter().any(|key| tag(key, question) == question.to_tag)
 }
 
 /// Writes the first of several forms that fits into `most` bytes; false: none does, and `out` is empty.

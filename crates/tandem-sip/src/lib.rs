@@ -24,6 +24,7 @@ pub mod nonce;
 pub mod nonces;
 pub mod owner;
 pub mod policy;
+pub mod proxy;
 pub mod pool;
 pub mod proxy_protocol;
 pub mod question;
