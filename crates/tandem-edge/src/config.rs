@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tandem_sip::frame::Transport;
+use tandem_sip::proxy::FrontConfig;
 
 /// Most listening addresses of one edge: HELLO counts them in one byte, and wildcards are unfolded.
 pub const LISTENERS: usize = 32;
@@ -137,6 +138,9 @@ pub struct Config {
     /// Where bans are written for fail2ban; by default `bans.log` beside the keys.
     #[serde(default)]
     pub ban_log: Option<PathBuf>,
+    /// Pools of foreign servers that this edge is a proxy before.
+    #[serde(default)]
+    pub front: Option<FrontConfig>,
     /// Listening addresses, in the order of the link's `local` numbers.
     pub listen: Vec<Listen>,
     /// Certificates.

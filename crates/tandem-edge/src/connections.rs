@@ -91,6 +91,11 @@ impl Connections {
         self.all.get_mut(&flow)
     }
 
+    /// Whether there is one of this number.
+    pub fn has(&self, flow: u64) -> bool {
+        self.all.contains_key(&flow)
+    }
+
     /// The connection to a peer.
     pub fn to(&self, transport: Transport, remote: SocketAddr) -> Option<u64> {
         self.by_peer.get(&(transport, remote)).copied()

@@ -112,6 +112,9 @@ impl Edge {
             Down::Keys(json) => match keys::read(json) {
                 Ok(keys) => {
                     self.tls.rekey(&keys);
+                    if let Some(front) = &mut self.front {
+                        front.set_keys(&keys.keys);
+                    }
                     self.judge.keys = keys;
                 }
                 Err(error) => self.log.say(self.at, "keys refused", &[("why", &error)]),
@@ -145,7 +148,7 @@ impl Edge {
             _ if sip.flow != 0 => self.queue(sip.flow, sip.message, sip.cookie),
             Transport::Tcp | Transport::Tls => match self.connections.to(sip.transport, remote) {
                 Some(flow) => self.queue(flow, sip.message, sip.cookie),
-                None => self.call_out(sip, remote),
+                None => self.call_out(sip.transport, sip.local, remote, sip.message, sip.cookie),
             },
             Transport::Ws | Transport::Wss => self.failed(sip.cookie, Why::Route),
         }
@@ -184,35 +187,36 @@ impl Edge {
         }
     }
 
-    fn call_out(&mut self, sip: &SipDown<'_>, remote: SocketAddr) {
+    /// Opens a connection for a message.
+    pub(crate) fn call_out(&mut self, transport: Transport, local: u8, remote: SocketAddr, message: &[u8], cookie: u64) {
         let policy = &self.judge.policy;
         if !self.connections.has_room(remote.ip(), &policy.limits, true) {
             self.counters.connections_refused += 1;
-            return self.failed(sip.cookie, Why::Route);
+            return self.failed(cookie, Why::Route);
         }
-        let session = match sip.transport {
+        let session = match transport {
             Transport::Tls => match self.tls.connect(remote.ip(), self.trunks.names(remote.ip())) {
                 Ok(session) => Some(session),
                 Err(error) => {
                     self.log.say(self.at, "no outgoing TLS", &[("why", &error)]);
-                    return self.failed(sip.cookie, Why::Tls);
+                    return self.failed(cookie, Why::Tls);
                 }
             },
             _ => None,
         };
-        let leaving = self.locals.get(sip.local).filter(|at| at.bound.is_ipv4() == remote.is_ipv4());
+        let leaving = self.locals.get(local).filter(|at| at.bound.is_ipv4() == remote.is_ipv4());
         let source = leaving.map(|at| at.bound.ip()).filter(|ip| !ip.is_unspecified());
         match socket::connect(remote, source) {
             Ok(fd) => {
                 let flow = self.connections.number();
                 let limits = self.judge.limits();
-                let mut connection = Connection::new(flow, fd, sip.transport, remote, sip.local, true, session, limits, self.now);
+                let mut connection = Connection::new(flow, fd, transport, remote, local, true, session, limits, self.now);
                 connection.verified = self.tls.verifies();
                 self.watch(connection);
                 self.counters.connected += 1;
-                self.queue(flow, sip.message, sip.cookie);
+                self.queue(flow, message, cookie);
             }
-            Err(error) => self.failed(sip.cookie, end_of(&error).why()),
+            Err(error) => self.failed(cookie, end_of(&error).why()),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::connections::Connections;
 use crate::control::Control;
 use crate::counters::Counters;
 use crate::files;
+use crate::front::Front;
 use crate::judge::Judge;
 use crate::link::{Link, OUT_BYTES};
 use crate::locals::Locals;
@@ -56,6 +57,7 @@ pub struct Edge {
     pub(crate) link_writes: bool,
     pub(crate) keeper: Keeper,
     pub(crate) judge: Judge,
+    pub(crate) front: Option<Front>,
     pub(crate) trunks: Trunks,
     pub(crate) tls: Tls,
     /// Whose pages may open WebSockets; none: any.
@@ -101,6 +103,7 @@ impl Edge {
             // Above all numbers of earlier incarnations, as the keeper asks.
             keeper: Keeper::new(at),
             judge: Judge::new(policy, keys),
+            front: None,
             trunks,
             tls,
             origins: config.ws_origins.clone().into(),
@@ -124,6 +127,9 @@ impl Edge {
             config,
         };
         edge.listen()?;
+        if let Some(front) = edge.config.front.take() {
+            edge.apply_front(front).map_err(|error| EdgeError::Config(format!("front.{error}")))?;
+        }
         edge.open_control()?;
         Ok(edge)
     }
@@ -233,6 +239,9 @@ impl Edge {
                 // HELLO has the list: the link begins anew, and what is kept goes again.
                 self.lose_link("addresses");
             }
+        }
+        if let (Some(_), Some(front)) = (learned, &mut self.front) {
+            front.learn(&self.locals);
         }
         learned.unwrap_or_else(|| self.locals.first(socket))
     }

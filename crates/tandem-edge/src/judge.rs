@@ -47,7 +47,12 @@ pub enum Verdict {
     Silence(&'static str),
     /// It is only line ends.
     Ping,
+    /// The front has done with it what is to be done.
+    Front(tandem_sip::proxy::Verdict),
 }
+
+/// Asks the front about a message that may pass; `None`: there is none, or it has no route for it.
+pub type Fronted<'a> = &'a mut dyn FnMut(&Message<'_>) -> Option<tandem_sip::proxy::Verdict>;
 
 /// Policy, keys and memory by which an edge judges.
 pub struct Judge {
@@ -76,7 +81,16 @@ impl Judge {
     }
 
     /// Judges one whole message at wall time `at`; `answer` is cleared and holds the answer where there is one.
-    pub fn message(&mut self, source: &Source<'_>, bytes: &[u8], at: u64, answer: &mut Vec<u8>) -> Verdict {
+    /// `spared`: it came from a member of one of our pools, which has no limits.
+    pub fn message(
+        &mut self,
+        source: &Source<'_>,
+        bytes: &[u8],
+        at: u64,
+        spared: bool,
+        fronted: Fronted<'_>,
+        answer: &mut Vec<u8>,
+    ) -> Verdict {
         answer.clear();
         let limits = self.limits();
         let Judge { policy, keys, abuse, refused, index } = self;
@@ -90,11 +104,11 @@ impl Judge {
         let names: SmallVec<[&[u8]; 4]> = source.names.iter().map(String::as_bytes).collect();
         let from = gate::Source { address: source.remote, transport: source.transport as u8, tls_names: &names };
         let gate = Gate { by: Challenger { keys: &keys.keys, nonce_keys: &keys.nonce, policy }, draining: policy.draining };
-        if message.first(Name::UserAgent).is_some_and(|agent| abuse.scanner(policy, ip, agent, at)) {
+        if !spared && message.first(Name::UserAgent).is_some_and(|agent| abuse.scanner(policy, ip, agent, at)) {
             return Verdict::Silence("scanner");
         }
         let lane = lane(&question);
-        let trusted = from.trunk(policy).is_some();
+        let trusted = spared || from.trunk(policy).is_some();
         let name = if lane == Lane::Fresh { keys.keys.hash(&[question.branch, question.call_id, question.cseq]) } else { 0 };
         // A refusal is stable: an INVITE that was refused and let in when it is repeated would be a ghost call.
         let admit = match lane == Lane::Fresh && refused.has(name, at) {
@@ -114,10 +128,15 @@ impl Judge {
         }
         let denied = !trusted && policy.denies(ip);
         if let Some(refusal) = message.check().err().filter(|_| !denied && message.begins()) {
-            if abuse.malformed(policy, ip, at) {
+            if !spared && abuse.malformed(policy, ip, at) {
                 return Verdict::Silence("malformed");
             }
             return refuse(&gate, &question, &from, refusal, answer);
+        }
+        if !denied {
+            if let Some(verdict) = fronted(&message) {
+                return Verdict::Front(verdict);
+            }
         }
         match gate.decide(&question, &from, at, answer) {
             gate::Verdict::Up { shard } => Verdict::Up { shard, length: message.bytes().len() },

@@ -12,6 +12,7 @@ mod cutter;
 mod down;
 mod edge;
 mod files;
+mod front;
 mod histogram;
 mod judge;
 mod keys;
@@ -32,6 +33,7 @@ mod verifiers;
 
 pub use config::{Config, EdgeError};
 pub use edge::Edge;
+pub use front::{Front, FrontView};
 pub use histogram::Histogram;
 
 /// Serves until SIGTERM or SIGINT of this thread. `json` is a [`Config`].

@@ -13,6 +13,8 @@ use std::os::fd::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use tandem_sip::frame::{self, SipUp, Transport};
 use tandem_sip::framing::Framer;
+use tandem_sip::message::Message;
+use tandem_sip::proxy;
 use tandem_sip::refusal::Refusal;
 use tandem_sip::reply;
 
@@ -206,7 +208,8 @@ impl Edge {
 
     fn message(&mut self, source: &Source<'_>, bytes: &[u8], broken: Option<Refusal>) {
         let remote = source.remote.ip();
-        if self.judge.abuse.banned(remote, self.at) {
+        let member = self.front.as_ref().and_then(|front| front.member(source));
+        if member.is_none() && self.judge.abuse.banned(remote, self.at) {
             self.counters.banned += 1;
             return;
         }
@@ -218,7 +221,14 @@ impl Edge {
         let bans = self.judge.abuse.bans();
         let mut answer = std::mem::take(&mut self.answer);
         let verdict = match broken {
-            None => self.judge.message(source, bytes, self.at, &mut answer),
+            None => {
+                let Edge { judge, front, connections, link, now, .. } = self;
+                let mut fronted = |message: &Message<'_>| {
+                    let verdict = front.as_mut()?.handle(message, source, member, connections, link.named(), *now);
+                    (verdict != proxy::Verdict::Pass).then_some(verdict)
+                };
+                judge.message(source, bytes, self.at, member.is_some(), &mut fronted, &mut answer)
+            }
             Some(refusal) => self.judge.malformed(source, bytes, refusal, self.at, &mut answer),
         };
         let reason = match verdict {
@@ -237,6 +247,7 @@ impl Edge {
                 self.counters.refuse(reason);
                 reason
             }
+            Verdict::Front(verdict) => self.fronted(verdict),
             Verdict::Ping => {
                 self.counters.pings += 1;
                 "rate"
@@ -246,6 +257,23 @@ impl Edge {
         self.answer = answer;
         if self.judge.abuse.bans() != bans {
             self.note_ban(remote, reason);
+        }
+    }
+
+    fn fronted(&mut self, verdict: proxy::Verdict) -> &'static str {
+        self.pass();
+        match verdict {
+            proxy::Verdict::Answered(reason) => {
+                self.counters.answered += 1;
+                self.counters.refuse(reason);
+                reason
+            }
+            proxy::Verdict::Silence(reason) => {
+                self.counters.silent += 1;
+                self.counters.refuse(reason);
+                reason
+            }
+            proxy::Verdict::Done | proxy::Verdict::Pass | proxy::Verdict::Sibling(_) => "rate",
         }
     }
 

@@ -98,6 +98,15 @@ pub fn connect(remote: SocketAddr, source: Option<IpAddr>) -> io::Result<OwnedFd
     }
 }
 
+/// The address of ours that the kernel would leave from towards `remote`. Nothing is sent.
+pub fn leaving_from(remote: SocketAddr) -> io::Result<IpAddr> {
+    let fd = open(remote, false)?;
+    let (storage, length) = to_system(remote);
+    // SAFETY: `storage` holds an address of `length` bytes.
+    check(unsafe { libc::connect(fd.as_raw_fd(), (&raw const storage).cast(), length) })?;
+    local_address(fd.as_raw_fd()).map(|address| address.ip())
+}
+
 /// Connects to a Unix stream socket, and never waits: a full backlog is an error.
 pub fn connect_unix(path: &Path) -> io::Result<OwnedFd> {
     // SAFETY: all zeroes is a valid sockaddr_un.

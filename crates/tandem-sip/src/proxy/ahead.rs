@@ -36,8 +36,7 @@ pub(super) struct BadRoute;
 
 impl<'b> Ahead<'b> {
     pub(super) fn of(message: &Message<'b>, own: &Own, keys: &Keys) -> Result<Ahead<'b>, BadRoute> {
-        let mut ahead =
-            Ahead { uri: message.uri(), replaced: false, routes: SmallVec::new(), popped: false, token: None, forged: false };
+        let mut ahead = Ahead { uri: message.uri(), replaced: false, routes: SmallVec::new(), popped: false, token: None, forged: false };
         for value in message.values(Name::Route) {
             if ahead.routes.len() >= ROUTE_VALUES {
                 return Err(BadRoute);

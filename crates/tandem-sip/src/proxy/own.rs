@@ -3,7 +3,7 @@
 use crate::frame::Transport;
 use crate::ids::mac;
 use crate::uri::Uri;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// One address of ours.
 #[derive(Clone, Debug)]
@@ -120,12 +120,6 @@ fn split(text: &[u8]) -> (&[u8], Option<u16>) {
     let (host, port) = text.split_at(from + colon);
     let port = std::str::from_utf8(port.get(1..).unwrap_or_default()).ok().and_then(|digits| digits.parse().ok());
     (host, port)
-}
-
-/// The address that a URI's host is, if it is one.
-pub(super) fn address_of(uri: &Uri<'_>, default_port: u16) -> Option<SocketAddr> {
-    let ip: IpAddr = std::str::from_utf8(uri.bare_host()).ok()?.parse().ok()?;
-    Some(SocketAddr::new(ip, uri.port.unwrap_or(default_port)))
 }
 
 #[cfg(test)]

@@ -50,8 +50,10 @@ impl Proxy {
             return said(self.refuse(message, source, "403 Forbidden", b"", out), "forged");
         }
         match ahead.token {
-            Some(token) if token.kind == Kind::Dialog && message.to_tag().is_some() => self.within(message, source, &ahead, &token, world, out),
-            Some(token) if token.kind == Kind::Path => self.to_flow(message, source, &ahead, &token, world, out),
+            Some(token) if token.kind == Kind::Dialog && message.to_tag().is_some() => {
+                self.within(message, source, &ahead, &token, world, out)
+            }
+            Some(token) if token.kind == Kind::Path => self.along_path(message, source, &ahead, &token, world, out),
             _ if message.to_tag().is_some() => self.strayed(message, source, member, &ahead, world, out),
             _ => self.begins(message, source, member, &ahead, world, out),
         }
@@ -78,7 +80,11 @@ impl Proxy {
                 let lost = flow.is_some_and(|hop| self.is_lost(&hop, world));
                 // A peer that tells its own address can be called anew.
                 let again = || by_uri().filter(|hop| lost && hop.remote.ip() == peer.remote.ip());
-                if token.firm { again().or(flow) } else { by_uri().or(flow) }
+                if token.firm {
+                    again().or(flow)
+                } else {
+                    by_uri().or(flow)
+                }
             }
             None => by_uri().or_else(|| self.hop_of(member?, source.local)),
         };
@@ -98,7 +104,7 @@ impl Proxy {
     }
 
     /// A request along a Path of ours (RFC 5626 5.3): to the flow that its token names.
-    fn to_flow(
+    fn along_path(
         &mut self,
         message: &Message<'_>,
         source: &Source,
@@ -149,11 +155,22 @@ impl Proxy {
                 Verdict::Done
             }
             _ if ack => self.begins(message, source, member, ahead, world, out), // it goes where its INVITE went
-            _ => {
-                self.counters.no_dialog += 1;
-                said(self.refuse(message, source, "481 Call/Transaction Does Not Exist", b"", out), "no_dialog")
-            }
+            _ => Verdict::Pass,
         }
+    }
+
+    /// What becomes of a message that we passed and nobody else is there for.
+    pub fn nobody(&mut self, message: &Message<'_>, source: &Source, out: &mut Output) -> Verdict {
+        if !message.is_request() {
+            self.counters.foreign_responses += 1;
+            return Verdict::Silence("foreign_branch");
+        }
+        if message.to_tag().is_some() {
+            self.counters.no_dialog += 1;
+            return said(self.refuse(message, source, "481 Call/Transaction Does Not Exist", b"", out), "no_dialog");
+        }
+        self.counters.no_route += 1;
+        said(self.refuse(message, source, "404 Not Found", b"", out), "no_route")
     }
 
     /// A request that begins something.
@@ -185,7 +202,7 @@ impl Proxy {
         match self.routes.find(&asked) {
             Some(Way::Pool(pool, cost)) => {
                 let need = self.pools.need(pool, method, cost);
-                self.to_pool(message, source, member, ahead, pool, need, world, out)
+                self.pooled(message, source, member, ahead, pool, need, world, out)
             }
             Some(Way::Refuse(status)) => {
                 self.counters.refused += 1;
@@ -203,7 +220,7 @@ impl Proxy {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn to_pool(
+    fn pooled(
         &mut self,
         message: &Message<'_>,
         source: &Source,
@@ -365,7 +382,11 @@ fn is_private(ip: IpAddr) -> bool {
             let [a, b, ..] = v4.octets();
             v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || (a == 100 && b & 0xc0 == 64)
         }
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || matches!(v6.segments(), [first, ..] if first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80),
+        IpAddr::V6(v6) => {
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || matches!(v6.segments(), [first, ..] if first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80)
+        }
     }
 }
 

@@ -21,8 +21,7 @@ impl Proxy {
             ours.verifies(&self.keys, identity).then_some((ours, next, towards, identity))
         });
         let Some((ours, next, towards, identity)) = found else {
-            self.counters.foreign_responses += 1;
-            return Verdict::Silence("foreign_branch");
+            return Verdict::Pass;
         };
         let at = branch::read_at(&self.keys, &top, identity);
         if let Some(edge) = at.map(|at| if at.flow != 0 { at.flow_edge } else { at.edge }) {

@@ -76,9 +76,7 @@ impl Routes {
 impl Route {
     fn read(config: &RouteConfig, at: usize, pools: &Pools) -> Result<Route, BadPools> {
         let field = |name: &str| format!("routes[{at}].{name}");
-        let pool = |name: &str, text: &str| {
-            pools.pool(text).ok_or_else(|| bad(field(name), format!("there is no pool {text:?}")))
-        };
+        let pool = |name: &str, text: &str| pools.pool(text).ok_or_else(|| bad(field(name), format!("there is no pool {text:?}")));
         for (name, count) in [("from", config.from.len()), ("methods", config.methods.len()), ("domains", config.domains.len())] {
             if count > VALUES {
                 return Err(bad(field(name), format!("{count} values, at most {VALUES}")));

@@ -238,7 +238,8 @@ mod tests {
     }
 
     fn token(remote: &str, transport: Transport, edge: u16) -> Token {
-        let peer = Some(Peer { transport, local: 77, remote: remote.parse().unwrap(), flow: if transport.is_reliable() { 1 << 52 } else { 0 } });
+        let peer =
+            Some(Peer { transport, local: 77, remote: remote.parse().unwrap(), flow: if transport.is_reliable() { 1 << 52 } else { 0 } });
         Token { kind: Kind::Dialog, peer, callee: false, firm: true, member: Some(65_535), tag: 12_345, edge }
     }
 

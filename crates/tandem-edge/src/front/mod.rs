@@ -1,0 +1,91 @@
+//! The edge as a proxy before foreign servers: joins `tandem_sip::proxy` to sockets and connections. What becomes of a message is decided there.
+
+mod pass;
+mod place;
+mod view;
+
+pub use view::FrontView;
+
+use crate::connections::Connections;
+use crate::judge::Source;
+use crate::locals::Locals;
+use tandem_sip::ids::Keys;
+use tandem_sip::message::Message;
+use tandem_sip::pool::{BadPools, Change, MemberId};
+use tandem_sip::proxy::{self, FrontConfig, Output, Proxy, Verdict, World};
+
+/// The proxy with what it needs of this process.
+pub struct Front {
+    proxy: Proxy,
+    config: FrontConfig,
+    /// What it wants sent; empty between messages.
+    pub(crate) output: Output,
+    /// How many of our addresses it knows.
+    addresses: usize,
+}
+
+impl Front {
+    /// A front with a first configuration. `edge` is its number among those that share addresses; 0: it is alone.
+    pub fn new(config: FrontConfig, keys: &Keys, locals: &Locals, edge: u16, now: u64) -> Result<Front, BadPools> {
+        let proxy = Proxy::new(keys.clone(), place::own(locals), edge);
+        let mut front = Front { proxy, config: FrontConfig::default(), output: Output::default(), addresses: locals.iter().count() };
+        front.apply(config, now)?;
+        Ok(front)
+    }
+
+    /// Takes a whole new configuration; on an error, which names the field, nothing has changed.
+    pub fn apply(&mut self, config: FrontConfig, now: u64) -> Result<Vec<Change>, BadPools> {
+        let changes = self.proxy.apply(&config, now)?;
+        self.config = config;
+        place::leave(&mut self.proxy);
+        Ok(changes)
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &FrontConfig {
+        &self.config
+    }
+
+    /// All there is to show.
+    pub fn view(&self, now: u64) -> FrontView {
+        FrontView { pools: self.proxy.pools.view(now), counters: self.proxy.counters.clone() }
+    }
+
+    /// New keys.
+    pub fn set_keys(&mut self, keys: &Keys) {
+        self.proxy.set_keys(keys.clone());
+    }
+
+    /// The member that a message came from.
+    pub(crate) fn member(&self, source: &Source<'_>) -> Option<MemberId> {
+        self.proxy.pools.member_at(source.remote, source.transport)
+    }
+
+    /// Decides about a message. `owned`: an owner of ours is behind this edge too, for what has no route here; what is to be sent stands in `output`.
+    pub(crate) fn handle(
+        &mut self,
+        message: &Message<'_>,
+        source: &Source<'_>,
+        member: Option<MemberId>,
+        connections: &Connections,
+        owned: bool,
+        now: u64,
+    ) -> Verdict {
+        let from = proxy::Source { transport: source.transport, local: source.local, remote: source.remote, flow: source.flow, edge: 0 };
+        let alive = |flow| connections.has(flow);
+        match self.proxy.handle(message, &from, member, &World { now, alive: &alive, alone: true }, &mut self.output) {
+            Verdict::Pass if !owned => self.proxy.nobody(message, &from, &mut self.output),
+            verdict => verdict,
+        }
+    }
+
+    /// Learns addresses that came to this host.
+    pub(crate) fn learn(&mut self, locals: &Locals) {
+        let count = locals.iter().count();
+        if count != self.addresses {
+            self.addresses = count;
+            self.proxy.set_own(place::own(locals));
+            place::leave(&mut self.proxy);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the front wants sent, put on sockets and connections. It decides nothing.
+
+use crate::edge::Edge;
+use tandem_sip::frame::{Transport, Why};
+use tandem_sip::proxy::{FrontConfig, Hop};
+
+impl Edge {
+    /// Takes a whole new front; the error names the field, and nothing has changed then.
+    pub fn apply_front(&mut self, config: FrontConfig) -> Result<(), String> {
+        match &mut self.front {
+            Some(front) => {
+                let changes = front.apply(config, self.now).map_err(|error| error.to_string())?;
+                self.tell_changes(&changes);
+            }
+            None => {
+                let front = super::Front::new(config, &self.judge.keys.keys, &self.locals, 0, self.now);
+                self.front = Some(front.map_err(|error| error.to_string())?);
+            }
+        }
+        self.log.say(self.at, "front in force", &[]);
+        Ok(())
+    }
+
+    /// What the front shows, when there is one.
+    pub fn front_view(&self) -> Option<super::FrontView> {
+        self.front.as_ref().map(|front| front.view(self.now))
+    }
+
+    /// Sends what stands in the front's output.
+    pub(crate) fn pass(&mut self) {
+        let Some(front) = &mut self.front else { return };
+        if front.output.sends.is_empty() && front.output.changes.is_empty() {
+            return;
+        }
+        let mut output = std::mem::take(&mut front.output);
+        for send in &output.sends {
+            self.pass_one(&send.hop, output.of(send), send.cookie);
+        }
+        self.tell_changes(&output.changes);
+        output.clear();
+        if let Some(front) = &mut self.front {
+            front.output = output;
+        }
+    }
+
+    fn pass_one(&mut self, hop: &Hop, message: &[u8], cookie: u64) {
+        if hop.transport == Transport::Udp {
+            return self.send_datagram(hop.local, hop.remote, message, cookie);
+        }
+        let flow = Some(hop.flow).filter(|flow| *flow != 0 && self.connections.has(*flow));
+        match flow.or_else(|| self.connections.to(hop.transport, hop.remote).filter(|_| !hop.only)) {
+            Some(flow) => self.queue(flow, message, cookie),
+            None if hop.only => self.failed(cookie, Why::Flow),
+            None => self.call_out(hop.transport, hop.local, hop.remote, message, cookie),
+        }
+    }
+
+    fn tell_changes(&mut self, changes: &[tandem_sip::pool::Change]) {
+        for change in changes {
+            let became = format!("{:?}", change.became).to_lowercase();
+            self.log.say(
+                self.at,
+                "member changed",
+                &[("pool", &change.pool), ("member", &change.member), ("became", &became), ("why", &change.why)],
+            );
+        }
+    }
+}
