@@ -13,7 +13,6 @@ mod down;
 mod edge;
 mod files;
 mod front;
-mod histogram;
 mod judge;
 mod keys;
 mod link;
@@ -34,7 +33,7 @@ mod verifiers;
 pub use config::{Config, EdgeError};
 pub use edge::Edge;
 pub use front::{Front, FrontView};
-pub use histogram::Histogram;
+pub use tandem_sip::histogram::Histogram;
 
 /// Serves until SIGTERM or SIGINT of this thread. `json` is a [`Config`].
 ///

@@ -14,6 +14,7 @@ pub mod extract;
 pub mod frame;
 pub mod framing;
 pub mod gate;
+pub mod histogram;
 pub mod ids;
 pub mod index;
 pub mod keeper;

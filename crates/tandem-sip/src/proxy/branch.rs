@@ -25,12 +25,18 @@ pub(super) struct Ours {
     /// The member that the request went to, or [`NOBODY`].
     pub(super) target: u16,
     key: u8,
-    sum: u64,
+    /// Its MAC.
+    pub(super) sum: u64,
 }
 
-/// Appends the branch of the request `identity` to `target`.
-pub(super) fn push(out: &mut Vec<u8>, keys: &Keys, identity: u64, target: u16) {
-    let Some(key) = keys.signing.first() else { return };
+/// The key of this name, else the newest.
+fn key(keys: &Keys, id: u8) -> Option<&Key> {
+    keys.signing.iter().find(|key| key.id == id).or(keys.signing.first())
+}
+
+/// Appends the branch of the request `identity` to `target`, signed by the key of this name or the newest.
+pub(super) fn push(out: &mut Vec<u8>, keys: &Keys, by: u8, identity: u64, target: u16) {
+    let Some(key) = key(keys, by) else { return };
     out.extend_from_slice(COOKIE);
     out.extend_from_slice(&[MARKER, key.id]);
     base32::push(out, u64::from(target), TARGET as u32);
@@ -43,6 +49,11 @@ pub(super) fn read(branch: &[u8]) -> Option<Ours> {
     let [MARKER, key, target @ ..] = rest else { return None };
     let (target, sum) = target.split_at_checked(TARGET)?;
     Some(Ours { target: base32::read(target)? as u16, key: *key, sum: base32::read(sum)? })
+}
+
+/// The MAC of such a branch.
+pub(super) fn sum_of(keys: &Keys, by: u8, identity: u64, target: u16) -> u64 {
+    key(keys, by).map_or(0, |key| sum(key, identity, target))
 }
 
 impl Ours {
@@ -117,7 +128,7 @@ mod tests {
     fn a_branch_holds_for_its_request_and_member_and_after_a_rotation() {
         let old = Keys { hash: [1; 16], signing: vec![Key { id: b'a', secret: [3; 16] }] };
         let mut text = Vec::new();
-        push(&mut text, &old, 77, 1_023);
+        push(&mut text, &old, 0, 77, 1_023);
         assert_eq!(BRANCH, text.len());
         let ours = read(&text).unwrap();
         assert_eq!((1_023, true, false), (ours.target, ours.verifies(&keys(), 77), ours.verifies(&keys(), 78)));

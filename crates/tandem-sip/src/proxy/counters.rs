@@ -29,6 +29,28 @@ pub struct Counters {
     pub bad_requests: u64,
     /// Requests whose next hop is no address that can be reached.
     pub no_hop: u64,
+    /// INVITE transactions begun.
+    pub invites: u64,
+    /// INVITEs that came again.
+    pub repeated: u64,
+    /// INVITEs that were tried at one more member.
+    pub retried: u64,
+    /// Those that were answered by another member than the first.
+    pub failed_over: u64,
+    /// INVITEs cancelled by their clients.
+    pub cancelled: u64,
+    /// Members that said nothing in time.
+    pub silent_members: u64,
+    /// INVITEs that could not be sent to their member.
+    pub unsent: u64,
+    /// INVITEs that rang too long.
+    pub rang_out: u64,
+    /// Retransmissions of ours.
+    pub resent: u64,
+    /// INVITEs refused since there were TRANSACTIONS of them, or TRANSACTION_BYTES.
+    pub no_room: u64,
+    /// Final responses to INVITEs by class, 2xx to 6xx.
+    pub finals: [u64; 5],
     /// ACKs to what we answered ourselves.
     pub own_acks: u64,
 }

@@ -4,15 +4,20 @@
 //! one with the same keys, does the same with it. See docs/concepts/front.md.
 
 mod ahead;
+mod answering;
 mod branch;
+mod compose;
 mod config;
 mod counters;
 mod edit;
 mod hop;
 mod identity;
+mod invite;
+mod inviting;
 mod next;
 mod output;
 mod own;
+mod record;
 mod refuse;
 mod request;
 mod response;
@@ -20,6 +25,8 @@ mod routes;
 mod send;
 mod text;
 mod token;
+mod uris;
+mod waiting;
 
 pub use ahead::ROUTE_VALUES;
 pub use config::{FrontConfig, RouteConfig};
@@ -27,11 +34,15 @@ pub use counters::Counters;
 pub use edit::MAX_FORWARDS;
 pub use hop::{Hop, Source};
 pub use output::{Output, Send};
+pub use invite::{ACCEPTED, TRANSACTIONS, TRANSACTION_BYTES};
 pub use own::{Own, OwnAddress};
 pub use routes::{ROUTES, VALUES};
 pub use token::TOKEN_CHARS;
 
+use crate::histogram::Histogram;
 use crate::ids::Keys;
+use crate::index::Index;
+use crate::limits::Limits;
 use crate::message::Message;
 use crate::pool::{BadPools, Change, MemberId, Pools, MEMBERS};
 use routes::Routes;
@@ -62,6 +73,19 @@ pub struct World<'a> {
     pub alone: bool,
 }
 
+/// From an INVITE to what its client heard.
+#[derive(Clone, Debug, Default)]
+pub struct Times {
+    /// The first response above 100.
+    pub first: Histogram,
+    /// The final response.
+    pub last: Histogram,
+}
+
+/// Of messages that have been read once: with what we put into them they may be longer than a peer's.
+const LIMITS: Limits =
+    Limits { message_bytes: 1 << 20, headers: 1_000, header_bytes: 1 << 16, vias: 1_000, body_bytes: 1 << 20, uri_bytes: 1 << 16 };
+
 /// One edge's proxy.
 pub struct Proxy {
     /// Members and their state.
@@ -76,6 +100,10 @@ pub struct Proxy {
     aliases: Vec<String>,
     marks: Vec<(u16, MemberId)>,
     leaving: Vec<Option<u8>>,
+    invites: invite::Table,
+    /// How long calls took to be set up.
+    pub times: Times,
+    index: Index,
     /// Lines and URIs on their way into a message.
     top: Vec<u8>,
     uri: Vec<u8>,
@@ -95,6 +123,9 @@ impl Proxy {
             aliases: Vec::new(),
             marks: Vec::new(),
             leaving: Vec::new(),
+            invites: invite::Table::default(),
+            times: Times::default(),
+            index: Index::default(),
             top: Vec::new(),
             uri: Vec::new(),
         }
@@ -155,6 +186,11 @@ impl Proxy {
             true => self.request(message, source, member, world, out),
             false => self.response(message, source, world, out),
         }
+    }
+
+    /// INVITE transactions, and the bytes that they hold.
+    pub fn transactions(&self) -> (usize, usize) {
+        (self.invites.len(), self.invites.bytes())
     }
 
     fn name_aliases(&mut self) {

@@ -2,7 +2,7 @@
 
 use super::hop::Source;
 use super::output::Output;
-use super::Proxy;
+use super::{Proxy, Verdict};
 use crate::challenge::{fit, stateless_tag};
 use crate::frame::Transport;
 use crate::message::Message;
@@ -39,4 +39,34 @@ impl Proxy {
     pub(super) fn answer_options(&mut self, message: &Message<'_>, source: &Source, out: &mut Output) -> bool {
         self.refuse(message, source, "200 OK", OPTIONS, out)
     }
+}
+
+/// What became of a request that we wanted to answer.
+pub(super) fn said(answered: bool, why: &'static str) -> Verdict {
+    if answered {
+        Verdict::Answered(why)
+    } else {
+        Verdict::Silence(why)
+    }
+}
+
+/// `403 Forbidden`, for statuses that an operator chose.
+pub(super) fn status_line(status: u16) -> String {
+    let reason = match status {
+        302 => "Moved Temporarily",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        408 => "Request Timeout",
+        480 => "Temporarily Unavailable",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        500 => "Server Internal Error",
+        503 => "Service Unavailable",
+        504 => "Server Time-out",
+        600 => "Busy Everywhere",
+        603 => "Decline",
+        _ => "Refused",
+    };
+    format!("{status} {reason}")
 }

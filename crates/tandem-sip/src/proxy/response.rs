@@ -4,6 +4,7 @@ use super::branch::{self, At, NOBODY};
 use super::edit;
 use super::hop::{Hop, Source};
 use super::identity::{answered_towards, identity};
+use super::invite::Known;
 use super::output::Output;
 use super::{Proxy, Verdict, World};
 use crate::frame::Transport;
@@ -14,6 +15,12 @@ use std::net::SocketAddr;
 impl Proxy {
     pub(super) fn response(&mut self, message: &Message<'_>, _source: &Source, world: &World<'_>, out: &mut Output) -> Verdict {
         let top = message.top_via();
+        if message.cseq().1 == b"CANCEL" {
+            if let Some((slot, sum)) = top.branch.and_then(branch::read).and_then(|ours| Some((self.invites.cancelled(ours.sum)?, ours.sum))) {
+                self.cancel_answered(slot, sum, world.now);
+                return Verdict::Done;
+            }
+        }
         let found = top.branch.and_then(branch::read).and_then(|ours| {
             let next = edit::next_via(message)?;
             let towards = answered_towards(&next)?;
@@ -23,13 +30,19 @@ impl Proxy {
         let Some((ours, next, towards, identity)) = found else {
             return Verdict::Pass;
         };
+        let invite = message.cseq().1 == b"INVITE";
+        if let Some(Known::Txn(slot)) = self.invites.find(identity).filter(|_| invite) {
+            if let Some(verdict) = self.invite_answered(message, slot, ours.target, world, out) {
+                return verdict;
+            }
+        }
         let at = branch::read_at(&self.keys, &top, identity);
-        if let Some(edge) = at.map(|at| if at.flow != 0 { at.flow_edge } else { at.edge }) {
+        if let Some(edge) = at.map(|at| if invite && at.edge != 0 { at.edge } else { at.flow_edge }) {
             if edge != 0 && edge != self.edge && !world.alone {
                 return Verdict::Sibling(edge);
             }
         }
-        if message.cseq().1 == b"INVITE" && (200..300).contains(&message.status()) && ours.target != NOBODY {
+        if invite && (200..300).contains(&message.status()) && ours.target != NOBODY {
             if let Some(pool) = self.pools.member(ours.target).map(|member| member.pool) {
                 let call = self.pools.call_key(pool, message.call_id());
                 self.pools.answered(call, world.now);

@@ -23,6 +23,8 @@ pub(super) struct Leaving<'a> {
     pub(super) record: Option<Token>,
     /// What our Path says, and whether it is a flow for RFC 5626.
     pub(super) path: Option<(Token, bool)>,
+    /// The name of the key that signs its branch; 0: the newest.
+    pub(super) key: u8,
     /// For `failed`.
     pub(super) cookie: u64,
 }
@@ -92,7 +94,7 @@ impl Proxy {
                 top.extend_from_slice(part);
             }
         }
-        branch::push(top, &self.keys, identity, leaving.target);
+        branch::push(top, &self.keys, leaving.key, identity, leaving.target);
         if let Some(at) = at {
             branch::push_at(top, &self.keys, identity, &at);
         }

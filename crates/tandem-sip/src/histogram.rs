@@ -26,7 +26,7 @@ impl Histogram {
     /// Counts one time.
     ///
     /// ```
-    /// let mut times = tandem_edge::Histogram::default();
+    /// let mut times = tandem_sip::histogram::Histogram::default();
     /// times.add(1_500);
     /// assert_eq!(1, times.count());
     /// ```
