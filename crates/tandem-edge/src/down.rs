@@ -265,8 +265,8 @@ impl Edge {
     /// Tells the owner that a message did not go out.
     pub(crate) fn failed(&mut self, cookie: u64, why: Why) {
         self.counters.failed += 1;
-        if cookie == 0 {
-            return;
+        if cookie == 0 || self.front.as_mut().is_some_and(|front| front.failed(cookie, self.now)) {
+            return self.pass();
         }
         if let Some(output) = self.link.output() {
             frame::push_failed(output, cookie, why);

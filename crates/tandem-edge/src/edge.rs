@@ -160,6 +160,7 @@ impl Edge {
             if self.now >= self.next_tick {
                 self.tick();
             }
+            self.front_due();
             self.flush();
             self.epoll.wait(self.patience(), &mut ready).map_err(system)?;
             self.clock();
@@ -198,8 +199,9 @@ impl Edge {
     }
 
     fn patience(&self) -> i32 {
+        let front = self.front.as_ref().and_then(Front::wake_at).unwrap_or(u64::MAX);
         let next = self.link.retry_at().map_or(self.next_tick, |retry| retry.min(self.next_tick));
-        next.saturating_sub(self.now).div_ceil(1_000) as i32
+        next.min(front).saturating_sub(self.now).div_ceil(1_000) as i32
     }
 
     fn tick(&mut self) {

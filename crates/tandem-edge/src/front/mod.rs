@@ -79,6 +79,21 @@ impl Front {
         }
     }
 
+    /// When `advance` has something to do, monotonic microseconds.
+    pub(crate) fn wake_at(&self) -> Option<u64> {
+        self.proxy.wake_at()
+    }
+
+    /// Does what is due; what is to be sent stands in `output`.
+    pub(crate) fn advance(&mut self, now: u64) {
+        self.proxy.advance(now, &mut self.output);
+    }
+
+    /// A message could not be sent. False: it was none of the front's.
+    pub(crate) fn failed(&mut self, cookie: u64, now: u64) -> bool {
+        self.proxy.failed(cookie, now, &mut self.output)
+    }
+
     /// Learns addresses that came to this host.
     pub(crate) fn learn(&mut self, locals: &Locals) {
         let count = locals.iter().count();

@@ -26,6 +26,15 @@ impl Edge {
         self.front.as_ref().map(|front| front.view(self.now))
     }
 
+    /// Does what time brings.
+    pub(crate) fn front_due(&mut self) {
+        let now = self.now;
+        if let Some(front) = self.front.as_mut().filter(|front| front.wake_at().is_some_and(|at| at <= now)) {
+            front.advance(now);
+            self.pass();
+        }
+    }
+
     /// Sends what stands in the front's output.
     pub(crate) fn pass(&mut self) {
         let Some(front) = &mut self.front else { return };

@@ -4,8 +4,8 @@
 use super::branch::NOBODY;
 use super::compose;
 use super::edit;
-use super::inviting::{RING_US, T1_US};
 use super::invite::{Cancel, Stage, Txn, LIFE_US};
+use super::inviting::{RING_US, T1_US};
 use super::output::Output;
 use super::refuse::status_line;
 use super::{Proxy, Verdict, World};
@@ -49,10 +49,11 @@ impl Proxy {
             return;
         }
         let retry_after = (status == 503).then(|| message.first(Name::RetryAfter)).flatten();
-        let digits = |value: &[u8]| value.split(|byte| !byte.is_ascii_digit()).next().and_then(|digits| crate::scan::number(digits, 86_400));
+        let digits =
+            |value: &[u8]| value.split(|byte| !byte.is_ascii_digit()).next().and_then(|digits| crate::scan::number(digits, 86_400));
         let outcome = Outcome::Reply {
             status,
-            after_us: first.then(|| now - attempt.asked_at),
+            after_us: first.then(|| now.saturating_sub(attempt.asked_at)),
             retry_after_seconds: retry_after.and_then(digits).map(|seconds| seconds as u32),
         };
         out.changes.extend(self.pools.heard(attempt.target, outcome, now));

@@ -36,7 +36,7 @@ pub struct RouteConfig {
     /// Where the request came from: addresses and ranges.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub from: Vec<String>,
-    /// The pool whose member sent it.
+    /// The pool whose member sent it. A route with neither `from_pool` nor `from` is not for what members send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_pool: Option<String>,
     /// Its method.

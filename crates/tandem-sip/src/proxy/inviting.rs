@@ -7,9 +7,9 @@ use super::identity::{identity, towards};
 use super::invite::{Attempt, Best, Cancel, Known, Stage, Txn, LIFE_US};
 use super::output::Output;
 use super::refuse::said;
-use super::uris::push_member_uri;
 use super::send::Leaving;
 use super::token::Token;
+use super::uris::push_member_uri;
 use super::{Proxy, Verdict, World};
 use crate::build;
 use crate::frame::Transport;
@@ -71,7 +71,8 @@ impl Proxy {
             txn.reply = Vec::new();
             txn.resend_at = 0;
             // Nothing comes twice over streams (timers D and I are 0 there).
-            let datagrams = txn.back.transport == Transport::Udp || txn.attempts.iter().any(|attempt| attempt.hop.transport == Transport::Udp);
+            let datagrams =
+                txn.back.transport == Transport::Udp || txn.attempts.iter().any(|attempt| attempt.hop.transport == Transport::Udp);
             if !datagrams && !txn.is_loose() {
                 self.invites.forget(slot, txn);
                 return true;
@@ -239,7 +240,11 @@ impl Proxy {
     }
 
     /// Does something with the request of a transaction, parsed anew. None: its bytes are gone.
-    pub(super) fn with_request<T>(&mut self, txn: &mut Txn, act: impl FnOnce(&mut Proxy, &mut Txn, &Message<'_>, &Ahead<'_>) -> T) -> Option<T> {
+    pub(super) fn with_request<T>(
+        &mut self,
+        txn: &mut Txn,
+        act: impl FnOnce(&mut Proxy, &mut Txn, &Message<'_>, &Ahead<'_>) -> T,
+    ) -> Option<T> {
         let request = std::mem::take(&mut txn.request);
         let mut index = std::mem::take(&mut self.index);
         let result = Message::parse(&request, &super::LIMITS, &mut index).ok().and_then(|message| {
@@ -269,7 +274,8 @@ impl Proxy {
 
     /// Tells a member to stop, as soon as it may be told.
     pub(super) fn stop(&mut self, slot: u32, txn: &mut Txn, at: usize, now: u64, out: &mut Output) {
-        let Some(attempt) = txn.attempts.get_mut(at).filter(|attempt| !attempt.ended && matches!(attempt.cancel, Cancel::No | Cancel::Wanted))
+        let Some(attempt) =
+            txn.attempts.get_mut(at).filter(|attempt| !attempt.ended && matches!(attempt.cancel, Cancel::No | Cancel::Wanted))
         else {
             return;
         };

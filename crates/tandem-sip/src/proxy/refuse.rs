@@ -23,7 +23,8 @@ impl Proxy {
         let most = if stranger { question.length } else { usize::MAX };
         let tag = stateless_tag(&self.keys, &question);
         let mut answer = Vec::new();
-        if !fit(&mut answer, &question, source.remote, most, &tag, status, &[(headers, false), (b"", false), (b"", true)]) {
+        if !fit(&mut answer, &question, source.remote, most, &tag, status, &[(headers, false), (headers, true), (b"", false), (b"", true)])
+        {
             return false;
         }
         let start = out.bytes.len();

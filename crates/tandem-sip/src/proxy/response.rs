@@ -16,7 +16,9 @@ impl Proxy {
     pub(super) fn response(&mut self, message: &Message<'_>, _source: &Source, world: &World<'_>, out: &mut Output) -> Verdict {
         let top = message.top_via();
         if message.cseq().1 == b"CANCEL" {
-            if let Some((slot, sum)) = top.branch.and_then(branch::read).and_then(|ours| Some((self.invites.cancelled(ours.sum)?, ours.sum))) {
+            if let Some((slot, sum)) =
+                top.branch.and_then(branch::read).and_then(|ours| Some((self.invites.cancelled(ours.sum)?, ours.sum)))
+            {
                 self.cancel_answered(slot, sum, world.now);
                 return Verdict::Done;
             }

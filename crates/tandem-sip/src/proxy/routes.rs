@@ -109,7 +109,8 @@ impl Route {
     fn matches(&self, asked: &Asked<'_>) -> bool {
         let user = || if asked.uri.is_sip() { asked.uri.user.unwrap_or_default() } else { asked.uri.opaque };
         self.listen.is_none_or(|listen| listen == asked.listen)
-            && self.from_pool.is_none_or(|pool| asked.from_pool == Some(pool))
+            // What members send goes outwards: it comes back to a pool only where a route speaks of them.
+            && self.from_pool.map_or(asked.from_pool.is_none() || self.from.is_some(), |pool| asked.from_pool == Some(pool))
             && (self.methods.is_empty() || self.methods.iter().any(|method| **method == *asked.method))
             && (self.user_prefix.is_empty() || user().starts_with(&self.user_prefix))
             && (self.domains.is_empty() || self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(asked.uri.bare_host())))
@@ -148,6 +149,7 @@ mod tests {
         assert_eq!(Some("Pool(1, None)".into()), find(0, "10.0.0.1", Some(0), b"BYE", "sip:x"));
         assert_eq!(Some("Pool(0, Some(\"big\"))".into()), find(0, "192.0.2.9", None, b"INVITE", "sip:+4930@example.ORG:5070"));
         assert_eq!(None, find(0, "192.0.2.9", None, b"INVITE", "sip:+4830@example.org"));
+        assert_eq!(None, find(1, "10.0.0.1", Some(1), b"INVITE", "tel:+4930"));
         assert_eq!(None, find(0, "192.0.3.9", None, b"INVITE", "sip:+4930@example.org"));
         assert_eq!(Some("Refuse(403)".into()), find(1, "192.0.3.9", None, b"INVITE", "tel:+4930"));
     }

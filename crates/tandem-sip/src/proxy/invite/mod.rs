@@ -4,6 +4,6 @@ mod table;
 mod timers;
 mod txn;
 
-pub use table::{ACCEPTED, TRANSACTIONS, TRANSACTION_BYTES};
 pub(super) use table::{Known, Table, LIFE_US};
+pub use table::{ACCEPTED, TRANSACTIONS, TRANSACTION_BYTES};
 pub(super) use txn::{Attempt, Best, Cancel, Stage, Txn};

@@ -152,7 +152,9 @@ impl Txn {
 
     /// Bytes that it holds.
     pub(in crate::proxy) fn bytes(&self) -> usize {
-        self.request.capacity() + self.reply.capacity() + self.best.bytes.capacity()
+        self.request.capacity()
+            + self.reply.capacity()
+            + self.best.bytes.capacity()
             + self.attempts.iter().map(|attempt| attempt.ack.capacity()).sum::<usize>()
     }
 
