@@ -18,6 +18,7 @@ class Flow(Struct, frozen=True, array_like=True):
     port: int
 
 
+AUTO = 0  # of a trunk: what DNS says (RFC 3263)
 UDP, TCP, TLS, WS, WSS = 1, 2, 3, 4, 5
 
 

@@ -17,6 +17,7 @@ from tandem.calls.model.admission import Admission
 from tandem.cluster.control import Server
 from tandem.config import Config
 from tandem.log import log
+from tandem.names.model import Peer
 from tandem.names.service import Resolver
 from tandem.node.desk import Desk
 from tandem.node.directory import Directory
@@ -50,9 +51,9 @@ class Node:
             core_config(node=config.node.id, epoch=epoch, keys=keys), self.store, listen=link, trace=self.trace if config.trace.calls else None
         )  # fmt: skip
         found = self.database.do_now(load, ())
-        self.resolver = Resolver(changed=self.tell_policy, now=now_us)
+        self.resolver = Resolver(core=_core.Resolver(config.dns.json), changed=self.tell_policy)
         self.directory = Directory(
-            tables=found.tables, registrar=self.core, now=now_us, address=self.resolver.address
+            tables=found.tables, registrar=self.core, now=now_us, places=self.resolver.places
         )
         self.seen: dict[str, int] = {}
         self.users: set[str] = set()
@@ -68,6 +69,7 @@ class Node:
             keyed=bytes.fromhex(keys["hash"]),
         )
         self.process.drain_changed = self.tell_policy
+        self.process.missed = self.resolver.failed
         self.put(found)
         self.process.shell.died = how_it_died(os.environ.get("TANDEM_DIED", ""))
         self.consumer = Consumer(self.store, keeper(self.database, now_us))
@@ -92,7 +94,9 @@ class Node:
         if found.policy:
             self.settings = self.database.do_now(all_settings)
             trunks = found.tables.trunks.values()
-            self.resolver.want({trunk.host for trunk in trunks if trunk.enabled})
+            self.resolver.want(
+                Peer(trunk.host, trunk.port, trunk.transport) for trunk in trunks if trunk.enabled
+            )
             self.tell_policy()
             if self.process.adopted:
                 self.process.trunks.want(live_trunks(found.tables))
@@ -130,6 +134,7 @@ class Node:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         self.process.start(loop)
+        self.resolver.start(loop)
         self.process.trunks.want(live_trunks(self.directory.tables))
         if self.process.draining:
             self.tell_policy()
@@ -155,7 +160,6 @@ class Node:
                 self.consumer.run(),
                 self.process.messages.run(),
                 self.process.trunks.run(),
-                self.resolver.run(),
                 self.watch(),
             )
         ]
@@ -164,6 +168,7 @@ class Node:
         for task in tasks:
             task.cancel()
         self.process.service.stop()
+        self.resolver.stop()
         self.process.stopped()
         await asyncio.wait_for(self.consumer.drain(), STOP_SECONDS)
         self.core.close()

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tandem.boundary import Flow
 from tandem.calls.model.call import Contact
+from tandem.names.model import Place
 from tandem.routing.model.plan import Diversion, HeaderRule, Limit
 from tandem.testing.flows import Play, hosts_in
 
@@ -292,3 +293,58 @@ def test_a_contact_that_names_another_port_is_where_the_phone_is_reached(play: P
     bob.rung()
     bob.declines()
     play.ends()
+
+
+def one_name_two_servers(play: Play) -> None:
+    """A carrier whose name leads to the addresses of "one" and of "two"."""
+    two = play.board.targets["two"]
+    others = (Place(two.transport or 1, two.host, two.port),)
+    play.board.targets["one"] = replace(play.board.targets["one"], others=others)
+    play.board.stages["pstn"] = (("one",),)
+
+
+@pytest.mark.parametrize("status", [408, 503])
+def test_the_carriers_next_server_is_tried_after(play: Play, status: int) -> None:
+    alice, one, two = play.phone("alice"), play.trunk("one"), play.trunk("two")
+    one_name_two_servers(play)
+    line = alice.invites("pstn")
+    one.rung()
+    one.declines(status)
+    two.rings()
+    two.answers()
+    play.until(lambda: line.state == "talking", "the answer")
+    alice.hangs_up()
+    play.ends()
+    assert (f"trunk:one {status}", "trunk:one 200") == play.cdr.tried
+    assert ("one", 1) == (play.cdr.trunk_out, len(two.lines))
+
+
+@pytest.mark.parametrize("status", [480, 504, 404, 486])
+def test_what_the_carrier_itself_says_is_not_asked_of_its_next_server(
+    play: Play, status: int
+) -> None:
+    alice, one, two = play.phone("alice"), play.trunk("one"), play.trunk("two")
+    one_name_two_servers(play)
+    line = alice.invites("pstn")
+    one.rung()
+    one.declines(status)
+    play.ends()
+    assert ([status], []) == (line.finals, two.lines)
+
+
+def test_when_every_server_of_a_carrier_failed_the_next_carrier_is_tried(play: Play) -> None:
+    alice, three = play.phone("alice"), play.trunk("three")
+    play.trunk("one"), play.trunk("two")
+    one_name_two_servers(play)
+    nowhere = (Place(2, "10.0.0.98", 5060), Place(2, "10.0.0.97", 5060))
+    one = play.board.targets["one"]
+    play.board.targets["one"] = replace(one, transport=2, host="10.0.0.99", others=nowhere)
+    play.board.targets["three"] = replace(play.board.targets["three"], on="failed", after=0)
+    play.board.stages["pstn"] = (("one",), ("three",))
+    line = alice.invites("pstn")
+    three.rung()
+    three.answers()
+    play.until(lambda: line.state == "talking", "the answer")
+    alice.hangs_up()
+    play.ends()
+    assert ("trunk:one 503",) * 3 + ("trunk:three 200",) == play.cdr.tried

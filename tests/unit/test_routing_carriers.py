@@ -412,7 +412,7 @@ def test_the_policy_names_domains_and_trunks_as_the_boundary_says() -> None:
         known,
         7,
         {"default_domain": "us.example", "limits": {"source_rate": 5}, "deny": ["10.0.0.0/8"]},
-        addresses=lambda host: ("192.0.2.9",) if host == "c.example" else (),
+        addresses=lambda peer: ("192.0.2.9",) if peer.host == "c.example" else (),
     )
 
     assert {"demo.example": "demo", "us.example": "us"} == told["domains"]
@@ -440,7 +440,7 @@ def test_the_policy_names_domains_and_trunks_as_the_boundary_says() -> None:
             Trunk("t", "192.0.2.1", headers_out=(HeaderRule("set", "X-A", "a\r\nX-B: b"),)),
             "headers_out",
         ),
-        (Trunk("t", "192.0.2.1", port=0), "port"),
+        (Trunk("t", "192.0.2.1", port=70_000), "port"),
     ],
 )
 def test_every_field_of_a_trunk_is_checked(bad: Trunk, field: str) -> None:
@@ -477,7 +477,7 @@ def test_nothing_that_a_peer_writes_breaks_routing(uri: str, from_: str, trust: 
 
 def test_where_we_register_the_registrar_may_call_us() -> None:
     known = tables(trunks=[Trunk("one", "c.example", username="me", register=True)])
-    told = policy(known, addresses=lambda host: ("192.0.2.9", "2001:db8::9"))
+    told = policy(known, addresses=lambda peer: ("192.0.2.9", "2001:db8::9"))
     assert ["192.0.2.9", "2001:db8::9"] == told["trunks"][0]["cidrs"]
 
 

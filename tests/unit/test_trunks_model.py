@@ -2,17 +2,19 @@
 
 from msgspec.structs import replace
 
-from tandem.boundary import UDP
+from tandem.boundary import TCP, UDP
+from tandem.names.model import Place
 from tandem.trunks import model
 from tandem.trunks.model import SECOND, Account, Answered, Due, Registration, Wanted, adopted, step
 
+PLACE, OTHER = Place(UDP, "192.0.2.1", 5060), Place(TCP, "192.0.2.2", 5070)
 ACCOUNT = Account("192.0.2.1", 5060, UDP, "carrier.example", "me", "login", "secret", 600)
 NEW = Registration("0" * 13, "carrier", ACCOUNT, due=0)
 CHALLENGE = {"www-authenticate": ['Digest realm="carrier.example", nonce="n1", qop="auth"']}
 
 
 def asked(registration: Registration = NEW, now: int = 0) -> tuple[Registration, str]:
-    after, ask = step(registration, Due("192.0.2.1"), now)
+    after, ask = step(registration, Due(PLACE), now)
     assert after is not None and ask is not None and ask.n == after.asked
     return after, ask.message.decode()
 
@@ -32,7 +34,7 @@ def test_the_first_register_names_our_account_and_asks_for_its_time() -> None:
 
 
 def test_a_challenge_is_answered_once_and_a_wrong_password_waits() -> None:
-    after, ask = step(asked()[0], Answered(1, 401, special=CHALLENGE, host="192.0.2.1"), 0)
+    after, ask = step(asked()[0], Answered(1, 401, special=CHALLENGE, place=PLACE), 0)
     assert after is not None and ask is not None
     told = ask.message.decode()
     assert 'Authorization: Digest username="login", realm="carrier.example", nonce="n1"' in told
@@ -44,10 +46,10 @@ def test_a_challenge_is_answered_once_and_a_wrong_password_waits() -> None:
 
 
 def test_a_stale_nonce_is_no_wrong_password() -> None:
-    after, _ = step(asked()[0], Answered(1, 401, special=CHALLENGE, host="192.0.2.1"), 0)
+    after, _ = step(asked()[0], Answered(1, 401, special=CHALLENGE, place=PLACE), 0)
     assert after is not None
     stale = {"www-authenticate": [CHALLENGE["www-authenticate"][0] + ", stale=true"]}
-    again, ask = step(after, Answered(2, 401, special=stale, host="192.0.2.1"), 0)
+    again, ask = step(after, Answered(2, 401, special=stale, place=PLACE), 0)
     assert again is not None and ask is not None and 3 == again.cseq
 
 
@@ -59,7 +61,7 @@ def test_it_is_renewed_at_half_of_what_was_granted_to_our_own_contact() -> None:
     drifted, _ = step(asked()[0], Answered(1, 200, contact=contact, hash=10**17 + 7), 0)
     assert drifted is not None and 45 * SECOND <= drifted.due < 50 * SECOND
     assert "registered" == model.state(after, 99 * SECOND)
-    assert step(after, Due("192.0.2.1"), 49 * SECOND) == (after, None)
+    assert step(after, Due(PLACE), 49 * SECOND) == (after, None)
     assert 2 == asked(after, 50 * SECOND)[0].cseq
 
 
@@ -71,13 +73,28 @@ def test_expires_counts_where_our_contact_says_nothing_and_none_is_no_registrati
 
 
 def test_min_expires_is_obeyed_at_once_and_kept() -> None:
-    brief = Answered(1, 423, special={"min-expires": ["1800"]}, host="192.0.2.1")
+    brief = Answered(1, 423, special={"min-expires": ["1800"]}, place=PLACE)
     after, ask = step(asked()[0], brief, 0)
     assert after is not None and ask is not None
     assert b"Expires: 1800\r\n" in ask.message
     good, _ = step(after, Answered(2, 200), 0)
     assert good is not None and 1800 * SECOND == good.until
     assert "Expires: 1800\r\n" in asked(good, good.due)[1]
+
+
+def test_a_server_that_fails_is_followed_by_another_one_at_once_but_not_for_ever() -> None:
+    found, _ = asked()
+    for n in range(model.HOPS_MOST):
+        after, ask = step(found, Answered(found.asked, 503 if n else 408, other=OTHER), 5)
+        assert after is not None and ask is not None
+        assert (TCP, "192.0.2.2", 5070) == (ask.flow.transport, ask.flow.host, ask.flow.port)
+        assert (n + 1, 0, n + 2) == (after.hops, after.tries, after.cseq)
+        found = after
+    last, ask = step(found, Answered(found.asked, 503, other=OTHER), 5)
+    assert last is not None and ask is None and 1 == last.tries
+    forbidden, ask = step(asked()[0], Answered(1, 403, other=OTHER), 5)
+    assert forbidden is not None and ask is None, "a refusal is the carrier's word, not a server's"
+    assert asked(replace(last, due=9), 9)[0].hops == 0
 
 
 def test_failures_wait_longer_and_longer_and_keep_what_is_registered() -> None:
@@ -103,7 +120,7 @@ def test_jitter_spreads_but_never_below_half_nor_below_retry_after() -> None:
 
 
 def test_a_name_without_an_address_is_a_failure_that_is_tried_again() -> None:
-    after, ask = step(NEW, Due(""), 0)
+    after, ask = step(NEW, Due(None), 0)
     assert after is not None and ask is None
     assert "192.0.2.1 has no address" == after.error and 0 < after.due and 0 == after.cseq
 

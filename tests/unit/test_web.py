@@ -88,7 +88,7 @@ def test_a_failed_change_leaves_no_row_and_no_audit_line(desk: Console) -> None:
         ("POST", "/api/tenants/a/users", {"name": "x", "pasword": "y"}, "pasword"),
         ("PATCH", "/api/tenants/a/users/bob", {"ring_seconds": 100_000}, "ring_seconds"),
         ("PATCH", "/api/tenants/a/users/bob", {"name": "rob"}, "name"),
-        ("POST", "/api/trunks", {"id": "t", "host": "127.0.0.1", "port": 0}, "port"),
+        ("POST", "/api/trunks", {"id": "t", "host": "127.0.0.1", "port": -1}, "port"),
         ("POST", "/api/trunks", {"id": "t", "host": "127.0.0.1", "cidrs": ["10.0.0.0/99"]}, "cidrs"),
         ("POST", "/api/routes", {"id": "r", "trunk": "nowhere"}, "trunk"),
         ("POST", "/api/routes", {"id": "r", "trunk": "line-b", "tenant": "a"}, "trunk"),

@@ -1,5 +1,6 @@
 //! The only crate that knows Python: it builds `tandem._core`.
 
+mod dns;
 mod edge;
 mod node;
 mod owner;
@@ -15,6 +16,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(edge::run_edge, module)?)?;
     module.add_function(wrap_pyfunction!(node::read_trace, module)?)?;
     module.add_function(wrap_pyfunction!(pools::read_dispatcher_list, module)?)?;
+    module.add_class::<dns::Resolver>()?;
     module.add_class::<node::Node>()?;
     module.add_class::<owner::Owner>()?;
     module.add_class::<owner::Keeper>()?;

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tandem import boundary
-from tandem.boundary import Command
+from tandem.boundary import Command, Event
 from tandem.calls.batch import Batch
 from tandem.calls.shell import Shell
 from tandem.log import log
@@ -34,10 +34,18 @@ class Rows(Protocol):
 
 
 class Service:
-    """Runs a Shell. `now()` gives microseconds since 1970."""
+    """Runs a Shell. `now()` gives microseconds since 1970; `seen` sees every event before the calls do."""
 
-    def __init__(self, *, core: Core, rows: Rows, shell: Shell, now: Callable[[], int]) -> None:
-        self.core, self.rows, self.shell, self.now = core, rows, shell, now
+    def __init__(
+        self,
+        *,
+        core: Core,
+        rows: Rows,
+        shell: Shell,
+        now: Callable[[], int],
+        seen: Callable[[list[Event]], None] = lambda events: None,
+    ) -> None:
+        self.core, self.rows, self.shell, self.now, self.seen = core, rows, shell, now, seen
         self.stuck: Batch | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.timer_at = 0
@@ -67,7 +75,9 @@ class Service:
     def turn(self) -> None:
         """Whatever has come in since the last turn, in one batch."""
         now = self.now()
-        self.shell.offer(boundary.read_events(self.core.drain()), now)
+        events = boundary.read_events(self.core.drain())
+        self.seen(events)
+        self.shell.offer(events, now)
         self.shell.tick(now)
         self.commit()
 

@@ -20,7 +20,7 @@ from rich.text import Text
 from tandem.accounts.model.fields import BadField
 from tandem.adapters.sqlite import BadDatabase, open_database
 from tandem.adapters.sqlite_accounts import get_tenant, list_tenants
-from tandem.boundary import TCP, TLS, UDP
+from tandem.boundary import AUTO, TCP, TLS, UDP
 from tandem.cli.ask import NoNode, ask
 from tandem.cli.ask import Problem as Refused
 from tandem.cluster.control import Problem
@@ -30,7 +30,7 @@ from tandem.web.changes import By
 Json = Annotated[bool, Parameter(name="--json", negative="", help="For programs: JSON lines.")]
 Fields = Annotated[tuple[str, ...], Parameter(help="field=value; lists are comma separated.")]
 PIPE_WIDTH = 250  # columns of a table that is no terminal's
-TRANSPORTS = {"udp": UDP, "tcp": TCP, "tls": TLS}
+TRANSPORTS = {"auto": AUTO, "udp": UDP, "tcp": TCP, "tls": TLS}
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 
 
@@ -129,7 +129,7 @@ def _value(name: str, type: Any, text: str) -> Any:
     try:
         return msgspec.convert(plain, type, strict=False)
     except msgspec.ValidationError as error:
-        why = "udp, tcp or tls" if name == "transport" else str(error)
+        why = "auto, udp, tcp or tls" if name == "transport" else str(error)
         raise BadField(name, why) from None
 
 
@@ -169,6 +169,8 @@ def cell(name: str, value: Any) -> str:
             return ""
         case bool():
             return "yes" if value else "no"
+        case 0 if name == "port":
+            return "auto"
         case int() if name == "transport":
             return next((n for n, number in TRANSPORTS.items() if number == value), str(value))
         case int() if name == "at" or name.endswith("_at"):

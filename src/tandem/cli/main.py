@@ -28,6 +28,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("user", "tandem.cli.user:app", "Users: who can register and be called."),
     ("trunk", "tandem.cli.trunk:app", "Trunks: carriers and other switches."),
     ("route", "tandem.cli.route:app", "Routes: which numbers go to which trunk; test them."),
+    ("dns", "tandem.cli.dns:dns", "Show where a SIP URI or a number leads, step by step."),
     ("login", "tandem.cli.login:app", "Logins: who may use the HTTP API."),
     ("token", "tandem.cli.token:app", "API tokens: which programs may use the HTTP API."),
     ("cdr", "tandem.cli.cdr:app", "CDRs: past calls; list, show, export."),

@@ -112,7 +112,8 @@ def _targets(plan: dict[str, Any]) -> list[dict[str, Any]]:
             "rings": target["kind"],
             "who": target["aor"] or target["trunk"],
             "where": target["uri"]
-            + (f" at {target['host']}:{target['port']}" if target["host"] else ""),
+            + (f" at {target['host']}" if target["host"] else "")
+            + (f":{target['port']}" if target["port"] else ""),
             "seconds": target["ring_seconds"],
             "route": f"{target['route']} {target['prefix']}".strip(),
         }

@@ -7,7 +7,6 @@ from cyclopts import App, Parameter
 from msgspec.structs import replace
 
 from tandem.adapters.sqlite_routing import list_trunks
-from tandem.boundary import TLS
 from tandem.cli.ask import NoNode, Problem, ask
 from tandem.cli.desk import Json, by, desk, fields, reload, show_one, show_rows, tenant_of
 from tandem.cli.user import read_password
@@ -16,7 +15,6 @@ from tandem.web import changes
 from tandem.web.changes import TRUNKS, values
 
 app = App(name="trunk", help="Trunks: carriers and other switches.")
-TLS_PORT = 5061  # RFC 3261 19.1.2
 COLUMNS = (
     "id",
     "tenant",
@@ -46,13 +44,14 @@ def add(
     password_file: PasswordFile = None,
     json: Json = False,
 ) -> None:
-    """Add a trunk: `tandem trunk add carrier sip.carrier.example cidrs=192.0.2.0/24 username=me`. No tenant: shared by all."""
+    """Add a trunk: `tandem trunk add carrier sip.carrier.example cidrs=192.0.2.0/24 username=me`. No tenant: shared by all.
+
+    Transport and port are what DNS says (NAPTR, SRV); `transport=tls` or `port=5070` say it themselves.
+    """
     with desk() as (config, connection):
         of = tenant_of(connection, tenant) if tenant else ""
         password = read_password(password_file)
         given = fields(Trunk, field)
-        if given.get("transport") == TLS:
-            given = {"port": TLS_PORT, **given}
         trunk = replace(Trunk(id, host, of, password=password), **given)
         kept = changes.add(connection, by(), TRUNKS, trunk)
         reload(config, TRUNKS.reload)

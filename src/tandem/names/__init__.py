@@ -1,1 +1,1 @@
-"""The names room: addresses of trunks' host names, looked up beside the calls and never for one."""
+"""The names room: where the hosts of trunks are, known beside the calls and never asked for one."""

@@ -1,31 +1,29 @@
-"""Addresses of host names, as a value: who is known, who must be asked again. It asks nobody and knows no clock."""
+"""What calls know of names: peers that are wished for, places that a name leads to. It asks nobody."""
 
 from ipaddress import ip_address
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-FRESH_SECONDS = 60  # an answer is asked for again after this
-FAILED_SECONDS = 10  # a name without an answer likewise
-STALE_SECONDS = 3_600  # an answer is used for so long while the resolver fails
-ADDRESSES_MOST = 8  # of one name
-NAMES_MOST = 10_000
-SECOND = 1_000_000
+from tandem.boundary import TLS, UDP
+
+PLACES_MOST = 8  # tried one after the other for one peer
+SIP_PORT, SIPS_PORT = 5060, 5061  # RFC 3261 19.1.2
 
 
-class Found(Struct, frozen=True):
-    """What is known of one name."""
+class Peer(Struct, frozen=True, array_like=True):
+    """Whom somebody wants to reach. port 0, transport 0: what NAPTR and SRV say (RFC 3263)."""
 
-    addresses: tuple[str, ...] = ()
-    at: int = 0  # microseconds since 1970, when the addresses were answered
-    ask_at: int = 0  # when it is asked for again
-    error: str = ""
+    host: str
+    port: int = 0
+    transport: int = 0
 
 
-class Names(Struct, frozen=True):
-    """By name, lower case."""
+class Place(Struct, frozen=True, array_like=True):
+    """Where a message can be sent: an address, no name."""
 
-    known: dict[str, Found] = {}
+    transport: int
+    host: str
+    port: int
 
 
 def is_numeric(host: str) -> bool:
@@ -37,43 +35,8 @@ def is_numeric(host: str) -> bool:
     return True
 
 
-def wanted(names: Names, hosts: set[str]) -> Names:
-    """Exactly these names, with what is known of them; addresses need no table."""
-    kept = sorted({host.lower() for host in hosts if host and not is_numeric(host)})[:NAMES_MOST]
-    return Names({host: names.known.get(host, Found()) for host in kept})
-
-
-def due(names: Names, now: int) -> list[str]:
-    return [host for host, found in names.known.items() if found.ask_at <= now]
-
-
-def answered(names: Names, host: str, addresses: tuple[str, ...], now: int) -> Names:
-    """An answer; no addresses: the resolver failed, and the old ones stay for a while."""
-    if host not in names.known:
-        return names
-    old = names.known[host]
-    if addresses:
-        if set(addresses) == set(old.addresses):
-            addresses = old.addresses  # resolvers turn the order; that is no change
-        new = Found(addresses[:ADDRESSES_MOST], now, now + FRESH_SECONDS * SECOND)
-    elif old.addresses and now - old.at < STALE_SECONDS * SECOND:
-        new = replace(old, ask_at=now + FAILED_SECONDS * SECOND, error="no answer")
-    else:
-        new = Found((), 0, now + FAILED_SECONDS * SECOND, "no answer")
-    return Names({**names.known, host: new})
-
-
-def address(names: Names, host: str) -> str:
-    """Where to send; "" when the name has no address now."""
-    if is_numeric(host):
-        return host.removeprefix("[").removesuffix("]")
-    found = names.known.get(host.lower())
-    return found.addresses[0] if found and found.addresses else ""
-
-
-def addresses(names: Names, host: str) -> tuple[str, ...]:
-    """All addresses of a host, for who may call from there."""
-    if is_numeric(host):
-        return (host.removeprefix("[").removesuffix("]"),)
-    found = names.known.get(host.lower())
-    return found.addresses if found else ()
+def as_written(peer: Peer, hash: int = 0) -> tuple[Place, ...]:
+    """The place that a peer's own words give; a name stays one. For where nothing is looked up."""
+    transport = peer.transport or UDP
+    port = peer.port or (SIPS_PORT if transport == TLS else SIP_PORT)
+    return (Place(transport, peer.host.removeprefix("[").removesuffix("]"), port),)

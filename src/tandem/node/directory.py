@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tandem.boundary import Flow, Request, Response
 from tandem.calls.model import text
 from tandem.calls.model.call import Call, Contact
+from tandem.names.model import Peer, Place, as_written
 from tandem.routing.model.plan import Asked, Plan, Refusal, Target
 from tandem.routing.model.route import route
 from tandem.routing.model.tables import Tables
@@ -32,10 +33,10 @@ class Directory:
         tables: Tables,
         registrar: Registrar,
         now: Callable[[], int],
-        address: Callable[[str], str] = lambda host: host,
+        places: Callable[[Peer, int], tuple[Place, ...]] = as_written,
     ) -> None:
-        """`address` gives a trunk's host as an address; "" when it has none now."""
-        self.tables, self.registrar, self.now, self.address = tables, registrar, now, address
+        """`places` gives where a trunk can be reached, in the order for a hash; none when its name leads nowhere now."""
+        self.tables, self.registrar, self.now, self.places = tables, registrar, now, places
 
     def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
         asserted = request.special.get("p-asserted-identity", [""])[0]
@@ -75,15 +76,27 @@ class Directory:
         if isinstance(plan, Refusal):
             return plan, {}
         if any(target.host for stage in plan.stages for target in stage):
-            stages = tuple(tuple(map(self.located, stage)) for stage in plan.stages)
+            stages = tuple(
+                tuple(self.located(target, hash) for target in stage) for stage in plan.stages
+            )
             plan = replace(plan, stages=stages)
         aors = {target.aor for stage in plan.stages for target in stage if target.aor}
         return plan, {aor: self.contacts(aor) for aor in aors}
 
-    def located(self, target: Target) -> Target:
-        """A trunk's host as an address. A name without one stays: it cannot be sent to, and the next target is tried."""
-        address = self.address(target.host) if target.host else ""
-        return replace(target, host=address) if address not in ("", target.host) else target
+    def located(self, target: Target, hash: int) -> Target:
+        """A trunk's first place, with the others behind it. A name without one stays: it cannot be sent to, and the next target is tried."""
+        peer = Peer(target.host, target.port, target.transport)
+        places = self.places(peer, hash) if target.host else ()
+        if not places:
+            return target
+        first, *others = places
+        return replace(
+            target,
+            host=first.host,
+            port=first.port,
+            transport=first.transport,
+            others=tuple(others),
+        )
 
     def contacts(self, aor: str) -> tuple[Contact, ...]:
         """The bindings of an address of record, best q first."""

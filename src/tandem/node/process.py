@@ -19,6 +19,7 @@ from tandem.calls.service import Service
 from tandem.calls.shell import Shell
 from tandem.log import log
 from tandem.messages.service import Messages
+from tandem.names.model import Place
 from tandem.node.directory import Directory
 from tandem.ports import Store
 from tandem.routing.model.plan import Refusal
@@ -53,6 +54,7 @@ class Process:
         self.started_at = now_us()
         self.adopted = False  # what the last process left is settled
         self.drain_changed: Callable[[], None] = lambda: None
+        self.missed: Callable[[Place], None] = lambda place: None  # a carrier's server failed
         self.edges: dict[int, EdgeUp] = {}
         self.shell = Shell(
             node=node,
@@ -63,7 +65,7 @@ class Process:
             admission=admission,
         )
         self.shell.other = self.heard
-        self.service = Service(core=core, rows=self, shell=self.shell, now=now_us)
+        self.service = Service(core=core, rows=self, shell=self.shell, now=now_us, seen=self.seen)
         self.messages = Messages(
             store=store,
             epoch=epoch,
@@ -77,7 +79,8 @@ class Process:
             store=store,
             epoch=epoch,
             writer=self.started_at,
-            address=directory.address,
+            places=directory.places,
+            missed=lambda place: self.missed(place),
             hash=self.hash,
             fresh=lambda: originate.call_id(secrets.randbits(65)),
             say=self.service.say,
@@ -163,6 +166,28 @@ class Process:
             self.store.put([(DRAINING, None, 0)])
 
     # -- what belongs to no call
+
+    def seen(self, events: list[Heard]) -> None:
+        """Servers of carriers that refuse, are silent or cannot be reached are tried last for a while (RFC 3263 4.3)."""
+        for event in events:
+            match event:
+                case boundary.Response(status=503, call=call, n=n):
+                    self.miss(call, n)
+                case (
+                    boundary.TimedOut(server=False, call=call, txn=n)
+                    | boundary.Failed(server=False, call=call, txn=n)
+                ):
+                    self.miss(call, n)
+
+    def miss(self, call: str, n: int) -> None:
+        live = self.shell.find(call)
+        clients = live.call.clients if live is not None and live.call is not None else ()
+        client = next((client for client in clients if client.n == n), None)
+        if client is None or client.method != "INVITE" or client.flow.connection:
+            return
+        assert live is not None and live.call is not None
+        if any(leg.name == client.leg and leg.trunk for leg in live.call.legs):
+            self.missed(Place(client.flow.transport, client.flow.host, client.flow.port))
 
     def heard(self, event: Heard) -> list[Command] | None:
         match event:

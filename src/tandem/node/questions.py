@@ -5,9 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tandem import __version__
+from tandem.names.model import Peer
 from tandem.node.desk import Desk, NoSuch
+from tandem.node.directory import Directory
 from tandem.node.process import Process
 from tandem.records.model import EVENT_STREAM, CallEvent, read_event
+from tandem.routing.model.rows import Trunk
 
 PAGE_MOST = 1_000
 TRANSPORTS = {1: "udp", 2: "tcp", 3: "tls", 4: "ws", 5: "wss"}
@@ -190,7 +193,7 @@ class Questions:
                 "id": trunk.id,
                 "tenant": trunk.tenant,
                 "host": trunk.host,
-                "address": process.directory.address(trunk.host),
+                "address": shown_places(process.directory, trunk),
                 "enabled": trunk.enabled,
                 "register": trunk.register,
                 **process.trunks.status(trunk.id),
@@ -198,6 +201,12 @@ class Questions:
             for trunk in sorted(process.directory.tables.trunks.values(), key=lambda one: one.id)
             if tenant in ("", trunk.tenant)
         ]
+
+
+def shown_places(directory: Directory, trunk: Trunk) -> str:
+    """Where its calls go now; "" when its name leads nowhere."""
+    places = directory.places(Peer(trunk.host, trunk.port, trunk.transport), 0)
+    return ", ".join(dict.fromkeys(place.host for place in places))
 
 
 def plain(event: CallEvent) -> dict[str, Any]:

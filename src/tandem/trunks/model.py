@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from tandem.boundary import Ask, Flow
 from tandem.calls.model import text
 from tandem.calls.model.draft import NUMBERS
+from tandem.names.model import Place
 from tandem.routing.model.rows import Trunk
 
 SECOND = 1_000_000
@@ -16,6 +17,7 @@ RETRY_AFTER_MOST_SECONDS = 3_600  # a registrar may not send us away for longer
 EXPIRES_MOST_SECONDS = 86_400
 LOGINS_MOST = 2  # challenges answered in one round: the second one for stale=true
 BRIEF_MOST = 2  # 423s obeyed in one round
+HOPS_MOST = 3  # other servers of one name asked at once, before a failure waits
 LEAVE_TRIES = 3  # REGISTERs with Expires 0 before the registration is left to lapse
 LOST_WRITES = 1_000  # numbers that a node may have used after the last write that survived it
 ANY_LOCAL = 255  # boundary.md, 2
@@ -28,8 +30,8 @@ class Account(Struct, frozen=True, array_like=True):
     """What a REGISTER is made of; kept in the row, so that a trunk that is gone can still be unregistered."""
 
     host: str  # the registrar: an address or a name
-    port: int
-    transport: int
+    port: int  # 0: what DNS says
+    transport: int  # 0: what DNS says
     domain: str
     user: str  # of our address of record and of our Contact
     username: str
@@ -55,12 +57,13 @@ class Registration(Struct, frozen=True, array_like=True):
     leaving: bool = False
     farewell: bool = False  # what was asked last had Expires 0
     error: str = ""
+    hops: int = 0  # other servers asked in this round
 
 
 class Due(Struct, frozen=True):
-    """Time to say something. host: the registrar's address; "" when its name has none."""
+    """Time to say something. place: where the registrar is; None when its name leads nowhere."""
 
-    host: str
+    place: Place | None
     hash: int = 0  # keyed: spreads what comes next
 
 
@@ -72,8 +75,9 @@ class Answered(Struct, frozen=True):
     reason: str = ""
     contact: str = ""
     special: dict[str, list[str]] = {}
-    host: str = ""
+    place: Place | None = None  # where it was asked
     hash: int = 0  # keyed: spreads what comes next
+    other: Place | None = None  # another server of the same name, not asked in this round
 
 
 class Wanted(Struct, frozen=True):
@@ -131,11 +135,11 @@ def step(
             changed = registration.account != account or registration.leaving
             kept = replace(registration, account=account, leaving=False)
             return replace(kept, due=now, seconds=0, tries=0) if changed else kept, None
-        case Due(host=host, hash=hash) if not registration.asked and registration.due <= now:
-            fresh = replace(registration, logins=0, brief=0)
-            if not host:
+        case Due(place=place, hash=hash) if not registration.asked and registration.due <= now:
+            fresh = replace(registration, logins=0, brief=0, hops=0)
+            if place is None:
                 return _failed(fresh, now, f"{fresh.account.host} has no address", 0, hash)
-            return _register(fresh, host)
+            return _register(fresh, place)
         case Answered(n=n) if n == registration.asked:
             return _answered(replace(registration, asked=0), event, now)
     return registration, None
@@ -152,11 +156,13 @@ def _leave(registration: Registration, now: int) -> tuple[Registration | None, A
 def _answered(
     registration: Registration, event: Answered, now: int
 ) -> tuple[Registration | None, Ask | None]:
-    status, account = event.status, registration.account
+    status, account, place = event.status, registration.account, event.place
+    if status in (408, 503) and event.other and registration.hops < HOPS_MOST:  # RFC 3263 4.3
+        return _register(replace(registration, hops=registration.hops + 1, logins=0), event.other)
     challenged = status in (401, 407) and registration.logins < LOGINS_MOST
-    if challenged and (login := _login(registration, event)):
+    if challenged and place and (login := _login(registration, event)):
         again = replace(registration, logins=registration.logins + 1)
-        return _register(again, event.host, login)
+        return _register(again, place, login)
     if 200 <= status < 300:
         if registration.leaving and registration.farewell:
             return None, None
@@ -173,10 +179,11 @@ def _answered(
             registration, until=now + granted * SECOND, due=now + wait, tries=0, error="",
         ), None  # fmt: skip
     least = _number(event.special.get("min-expires", [""])[0])
-    if status == 423 and not registration.leaving and registration.brief < BRIEF_MOST and least:
+    brief = not registration.leaving and registration.brief < BRIEF_MOST
+    if status == 423 and brief and place and least:
         asking = min(max(least, account.seconds), EXPIRES_MOST_SECONDS)
-        brief = replace(registration, seconds=asking, brief=registration.brief + 1)
-        return _register(brief, event.host)
+        longer = replace(registration, seconds=asking, brief=registration.brief + 1)
+        return _register(longer, place)
     after = min(_number(event.special.get("retry-after", [""])[0]), RETRY_AFTER_MOST_SECONDS)
     if status in (401, 403, 404, 407):
         after = max(after, REFUSED_SECONDS)
@@ -195,7 +202,9 @@ def _failed(
     return replace(registration, tries=tries, due=now + wait, error=error[:ERROR_CHARACTERS]), None
 
 
-def _register(registration: Registration, host: str, login: str = "") -> tuple[Registration, Ask]:
+def _register(
+    registration: Registration, place: Place, login: str = ""
+) -> tuple[Registration, Ask]:
     """The next REGISTER; it may be sent when the value that comes with it is saved."""
     account, n, cseq = registration.account, registration.next_n, registration.cseq + 1
     who = f"<sip:{account.user}@{bracketed(account.domain)}>"
@@ -206,7 +215,7 @@ def _register(registration: Registration, host: str, login: str = "") -> tuple[R
         f"Max-Forwards: 70\r\nExpires: {seconds}\r\nAllow: {text.ALLOW}\r\n{login}"
     )
     shard = NUMBERS.index(registration.id[0]) * 32 + NUMBERS.index(registration.id[1])
-    flow = Flow(0, 0, account.transport, ANY_LOCAL, host, account.port)
+    flow = Flow(0, 0, place.transport, ANY_LOCAL, place.host, place.port)
     told = text.request("REGISTER", request_uri(account), (), head)
     ask = Ask(shard, registration.id, n, "REGISTER", flow, f"b0;user={account.user}", call_id, told)
     return replace(

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Struct, msgpack
+from msgspec.structs import replace
 
 from tandem.boundary import Command, Event, Failed, Response, TimedOut
 from tandem.log import log
+from tandem.names.model import Peer, Place
 from tandem.ports import Store
 from tandem.routing.model.rows import Trunk
 from tandem.trunks import model
@@ -23,10 +25,11 @@ class Kept(Struct):
 
     registration: Registration
     version: int
+    places: list[Place] = []  # where it can be asked in this round; the first one was asked last
 
 
 class Trunks:
-    """`address` gives a host's address or ""; `hash` is keyed; `fresh` gives a new id of a call id's form."""
+    """`places` gives where a peer is, `missed` hears where it was not; `hash` is keyed; `fresh` gives a new id of a call id's form."""
 
     def __init__(
         self,
@@ -34,14 +37,16 @@ class Trunks:
         store: Store,
         epoch: int,
         writer: int,
-        address: Callable[[str], str],
+        places: Callable[[Peer, int], tuple[Place, ...]],
+        missed: Callable[[Place], None],
         hash: Callable[[str, int], int],
         fresh: Callable[[], str],
         say: Callable[[list[Command]], int],
         now: Callable[[], int],
     ) -> None:
         self.store, self.epoch, self.writer = store, epoch, writer
-        self.address, self.hash, self.fresh, self.say, self.now = address, hash, fresh, say, now
+        self.places, self.missed = places, missed
+        self.hash, self.fresh, self.say, self.now = hash, fresh, say, now
         self.kept: dict[str, Kept] = {}  # by id
         self.current: dict[str, str] = {}  # by trunk, without those that are leaving
 
@@ -93,30 +98,42 @@ class Trunks:
             if kept.registration.due <= now and not kept.registration.asked
         ]
         for id in due[:ASKS_PER_TICK]:
-            host = self.address(self.kept[id].registration.account.host)
-            self.happens(id, Due(host, self.hash(id, now)))
+            kept = self.kept[id]
+            account = kept.registration.account
+            peer = Peer(account.host, account.port, account.transport)
+            # the same draw each time: a registrar's server that works is kept
+            kept.places = list(self.places(peer, self.hash(id, 0)))
+            self.happens(id, Due(kept.places[0] if kept.places else None, self.hash(id, now)))
 
     def heard(self, event: Event) -> list[Command] | None:
         """What this room makes of an event that belongs to no call; None: not mine."""
         match event:
             case Response(call=id, n=n, status=status) if id in self.kept:
                 if status >= 200:
-                    self.happens(id, self.answer(event, id))
+                    self.elsewhere(id, self.answer(event, id))
                 return []
             case TimedOut(call=id, txn=n, server=False) if id in self.kept:
-                self.happens(id, Answered(n, 408, "no answer", hash=self.hash(id, n)))
+                self.elsewhere(id, Answered(n, 408, "no answer", hash=self.hash(id, n)))
                 return []
             case Failed(call=id, txn=n, server=False, why=why) if id in self.kept:
-                self.happens(id, Answered(n, 503, f"cannot send ({why})", hash=self.hash(id, n)))
+                self.elsewhere(id, Answered(n, 503, f"cannot send ({why})", hash=self.hash(id, n)))
                 return []
         return None
 
     def answer(self, response: Response, id: str) -> Answered:
-        host = self.address(self.kept[id].registration.account.host)
+        places = self.kept[id].places
         return Answered(
-            response.n, response.status, response.reason, response.contact, response.special, host,
-            self.hash(id, response.n),
+            response.n, response.status, response.reason, response.contact, response.special,
+            places[0] if places else None, self.hash(id, response.n),
         )  # fmt: skip
+
+    def elsewhere(self, id: str, event: Answered) -> None:
+        """An answer, with the next server where this one failed."""
+        kept = self.kept[id]
+        if event.status in (408, 503) and event.n == kept.registration.asked and kept.places:
+            self.missed(kept.places.pop(0))
+            event = replace(event, other=kept.places[0] if kept.places else None)
+        self.happens(id, event)
 
     def happens(self, id: str, event: model.Event) -> None:
         """Steps one registration: saved first, said then (its CSeq must never be used twice)."""

@@ -4,7 +4,7 @@ from tandem.boundary import Request, Response
 from tandem.calls.model import bill, identity
 from tandem.calls.model.call import ENDED, GONE, SETUP, TALKING, Attempt
 from tandem.calls.model.draft import Draft
-from tandem.routing.model.stages import next_stage, outcome
+from tandem.routing.model.stages import next_place, next_stage, outcome
 
 SAY_INSTEAD = {
     401: 403,
@@ -73,7 +73,12 @@ def attempt_failed(draft: Draft, attempt: Attempt, status: int, why: str, lines:
     for other in (mate for mate in mates if mate.status // 100 != 3):
         best = other.status if is_better(other.status, best) else best
     how = outcome(attempt.target.kind, best, rang=any(other.rang for other in mates))
-    start_stage(draft, next_stage(draft.call.stages, draft.call.stage, how))
+    stage = draft.call.stage
+    if (moved := next_place(draft.call.stages, stage, how, status)) is not None:
+        draft.set(stages=moved)
+        start_stage(draft, stage)
+    else:
+        start_stage(draft, next_stage(draft.call.stages, stage, how))
 
 
 def is_better(status: int, best: int) -> bool:

@@ -115,7 +115,7 @@ def start_stage(draft: Draft, stage: int, full: frozenset[str] = frozenset()) ->
     while 0 <= stage < len(stages):
         draft.set(stage=stage)
         missed = [try_target(draft, target, stage, full) for target in stages[stage]]
-        running = [a for a in draft.attempts.values() if a.stage == stage]
+        running = [a for a in draft.attempts.values() if a.stage == stage and a.status < 200]
         if running:
             seconds = max(attempt.target.ring_seconds for attempt in running)
             draft.set(

@@ -16,7 +16,7 @@ from tandem.accounts.model.fields import (
     parse_tenant_id,
     parse_text,
 )
-from tandem.boundary import TCP, TLS, UDP
+from tandem.boundary import AUTO, TCP, TLS, UDP
 from tandem.routing.model.numbers import DIGITS_MOST, FORMATS
 from tandem.routing.model.plan import HeaderRule
 from tandem.routing.model.rows import CountryPrefix, Emergency, ListEntry, Route, Trunk
@@ -35,9 +35,10 @@ _FIXED = frozenset(
 
 
 def check_trunk(trunk: Trunk) -> Trunk:
-    if trunk.transport not in (UDP, TCP, TLS):
+    if trunk.transport not in (AUTO, UDP, TCP, TLS):
         raise BadField(
-            "transport", f"{UDP} (UDP), {TCP} (TCP) or {TLS} (TLS), not {trunk.transport}"
+            "transport",
+            f"{AUTO} (what DNS says), {UDP} (UDP), {TCP} (TCP) or {TLS} (TLS), not {trunk.transport}",
         )
     _one_of(trunk.format, FORMATS, "format")
     _one_of(trunk.diversion, DIVERSIONS, "diversion")
@@ -49,8 +50,8 @@ def check_trunk(trunk: Trunk) -> Trunk:
         )
     if len(trunk.cidrs) > CIDRS_MOST:
         raise BadField("cidrs", f"at most {CIDRS_MOST}")
-    if not 1 <= trunk.port <= 65_535:
-        raise BadField("port", f"from 1 to 65535, not {trunk.port}")
+    if not 0 <= trunk.port <= 65_535:
+        raise BadField("port", f"from 1 to 65535, or 0 for what DNS says, not {trunk.port}")
     return replace(
         trunk,
         id=parse_tenant_id(trunk.id, "id"),

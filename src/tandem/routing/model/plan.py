@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from tandem.names.model import Place
+
 
 class HeaderRule(Struct, frozen=True, array_like=True):
     """What to do with one header towards a trunk: `set` to value, `add` value, or `drop` it. From a trunk likewise."""
@@ -34,8 +36,8 @@ class Target(Struct, frozen=True, array_like=True):
     aor: str = ""  # users: name@domain
     trunk: str = ""  # trunks: id
     host: str = ""  # trunks: where to send; an IP address or a name
-    port: int = 0
-    transport: int = 0  # boundary.UDP, TCP, TLS
+    port: int = 0  # 0: what DNS says
+    transport: int = 0  # boundary.UDP, TCP, TLS; 0: what DNS says
     ring_seconds: int = 30
     contact: str = ""  # "" the token as user; otherwise the user part that the trunk insists on
     username: str = ""  # digest credentials towards the trunk
@@ -53,6 +55,9 @@ class Target(Struct, frozen=True, array_like=True):
     after: int = -1  # the stage whose outcome leads here; -1: the stage before. The same in all targets of a stage
     on: str = "failed"  # the outcome that leads here: failed, busy, no-answer (see stages.py)
     diverted: tuple[Diversion, ...] = ()  # the forwardings that led here, first one first
+    others: tuple[
+        Place, ...
+    ] = ()  # trunks: where it is tried next when this place fails (RFC 3263 4.3)
 
 
 class Plan(Struct, frozen=True, array_like=True):

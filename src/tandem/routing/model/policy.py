@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tandem.names.model import is_numeric
+from tandem.names.model import Peer, is_numeric
 from tandem.routing.model.rows import Trunk
 from tandem.routing.model.tables import Tables
 
@@ -28,12 +28,12 @@ def policy(
     version: int = 1,
     settings: dict[str, Any] | None = None,
     *,
-    addresses: Callable[[str], tuple[str, ...]] = lambda host: (),
+    addresses: Callable[[Peer], tuple[str, ...]] = lambda peer: (),
     draining: bool = False,
 ) -> dict[str, Any]:
     """The policy as JSON-ready values. settings may hold default_domain, allow, deny, algorithms, nonce_seconds, limits.
 
-    addresses: those of a trunk's host. Where we register, the registrar calls us from them.
+    addresses: all those of a trunk. Where we register, the registrar calls us from them.
     """
     own = settings or {}
     domains = {domain: place.tenant.id for domain, place in tables.domains.items()}
@@ -42,7 +42,7 @@ def policy(
         "default_domain": own.get("default_domain") or next(iter(domains), ""),
         "domains": domains,
         "trunks": [
-            _trunk(trunk, addresses(trunk.host))
+            _trunk(trunk, addresses(Peer(trunk.host, trunk.port, trunk.transport)))
             for trunk in tables.trunks.values()
             if trunk.enabled and (not trunk.tenant or trunk.tenant in tables.tenants)
         ],

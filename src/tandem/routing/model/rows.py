@@ -2,7 +2,6 @@
 
 from msgspec import Struct
 
-from tandem.boundary import UDP
 from tandem.routing.model.plan import HeaderRule
 
 
@@ -12,8 +11,8 @@ class Trunk(Struct, frozen=True):
     id: str
     host: str
     tenant: str = ""
-    port: int = 5060
-    transport: int = UDP
+    port: int = 0  # 0: what DNS says
+    transport: int = 0  # UDP, TCP, TLS; 0: what DNS says
     enabled: bool = True
     cidrs: tuple[str, ...] = ()  # addresses that it calls from
     tls_names: tuple[str, ...] = ()  # names in its certificate

@@ -1,11 +1,15 @@
 """Which stage of a plan follows when one has failed: carriers after carriers, forwards after busy or no answer."""
 
+from msgspec.structs import replace
+
 from tandem.routing.model.plan import Target
 
 Stages = tuple[tuple[Target, ...], ...]
 
 # Telnyx and Microsoft fail over on these and on nothing else; and only before anyone heard a ring.
 RETRY = frozenset((408, 480, 503, 504))
+# RFC 3263 4.3: another server of the same carrier is for these; 480 and 504 are the carrier's word.
+ELSEWHERE = frozenset((0, 408, 503))
 BUSY = frozenset((486, 600))
 ABSENT = frozenset((408, 480, 487, 503, 504))
 
@@ -25,6 +29,18 @@ def outcome(kind: str, status: int, *, rang: bool) -> str:
     if status in BUSY:
         return "busy"
     return "no-answer" if rang and (status == 0 or status in RETRY) else ""
+
+
+def next_place(stages: Stages, stage: int, outcome: str, status: int) -> Stages | None:
+    """The stages with a trunk's next place in this one; None: it has none, or its answer was not of that kind."""
+    if outcome != "failed" or status not in ELSEWHERE or not stages[stage][0].others:
+        return None
+    target = stages[stage][0]
+    place, *others = target.others
+    moved = replace(
+        target, host=place.host, port=place.port, transport=place.transport, others=tuple(others)
+    )
+    return (*stages[:stage], (moved,), *stages[stage + 1 :])
 
 
 def next_stage(stages: Stages, stage: int, outcome: str) -> int:
