@@ -249,4 +249,4 @@ def test_a_wrong_configuration_is_named_and_does_not_start() -> None:
     command = [sys.executable, "-m", "tandem.edge"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=10)
     assert 78 == done.returncode
-    assert "missing field `link`" in done.stderr
+    assert "missing field `keys`" in done.stderr

@@ -99,9 +99,10 @@ impl Edge {
         for (transport, count) in self.connections.by_transport() {
             connections.insert(name(transport).into(), count.into());
         }
+        let owners: Vec<Value> = self.links.view().map(|(place, stands)| json!({"at": place.to_string(), "up": stands})).collect();
         json!({
             "edge": self.config.edge, "pid": std::process::id(), "incarnation": self.incarnation, "at": self.at,
-            "draining": self.judge.policy.draining, "link": self.config.link.is_some().then_some(self.link.up()),
+            "draining": self.judge.policy.draining, "link": (self.links.len() > 0).then_some(self.links.up()), "owners": owners,
             "listen": listen, "connections": connections, "counters": self.counters.map(),
         })
     }

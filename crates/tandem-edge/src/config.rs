@@ -1,10 +1,12 @@
 //! What the supervisor tells an edge at its start: addresses, files and the link. It is not policy, which the owner sends.
 
+use crate::links::OWNERS;
 use crate::nets::Nets;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use tandem_link::Place;
 use tandem_sip::frame::Transport;
 use tandem_sip::proxy::FrontConfig;
 
@@ -127,9 +129,19 @@ impl Default for TlsFiles {
 pub struct Config {
     /// This edge's number towards owners.
     pub edge: u16,
-    /// Path of the owner's Unix socket; without one there is no call node of ours behind this edge.
+    /// Path of the Unix socket of an owner on this machine.
     #[serde(default)]
     pub link: Option<PathBuf>,
+    /// Further owners: `unix:/path`, `tcp:address:port`, `tls:address:port`. Without any, and without `link`, there is no call node of ours
+    /// behind this edge.
+    #[serde(default)]
+    pub owners: Vec<String>,
+    /// Certificates for owners by TLS.
+    #[serde(default)]
+    pub link_tls: Option<tandem_link::Files>,
+    /// Whether plain TCP to owners may leave this machine.
+    #[serde(default)]
+    pub insecure: bool,
     /// Path of `keys.json`.
     pub keys: PathBuf,
     /// Where the last policy is kept, so that a restarted edge serves at once; by default `edge-policy.json` beside the keys.
@@ -193,7 +205,22 @@ impl Config {
         Ok(config)
     }
 
+    /// Where the owners are, in the order of their links.
+    pub fn places(&self) -> Vec<Place> {
+        let local = self.link.iter().map(|path| Place::Unix(path.clone()));
+        local.chain(self.owners.iter().filter_map(|text| Place::read(text, self.insecure).ok())).collect()
+    }
+
     fn check(&self) -> Result<(), String> {
+        for (at, text) in self.owners.iter().enumerate() {
+            let place = Place::read(text, self.insecure).map_err(|error| format!("`owners[{at}]`: {error}"))?;
+            if matches!(place, Place::Tls(_)) && self.link_tls.is_none() {
+                return Err(format!("`owners[{at}]` is {place} and there is no `link_tls`"));
+            }
+        }
+        if self.places().len() > OWNERS {
+            return Err(format!("`owners` and `link` name {} owners, at most {OWNERS} are allowed", self.places().len()));
+        }
         if self.listen.is_empty() || self.listen.len() > LISTENERS {
             return Err(format!("`listen` has {} addresses, 1 to {LISTENERS} are allowed", self.listen.len()));
         }

@@ -1,143 +1,14 @@
-//! From the owner to peers: the link's frames, and what they send, open and close. What may pass is the keeper's.
+//! From owners to peers: messages that go out, connections that open and end for them. What may pass stands in `owners`.
 
 use crate::connection::{Connection, End, Stage};
-use crate::edge::{Edge, Socket, FLOWS, LINK};
-use crate::link::{self, Heard};
-use crate::sys::epoll::{Interest, Ready};
+use crate::edge::{Edge, Socket, FLOWS};
+use crate::sys::epoll::Interest;
 use crate::sys::socket;
-use crate::trunks::Trunks;
-use crate::{files, keys};
 use std::net::SocketAddr;
-use tandem_sip::frame::{self, Down, SipDown, Transport, Why};
-use tandem_sip::keeper::Passage;
-use tandem_sip::policy::Policy;
+use tandem_sip::frame::{self, SipDown, Transport, Why};
 
 impl Edge {
-    pub(crate) fn connect_link(&mut self) {
-        let Some(fd) = self.link.connect(self.now) else { return };
-        let _ = self.epoll.add(fd, LINK, Interest { read: true, write: false });
-        self.link_writes = false;
-        let Some(output) = self.link.output() else { return };
-        let highest = self.keeper.fence.highest();
-        frame::push_up_hello(output, self.config.edge, self.incarnation, &self.locals.hello(), highest);
-        for connection in self.connections.named() {
-            frame::push_peer(output, connection.flow, &connection.names);
-        }
-        for frame in self.keeper.reconnect() {
-            output.extend_from_slice(frame);
-            self.counters.redelivered += 1;
-        }
-        self.counters.links += 1;
-        self.log.say(self.at, "link up", &[("kept_frames", &self.keeper.frames())]);
-    }
-
-    pub(crate) fn link_ready(&mut self, event: Ready) {
-        if !event.read {
-            return;
-        }
-        match self.link.fill() {
-            Heard::Nothing => {}
-            Heard::Bytes => self.frames(),
-            Heard::Gone => self.lose_link("closed"),
-        }
-    }
-
-    pub(crate) fn flush_link(&mut self) {
-        if !self.link.flush() {
-            return self.lose_link("broken");
-        }
-        let writes = self.link.waiting() > 0;
-        if writes != self.link_writes {
-            if let Some(fd) = self.link.fd() {
-                let _ = self.epoll.modify(fd, LINK, Interest { read: true, write: writes });
-            }
-            self.link_writes = writes;
-        }
-    }
-
-    pub(crate) fn lose_link(&mut self, why: &'static str) {
-        self.link.drop_stream(self.now);
-        self.log.say(self.at, "link lost", &[("why", &why), ("kept_frames", &self.keeper.frames())]);
-    }
-
-    fn frames(&mut self) {
-        let (input, mut at, end) = self.link.borrow_input();
-        let mut broken = None;
-        loop {
-            match link::next(&input, at, end) {
-                Ok(None) => break,
-                Ok(Some((body, next))) => {
-                    at = next;
-                    match frame::read_down(body) {
-                        Ok(frame) => self.obey(frame),
-                        Err(error) => broken = Some(error),
-                    }
-                }
-                Err(error) => {
-                    broken = Some(error);
-                    break;
-                }
-            }
-            if broken.is_some() {
-                break;
-            }
-        }
-        self.link.return_input(input, at);
-        if let Some(error) = broken {
-            self.log.say(self.at, "frame not understood", &[("why", &error)]);
-            self.lose_link("frame");
-        }
-    }
-
-    fn obey(&mut self, frame: Down<'_>) {
-        match frame {
-            Down::Hello { node, incarnation } => {
-                self.link.proven();
-                if self.keeper.owner(node, incarnation) {
-                    self.log.say(self.at, "new owner", &[("node", &node)]);
-                }
-            }
-            Down::Sip(sip) => match self.keeper.down(&sip) {
-                Passage::Pass => self.send(&sip),
-                Passage::DropStale => self.counters.down_stale += 1,
-                Passage::NotClaimed => self.counters.down_unclaimed += 1,
-            },
-            Down::Taken(taken) => {
-                let counters = &mut self.counters;
-                self.keeper.taken(taken.seqs().inspect(|_| counters.taken += 1));
-            }
-            Down::Claim { epoch, shards } => self.keeper.claim(epoch, shards.iter()),
-            Down::Policy(json) => self.take_policy(json),
-            Down::Close { flow } => self.end(flow, End::Owner),
-            Down::Keys(json) => match keys::read(json) {
-                Ok(keys) => {
-                    self.tls.rekey(&keys);
-                    if let Some(front) = &mut self.front {
-                        front.set_keys(&keys.keys);
-                    }
-                    self.judge.keys = keys;
-                }
-                Err(error) => self.log.say(self.at, "keys refused", &[("why", &error)]),
-            },
-        }
-    }
-
-    fn take_policy(&mut self, json: &[u8]) {
-        match Policy::from_json(json) {
-            Ok(policy) => {
-                self.log.say(self.at, "policy in force", &[("version", &policy.version)]);
-                self.judge.policy = policy;
-                self.trunks = Trunks::read(json);
-            }
-            Err(error) => return self.log.say(self.at, "policy refused", &[("why", &error)]),
-        }
-        let Some(path) = &self.config.policy else { return };
-        if let Err(error) = files::keep_policy(path, json) {
-            self.log.say(self.at, "policy not kept", &[("why", &error)]);
-        }
-    }
-
-    fn send(&mut self, sip: &SipDown<'_>) {
+    pub(crate) fn send(&mut self, sip: &SipDown<'_>) {
         self.counters.down += 1;
         let remote: SocketAddr = sip.remote.into();
         if is_challenge(sip.message) && self.judge.guessed(remote, sip.message, self.at) {
@@ -257,9 +128,7 @@ impl Edge {
         for cookie in connection.unsent() {
             self.failed(cookie, why);
         }
-        if let Some(output) = self.link.output() {
-            frame::push_closed(output, flow);
-        }
+        self.links.tell(|output| frame::push_closed(output, flow));
     }
 
     /// Tells the owner that a message did not go out.
@@ -268,24 +137,23 @@ impl Edge {
         if cookie == 0 || self.front.as_mut().is_some_and(|front| front.failed(cookie, self.now)) {
             return self.pass();
         }
-        if let Some(output) = self.link.output() {
-            frame::push_failed(output, cookie, why);
-        }
+        // To all: whose it was may have moved meanwhile, and nobody else knows the cookie.
+        self.links.tell(|output| frame::push_failed(output, cookie, why));
     }
 
     pub(crate) fn stats(&mut self) {
-        if !self.link.up() {
+        if !self.links.up() {
             return;
         }
         let mut map = self.counters.map();
         map.insert("connections".into(), self.connections.len().into());
         map.insert("kept_bytes".into(), self.keeper.bytes().into());
         map.insert("kept_frames".into(), self.keeper.frames().into());
+        map.insert("kept_unclaimed".into(), self.keeper.waiting().into());
+        map.insert("claims_refused".into(), self.keeper.claims_refused().into());
         map.insert("policy_version".into(), self.judge.policy.version.into());
         let json = serde_json::Value::Object(map).to_string();
-        if let Some(output) = self.link.output() {
-            frame::push_stats(output, json.as_bytes());
-        }
+        self.links.tell(|output| frame::push_stats(output, json.as_bytes()));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::counters::Counters;
 use crate::files;
 use crate::front::Front;
 use crate::judge::Judge;
-use crate::link::{Link, OUT_BYTES};
+use crate::links::{Links, OWNERS};
 use crate::locals::Locals;
 use crate::log::Log;
 use crate::sys::datagram::{Batch, SendBatch};
@@ -18,6 +18,7 @@ use crate::sys::socket;
 use crate::tls::Tls;
 use crate::trunks::Trunks;
 use crate::udp::Udp;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -27,9 +28,11 @@ use tandem_sip::keeper::Keeper;
 
 pub(crate) const STOP: u64 = 0;
 pub(crate) const SIGNAL: u64 = 1;
+/// The first link; others follow.
 pub(crate) const LINK: u64 = 2;
 /// The control socket; its connections follow.
 pub(crate) const CONTROL: u64 = 9;
+const _: () = assert!(LINK + OWNERS as u64 <= CONTROL);
 pub(crate) const SOCKETS: u64 = 16;
 pub(crate) const FLOWS: u64 = 1024;
 
@@ -53,8 +56,9 @@ pub struct Edge {
     pub(crate) sockets: Vec<Socket>,
     pub(crate) locals: Locals,
     pub(crate) connections: Connections,
-    pub(crate) link: Link,
-    pub(crate) link_writes: bool,
+    pub(crate) links: Links,
+    /// Links that did not come about when they were tried last.
+    pub(crate) unreached: BTreeSet<usize>,
     pub(crate) keeper: Keeper,
     pub(crate) judge: Judge,
     pub(crate) front: Option<Front>,
@@ -85,7 +89,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Opens sockets and reads files; the link is tried in `run`.
+    /// Opens sockets and reads files; links are tried in `run`.
     pub fn open(config: Config) -> Result<Edge, EdgeError> {
         let at = wall();
         let system = |why| EdgeError::Socket { what: "epoll".into(), why };
@@ -93,15 +97,16 @@ impl Edge {
         let keys = files::keys(&config.keys)?;
         let (policy, trunks) = files::policy(&config, at, &mut log);
         let tls = Tls::open(&config, &keys).map_err(|error| EdgeError::Config(error.to_string()))?;
+        let links = Links::open(&config).map_err(|error| EdgeError::Config(format!("link_tls: {error}")))?;
         let mut edge = Edge {
             epoll: Epoll::new().map_err(system)?,
             sockets: Vec::new(),
             locals: Locals::new(!config.local_net.is_empty()),
             connections: Connections::after(at),
-            link: Link::new(config.link.as_deref()),
-            link_writes: false,
             // Above all numbers of earlier incarnations, as the keeper asks.
-            keeper: Keeper::new(at),
+            keeper: Keeper::new(at, links.len()),
+            links,
+            unreached: BTreeSet::new(),
             judge: Judge::new(policy, keys),
             front: None,
             trunks,
@@ -156,7 +161,7 @@ impl Edge {
         let mut ready = Vec::new();
         loop {
             self.clock();
-            self.connect_link();
+            self.connect_links();
             if self.now >= self.next_tick {
                 self.tick();
             }
@@ -181,7 +186,7 @@ impl Edge {
 
     fn turn(&mut self, event: Ready) {
         match event.token {
-            LINK => self.link_ready(event),
+            LINK..CONTROL => self.link_ready((event.token - LINK) as usize, event),
             CONTROL..SOCKETS => self.control_ready(event),
             FLOWS.. => self.connection_ready(event),
             token => self.socket_ready((token - SOCKETS) as usize, event),
@@ -190,7 +195,7 @@ impl Edge {
 
     /// Too much is kept, or waits for the owner: sockets are not read.
     pub(crate) fn full(&self) -> bool {
-        self.keeper.full() || self.link.waiting() > OUT_BYTES
+        self.keeper.full() || self.links.full()
     }
 
     fn clock(&mut self) {
@@ -200,13 +205,14 @@ impl Edge {
 
     fn patience(&self) -> i32 {
         let front = self.front.as_ref().and_then(Front::wake_at).unwrap_or(u64::MAX);
-        let next = self.link.retry_at().map_or(self.next_tick, |retry| retry.min(self.next_tick));
+        let next = self.links.retry_at().map_or(self.next_tick, |retry| retry.min(self.next_tick));
         next.min(front).saturating_sub(self.now).div_ceil(1_000) as i32
     }
 
     fn tick(&mut self) {
         self.next_tick = self.now + if self.connections.opening() { FAST_TICK_US } else { TICK_US };
         self.reload_tls(false);
+        self.tend_links();
         for (flow, end) in self.connections.overdue(&self.judge.policy.limits, self.now) {
             self.end(flow, end);
         }
@@ -237,10 +243,7 @@ impl Edge {
         let learned = self.config.listen.get(socket).and_then(|listen| self.locals.learn(socket, listen, ip));
         if learned.is_some() {
             self.log.say(self.at, "address learned", &[("address", &ip)]);
-            if self.link.up() {
-                // HELLO has the list: the link begins anew, and what is kept goes again.
-                self.lose_link("addresses");
-            }
+            self.renew_links("addresses"); // HELLO has the list
         }
         if let (Some(_), Some(front)) = (learned, &mut self.front) {
             front.learn(&self.locals);
@@ -279,7 +282,7 @@ impl Edge {
             self.flush_connection(flow);
         }
         self.dirty = dirty;
-        self.flush_link();
+        self.flush_links();
     }
 
     fn wake(&mut self) {
@@ -301,7 +304,7 @@ impl Edge {
         }
         loop {
             self.flush();
-            let waiting = self.link.waiting() > 0
+            let waiting = self.links.waiting() > 0
                 || self.sockets.iter().any(|socket| matches!(socket, Socket::Udp(udp) if udp.waits()))
                 || self.connections.waiting();
             self.clock();

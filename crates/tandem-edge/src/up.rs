@@ -105,9 +105,7 @@ impl Edge {
         let result = connection.take(bytes);
         let opened = was != connection.stage;
         if opened && !connection.names.is_empty() {
-            if let Some(output) = self.link.output() {
-                frame::push_peer(output, flow, &connection.names);
-            }
+            self.links.tell(|output| frame::push_peer(output, flow, &connection.names));
         }
         if connection.waiting() > 0 || opened {
             self.dirty.push(flow);
@@ -222,9 +220,9 @@ impl Edge {
         let mut answer = std::mem::take(&mut self.answer);
         let verdict = match broken {
             None => {
-                let Edge { judge, front, connections, link, now, .. } = self;
+                let Edge { judge, front, connections, links, now, .. } = self;
                 let mut fronted = |message: &Message<'_>| {
-                    let verdict = front.as_mut()?.handle(message, source, member, connections, link.named(), *now);
+                    let verdict = front.as_mut()?.handle(message, source, member, connections, links.len() > 0, *now);
                     (verdict != proxy::Verdict::Pass).then_some(verdict)
                 };
                 judge.message(source, bytes, self.at, member.is_some(), &mut fronted, &mut answer)
@@ -278,7 +276,7 @@ impl Edge {
     }
 
     fn hand_up(&mut self, source: &Source<'_>, shard: u16, message: &[u8]) {
-        if !self.link.named() {
+        if self.links.len() == 0 {
             return self.counters.refuse("no_owner"); // nobody will ever take it: nothing is kept
         }
         let sip = SipUp {
@@ -292,8 +290,8 @@ impl Edge {
             received_at: self.at,
             message,
         };
-        let frame = self.keeper.up(&sip);
-        if let Some(output) = self.link.output() {
+        let (link, frame) = self.keeper.up(&sip);
+        if let Some(output) = link.and_then(|link| self.links.output(link)) {
             output.extend_from_slice(frame);
         }
         self.counters.up += 1;
@@ -321,7 +319,7 @@ impl Edge {
     fn sleep(&mut self, token: u64) {
         if self.asleep.is_empty() {
             self.counters.paused += 1;
-            self.log.say(self.at, "reading stopped", &[("kept_bytes", &self.keeper.bytes()), ("link_bytes", &self.link.waiting())]);
+            self.log.say(self.at, "reading stopped", &[("kept_bytes", &self.keeper.bytes()), ("link_bytes", &self.links.waiting())]);
         }
         self.asleep.push(token);
         self.set_read(token, false);

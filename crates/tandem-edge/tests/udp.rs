@@ -54,7 +54,7 @@ fn what_a_killed_owner_had_read_goes_to_its_heir_in_order() {
     drop(link);
     owner.incarnation = 2;
     alice.send_to(&request("INVITE", "UDP", "four"), edge.locals[0]).unwrap();
-    let mut heir = owner.accept_mute();
+    let mut heir = owner.accept(5);
     assert!(matches!(heir.next(), Got::Hello { epoch: 4, .. }));
     for call in ["one", "three", "four"] {
         let Got::Sip { message, .. } = heir.next() else { panic!("no message") };

@@ -1,21 +1,23 @@
 //! One edge's connection: bytes in cut into frames, bytes out that wait until the kernel takes them. It reads no frame's meaning but HELLO's.
 
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
-use tandem_sip::frame::{next, read_up, BadFrame, Up};
+use std::os::fd::{AsFd, BorrowedFd};
+use tandem_link::{Got, Stage, Stream, CIPHER_READ_BYTES};
+use tandem_sip::frame::{next, read_up, Up};
 
 /// Bytes read from one link in one go.
 pub const READ_BYTES: usize = 256 * 1024;
+const _: () = assert!(READ_BYTES >= CIPHER_READ_BYTES);
 
 /// A connection of an edge.
 #[derive(Debug)]
 pub struct Link {
-    /// The socket, non-blocking.
-    pub stream: UnixStream,
+    stream: Stream,
     /// The edge's number, once it has said HELLO.
     pub edge: Option<u16>,
     /// The poller is asked for room to write.
     pub wants_room: bool,
+    /// When it began and when it was heard last, in microseconds of the clock that only goes forward.
+    pub heard_at: u64,
     partial: Vec<u8>,
     unsent: Vec<u8>,
     sent: usize,
@@ -23,37 +25,45 @@ pub struct Link {
 
 impl Link {
     /// A new connection.
-    pub fn new(stream: UnixStream) -> Link {
-        Link { stream, edge: None, wants_room: false, partial: Vec::new(), unsent: Vec::new(), sent: 0 }
+    pub fn new(stream: Stream, now: u64) -> Link {
+        Link { stream, edge: None, wants_room: false, heard_at: now, partial: Vec::new(), unsent: Vec::new(), sent: 0 }
     }
 
-    /// Reads once, and gives every whole frame. `Ok(false)`: the link is at its end.
-    ///
-    /// # Errors
-    /// A frame that is none: the link cannot be read any further.
-    pub fn read(&mut self, buffer: &mut [u8], mut each: impl FnMut(&mut Option<u16>, &[u8])) -> Result<bool, BadFrame> {
+    /// Whether it never leaves this machine: what the kernel has taken, the edge gets.
+    pub fn is_local(&self) -> bool {
+        self.stream.is_local()
+    }
+
+    /// Whether the edge has proven its name; where there is no TLS, nobody has to.
+    pub fn proves(&self, name: &str) -> bool {
+        self.stream.proves(name)
+    }
+
+    /// Reads once, and gives every whole frame to `each`, which says whether it is one of those expected. False: the link is at its end.
+    pub fn read(&mut self, buffer: &mut [u8], now: u64, mut each: impl FnMut(&mut Link, &[u8]) -> bool) -> bool {
         let count = match self.stream.read(buffer) {
-            Ok(0) => return Ok(false),
-            Ok(count) => count,
-            Err(error) => return Ok(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)),
+            Ok(Got::Bytes(count)) => count,
+            Ok(Got::Nothing) => return true,
+            Ok(Got::End) | Err(_) => return false,
         };
+        self.heard_at = now;
         let fresh = buffer.get(..count).unwrap_or_default();
-        let edge = &mut self.edge;
-        if self.partial.is_empty() {
-            let used = frames(fresh, |frame| each(edge, frame))?;
-            self.partial.extend_from_slice(fresh.get(used..).unwrap_or_default());
+        let mut partial = std::mem::take(&mut self.partial);
+        let bytes = if partial.is_empty() {
+            fresh
         } else {
-            self.partial.extend_from_slice(fresh);
-            let used = frames(&self.partial, |frame| each(edge, frame))?;
-            self.partial.drain(..used);
-        }
-        Ok(true)
+            partial.extend_from_slice(fresh);
+            &partial
+        };
+        let Some(used) = frames(bytes, |frame| each(self, frame)) else { return false };
+        self.partial = bytes.get(used..).unwrap_or_default().to_vec();
+        true
     }
 
     /// Writes what it can; what the kernel does not take waits. False: the link is broken.
     pub fn write(&mut self, bytes: &[u8]) -> bool {
         if self.unsent.is_empty() {
-            let Some(sent) = push(&mut self.stream, bytes) else { return false };
+            let Ok(sent) = self.stream.write(bytes) else { return false };
             self.unsent.extend_from_slice(bytes.get(sent..).unwrap_or_default());
             return true;
         }
@@ -63,7 +73,8 @@ impl Link {
 
     /// Writes more of what waits. False: the link is broken.
     pub fn flush(&mut self) -> bool {
-        let Some(sent) = push(&mut self.stream, self.unsent.get(self.sent..).unwrap_or_default()) else { return false };
+        let rest = self.unsent.get(self.sent..).unwrap_or_default();
+        let Ok(sent) = self.stream.write(rest) else { return false };
         self.sent += sent;
         if self.sent == self.unsent.len() {
             (self.unsent, self.sent) = (Vec::new(), 0);
@@ -76,7 +87,18 @@ impl Link {
 
     /// Bytes that wait.
     pub fn unsent(&self) -> usize {
-        self.unsent.len() - self.sent
+        self.unsent.len() - self.sent + self.stream.unsent()
+    }
+
+    /// Whether there is something to write as soon as there is room.
+    pub fn waits(&self) -> bool {
+        self.stream.wants_write() || (self.stream.stage() == Stage::Open && self.unsent.len() > self.sent)
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 
@@ -88,25 +110,14 @@ pub fn hello(frame: &[u8]) -> Option<u16> {
     }
 }
 
-fn frames(bytes: &[u8], mut each: impl FnMut(&[u8])) -> Result<usize, BadFrame> {
+/// Bytes used; `None` when something is no frame, or is not expected.
+fn frames(bytes: &[u8], mut each: impl FnMut(&[u8]) -> bool) -> Option<usize> {
     let mut used = 0;
-    while let Some((frame, length)) = next(bytes.get(used..).unwrap_or_default())? {
-        each(frame);
+    while let Some((frame, length)) = next(bytes.get(used..).unwrap_or_default()).ok()? {
+        if !each(frame) {
+            return None;
+        }
         used += length;
     }
-    Ok(used)
-}
-
-fn push(stream: &mut UnixStream, bytes: &[u8]) -> Option<usize> {
-    let mut sent = 0;
-    while sent < bytes.len() {
-        match stream.write(bytes.get(sent..).unwrap_or_default()) {
-            Ok(0) => return None,
-            Ok(count) => sent += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(_) => return None,
-        }
-    }
-    Some(sent)
+    Some(used)
 }

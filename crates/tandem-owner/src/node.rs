@@ -1,17 +1,18 @@
 //! The owner's thread: accepts edges, hands over their frames in batches, stores what must be stored first, writes what goes out.
 
 use crate::link::{hello, Link, READ_BYTES};
+use crate::listen::{Listen, Listeners};
 use crate::trace::Trace;
 use rustix::event::{epoll, eventfd, EventfdFlags};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::time::{clock_gettime, ClockId};
 use std::collections::HashMap;
 use std::io;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use tandem_link::{edge_name, BadTls, Files, Tls, HELLO_SECONDS, SILENCE_SECONDS};
 use tandem_sip::frame::{next, read_down, read_up, Down, Up};
 use tandem_sip::owner::{BadCommands, Config, Owner, EDGE_PREFIX, ROW_PREFIX};
 use tandem_sip::policy::BadPolicy;
@@ -25,17 +26,13 @@ const HEAD_BYTES: usize = 1_024;
 const LINKS: usize = 256;
 /// Microseconds after which a journal that failed is asked again.
 const RETRY: u64 = 100_000;
-const LISTENER: u64 = u64::MAX;
-const WAKE: u64 = u64::MAX - 1;
-
-/// Where a node listens for edges.
-#[derive(Debug)]
-pub enum Listen {
-    /// A listening Unix socket that this process was given.
-    Fd(RawFd),
-    /// A path to bind; what is there is replaced.
-    Path(PathBuf),
-}
+/// Connections from other machines that have not said HELLO, at most.
+const STRANGERS: usize = 64;
+/// Microseconds between two looks at silent links and at certificates.
+const LOOK: u64 = 1_000_000;
+/// The first listening socket; others follow.
+const LISTENERS: u64 = 1 << 48;
+const WAKE: u64 = u64::MAX;
 
 /// How a node is started.
 #[derive(Debug)]
@@ -43,7 +40,9 @@ pub struct NodeConfig {
     /// The owner's.
     pub owner: Config,
     /// Where edges connect.
-    pub listen: Listen,
+    pub listen: Vec<Listen>,
+    /// Certificates for edges on other machines.
+    pub tls: Option<Files>,
     /// Directory of the trace; `None`: no trace.
     pub trace: Option<PathBuf>,
 }
@@ -55,6 +54,9 @@ pub enum NodeError {
     /// The policy.
     #[error(transparent)]
     Policy(#[from] BadPolicy),
+    /// The link's certificates.
+    #[error("link: {0}")]
+    Tls(#[from] BadTls),
     /// A socket, a thread, or the trace's directory.
     #[error("{0}: {1}")]
     Io(&'static str, io::Error),
@@ -65,7 +67,7 @@ pub enum NodeError {
 pub struct Node {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    listener: Option<UnixListener>,
+    listeners: Option<Listeners>,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,11 @@ struct State {
     journal_failures: u64,
     trace_failures: u64,
     wakeups: u64,
+    links_refused: u64,
+    links_silent: u64,
+    tls_failures: u64,
+    /// When to look at silent links next; 0: there are only those of this machine.
+    look_at: u64,
 }
 
 impl std::fmt::Debug for State {
@@ -119,7 +126,8 @@ impl Node {
             }
         }
         let trace = config.trace.map(|dir| Trace::open(&dir)).transpose().map_err(|error| NodeError::Io("trace", error))?;
-        let listener = listen(config.listen).map_err(|error| NodeError::Io("link socket", error))?;
+        let tls = config.tls.map(Tls::open).transpose()?;
+        let listeners = Listeners::open(config.listen, tls).map_err(|error| NodeError::Io("link socket", error))?;
         let fd = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| NodeError::Io("eventfd", error.into()));
         let state = State {
             owner,
@@ -136,9 +144,13 @@ impl Node {
             journal_failures: 0,
             trace_failures: 0,
             wakeups: 0,
+            links_refused: 0,
+            links_silent: 0,
+            tls_failures: 0,
+            look_at: 0,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), inbox: fd()?, wake: fd()?, stop: AtomicBool::new(false) });
-        Ok(Node { shared, thread: None, listener: Some(listener) })
+        Ok(Node { shared, thread: None, listeners: Some(listeners) })
     }
 
     /// Accepts edges from now on. Before it, what a dead owner had in hand is given back with `run`. A second call does nothing.
@@ -146,13 +158,12 @@ impl Node {
     /// # Errors
     /// The thread cannot be started.
     pub fn open(&mut self) -> Result<(), NodeError> {
-        let Some(listener) = self.listener.take() else { return Ok(()) };
+        let Some(listeners) = self.listeners.take() else { return Ok(()) };
         let shared = self.shared.clone();
         let poller = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|error| NodeError::Io("epoll", error.into()))?;
-        watch(&poller, &listener, LISTENER)
-            .and_then(|()| watch(&poller, &shared.wake, WAKE))
-            .map_err(|error| NodeError::Io("epoll", error))?;
-        let run = move || Loop { shared: &shared, poller, listener, buffer: vec![0; READ_BYTES] }.run();
+        let watched = listeners.iter().zip(LISTENERS..).try_for_each(|(socket, number)| watch(&poller, &socket, number));
+        watched.and_then(|()| watch(&poller, &shared.wake, WAKE)).map_err(|error| NodeError::Io("epoll", error))?;
+        let run = move || Loop { shared: &shared, poller, listeners, buffer: vec![0; READ_BYTES] }.run();
         let thread = std::thread::Builder::new().name("tandem-owner".into()).spawn(run);
         self.thread = Some(thread.map_err(|error| NodeError::Io("thread", error))?);
         Ok(())
@@ -173,16 +184,24 @@ impl Node {
         state.owner.drain()
     }
 
-    /// Runs commands and writes to the edges. Bytes that have not yet left: 0 means that all is in the kernel.
+    /// Runs commands and writes to the edges. Bytes that an edge may not get, should this process die: 0 means that all is in the kernel of
+    /// this machine, or heard by edges on others. What `said` tells then counts when `heard` has reached it.
     ///
     /// # Errors
     /// The batch is not one of this version's.
     pub fn run(&self, commands: &[u8]) -> Result<usize, BadCommands> {
         let mut state = self.shared.lock();
         let now = monotonic();
+        state.owner.turn();
         let done = state.owner.run(commands, now);
         let left = self.after(state, now);
         done.map(|()| left)
+    }
+
+    /// (the number of the last `run`, that of the newest `run` of which the edges have everything).
+    pub fn said_and_heard(&self) -> (u64, u64) {
+        let state = self.shared.lock();
+        (state.owner.said_turn(), state.heard_turn())
     }
 
     /// Does something with the owner, and sends what comes of it.
@@ -205,6 +224,9 @@ impl Node {
             ("journal_failures", state.journal_failures),
             ("trace_failures", state.trace_failures),
             ("owner_wakeups", state.wakeups),
+            ("links_refused", state.links_refused),
+            ("links_silent", state.links_silent),
+            ("link_tls_failures", state.tls_failures),
         ]);
         list
     }
@@ -269,7 +291,17 @@ impl State {
         if let Some(Err(_)) = self.trace.as_mut().map(Trace::write) {
             self.trace_failures += 1;
         }
-        self.links.values().map(Link::unsent).sum()
+        self.links.values().map(Link::unsent).sum::<usize>() + self.owner.bytes_unheard(|edge| self.is_sure(edge))
+    }
+
+    /// What the kernel has for an edge of this machine, that edge gets: also when we die.
+    fn is_sure(&self, edge: u16) -> bool {
+        let link = self.by_edge.get(&edge).and_then(|number| self.links.get(number));
+        link.is_some_and(|link| link.is_local() && link.unsent() == 0)
+    }
+
+    fn heard_turn(&self) -> u64 {
+        self.owner.heard_turn(|edge| self.is_sure(edge))
     }
 
     fn save(&mut self, now: u64) -> bool {
@@ -302,21 +334,29 @@ impl State {
         }
     }
 
-    fn frame(&mut self, number: u64, edge: &mut Option<u16>, frame: &[u8], now: u64) {
-        if edge.is_none() {
-            *edge = hello(frame);
-            let Some(new) = *edge else { return };
-            if let Some(old) = self.by_edge.insert(new, number) {
-                self.links.remove(&old);
-                self.owner.link_down(new, now);
+    /// False: what has no right to come here, or no sense.
+    fn frame(&mut self, number: u64, link: &mut Link, frame: &[u8], now: u64) -> bool {
+        let edge = match link.edge {
+            Some(edge) => edge,
+            None => {
+                let Some(new) = hello(frame).filter(|edge| link.proves(&edge_name(*edge))) else {
+                    self.links_refused += 1;
+                    return false;
+                };
+                link.edge = Some(new);
+                if let Some(old) = self.by_edge.insert(new, number) {
+                    self.links.remove(&old);
+                    self.owner.link_down(new, now);
+                }
+                self.owner.link_up(new, now);
+                new
             }
-            self.owner.link_up(new, now);
-        }
-        let Some(edge) = *edge else { return };
+        };
         if self.trace.is_some() {
             self.trace_in(edge, frame);
         }
         self.owner.handle(edge, frame, now);
+        true
     }
 
     fn trace_in(&mut self, edge: u16, frame: &[u8]) {
@@ -368,7 +408,7 @@ fn local(owner: &Owner, edge: u16, local: u8) -> &[u8] {
 struct Loop<'a> {
     shared: &'a Shared,
     poller: OwnedFd,
-    listener: UnixListener,
+    listeners: Listeners,
     buffer: Vec<u8>,
 }
 
@@ -387,13 +427,14 @@ impl Loop<'_> {
             state.wakeups += 1;
             for event in &events {
                 match event.data.u64() {
-                    LISTENER => self.accept(&mut state),
                     WAKE => {
                         let _ = rustix::io::read(&self.shared.wake, &mut [0; 8]);
                     }
+                    number @ LISTENERS.. => self.accept(&mut state, (number - LISTENERS) as usize, now),
                     number => self.serve(&mut state, number, event.flags, now),
                 }
             }
+            self.look(&mut state, now);
             state.owner.advance(now);
             state.send(now);
             for number in std::mem::take(&mut state.broken) {
@@ -412,20 +453,44 @@ impl Loop<'_> {
         if !state.unsaved.is_empty() && (due == 0 || state.retry_at < due) {
             due = state.retry_at.max(1);
         }
+        if state.look_at != 0 && (due == 0 || state.look_at < due) {
+            due = state.look_at;
+        }
         state.planned = due;
         let micros = due.saturating_sub(now).max(500); // a finer timer than this is of no use to SIP
         (due != 0).then(|| rustix::event::Timespec { tv_sec: (micros / 1_000_000) as i64, tv_nsec: (micros % 1_000_000 * 1000) as _ })
     }
 
-    fn accept(&self, state: &mut State) {
-        let Ok((stream, _)) = self.listener.accept() else { return };
-        if state.links.len() >= LINKS || stream.set_nonblocking(true).is_err() {
+    fn accept(&self, state: &mut State, at: usize, now: u64) {
+        let Some(stream) = self.listeners.accept(at) else { return };
+        let strangers = state.links.values().filter(|link| !link.is_local() && link.edge.is_none()).count();
+        if state.links.len() >= LINKS || (!stream.is_local() && strangers >= STRANGERS) {
+            state.links_refused += 1;
             return;
         }
         let number = state.next_link;
         if watch(&self.poller, &stream, number).is_ok() {
+            if !stream.is_local() && state.look_at == 0 {
+                state.look_at = now + LOOK;
+            }
             state.next_link += 1;
-            state.links.insert(number, Link::new(stream));
+            state.links.insert(number, Link::new(stream, now));
+        }
+    }
+
+    /// Ends links from other machines that say nothing: edges do every second.
+    fn look(&mut self, state: &mut State, now: u64) {
+        if state.look_at == 0 || now < state.look_at {
+            return;
+        }
+        state.tls_failures += u64::from(!self.listeners.reload());
+        let far = state.links.iter().filter(|(_, link)| !link.is_local());
+        let limit = |link: &Link| if link.edge.is_some() { SILENCE_SECONDS } else { HELLO_SECONDS } * 1_000_000;
+        let silent: Vec<u64> = far.clone().filter(|(_, link)| now > link.heard_at + limit(link)).map(|(number, _)| *number).collect();
+        state.look_at = if far.count() > silent.len() { now + LOOK } else { 0 };
+        for number in silent {
+            state.links_silent += 1;
+            state.drop_link(number, now);
         }
     }
 
@@ -436,7 +501,7 @@ impl Loop<'_> {
             good = link.flush();
         }
         if good && flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
-            good = link.read(&mut self.buffer, |edge, frame| state.frame(number, edge, frame, now)).unwrap_or(false);
+            good = link.read(&mut self.buffer, now, |link, frame| state.frame(number, link, frame, now));
         }
         state.links.insert(number, link);
         if !good {
@@ -446,11 +511,11 @@ impl Loop<'_> {
 
     fn ask_for_room(&self, state: &mut State) {
         for (number, link) in &mut state.links {
-            let wants = link.unsent() > 0;
+            let wants = link.waits();
             if wants != link.wants_room {
                 link.wants_room = wants;
                 let flags = epoll::EventFlags::IN | if wants { epoll::EventFlags::OUT } else { epoll::EventFlags::empty() };
-                let _ = epoll::modify(&self.poller, &link.stream, epoll::EventData::new_u64(*number), flags);
+                let _ = epoll::modify(&self.poller, &*link, epoll::EventData::new_u64(*number), flags);
             }
         }
     }
@@ -459,21 +524,6 @@ impl Loop<'_> {
 fn watch(poller: &OwnedFd, what: &impl AsFd, number: u64) -> io::Result<()> {
     let what: BorrowedFd<'_> = what.as_fd();
     Ok(epoll::add(poller, what, epoll::EventData::new_u64(number), epoll::EventFlags::IN)?)
-}
-
-#[allow(unsafe_code)]
-fn listen(at: Listen) -> io::Result<UnixListener> {
-    let listener = match at {
-        // SAFETY: the supervisor gave this descriptor to this process for this one use.
-        Listen::Fd(fd) => unsafe { UnixListener::from_raw_fd(fd) },
-        Listen::Path(path) => {
-            let _ = std::fs::remove_file(&path);
-            UnixListener::bind(path)?
-        }
-    };
-    listener.local_addr()?; // not a socket: say so now
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 fn poke(fd: &OwnedFd) {

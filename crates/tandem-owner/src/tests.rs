@@ -15,10 +15,13 @@ fn frames_come_whole_however_the_bytes_are_cut() {
     }
     for piece in [1, 7, 1000, bytes.len()] {
         let (mut edge, ours) = UnixStream::pair().unwrap();
-        let (mut link, mut seen, mut buffer) = (Link::new(ours), Vec::new(), vec![0; READ_BYTES]);
+        let (mut link, mut seen, mut buffer) = (Link::new(ours.into(), 0), Vec::new(), vec![0; READ_BYTES]);
         for part in bytes.chunks(piece) {
             edge.write_all(part).unwrap();
-            assert!(link.read(&mut buffer, |_, frame| seen.push(frame.to_vec())).unwrap());
+            assert!(link.read(&mut buffer, 0, |_, frame| {
+                seen.push(frame.to_vec());
+                true
+            }));
         }
         assert_eq!((100, bytes.len() - 400), (seen.len(), seen.iter().map(Vec::len).sum()));
     }
@@ -28,7 +31,7 @@ fn frames_come_whole_however_the_bytes_are_cut() {
 fn what_the_kernel_does_not_take_waits_in_order() {
     let (edge, ours) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
-    let mut link = Link::new(ours);
+    let mut link = Link::new(ours.into(), 0);
     let bytes: Vec<u8> = (0..4_000_000u32).map(|n| (n % 251) as u8).collect();
     for part in bytes.chunks(100_000) {
         assert!(link.write(part));

@@ -2,6 +2,7 @@
 
 mod dns;
 mod edge;
+mod keeper;
 mod node;
 mod owner;
 mod pools;
@@ -19,6 +20,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<dns::Resolver>()?;
     module.add_class::<node::Node>()?;
     module.add_class::<owner::Owner>()?;
-    module.add_class::<owner::Keeper>()?;
+    module.add_class::<keeper::Keeper>()?;
     module.add_class::<store::Store>()
 }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
-use tandem_owner::{Listen, NodeConfig, NodeError};
+use tandem_owner::{Files, Listen, NodeConfig, NodeError};
 
 /// The owner with a thread, the link's socket and the journal.
 #[pyclass(frozen)]
@@ -26,15 +26,31 @@ impl Node {
 #[pymethods]
 impl Node {
     #[new]
-    #[pyo3(signature = (config, store = None, *, listen, trace = None))]
-    fn new(py: Python<'_>, config: &[u8], store: Option<Py<Store>>, listen: Bound<'_, PyAny>, trace: Option<PathBuf>) -> PyResult<Node> {
+    #[pyo3(signature = (config, store = None, *, listen, trace = None, far = Vec::new(), tls = None))]
+    fn new(
+        py: Python<'_>,
+        config: &[u8],
+        store: Option<Py<Store>>,
+        listen: Bound<'_, PyAny>,
+        trace: Option<PathBuf>,
+        far: Vec<(String, i32)>,
+        tls: Option<(PathBuf, PathBuf, PathBuf)>,
+    ) -> PyResult<Node> {
         let owner = tandem_sip::owner::Config::read(config).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let listen = match listen.extract::<i32>() {
+        let mut listen = vec![match listen.extract::<i32>() {
             Ok(fd) => Listen::Fd(fd),
             Err(_) => Listen::Path(listen.extract()?),
-        };
+        }];
+        for (kind, fd) in far {
+            listen.push(match kind.as_str() {
+                "tcp" => Listen::Tcp(fd),
+                "tls" => Listen::Tls(fd),
+                _ => return Err(PyValueError::new_err(format!("far: `{kind}`: tcp and tls are known"))),
+            });
+        }
+        let tls = tls.map(|(certificate, key, ca)| Files { certificate, key, ca });
         let shared = store.as_ref().map(|store| store.get().shared()).transpose()?;
-        let node = py.detach(|| tandem_owner::Node::start(NodeConfig { owner, listen, trace }, shared)).map_err(raised)?;
+        let node = py.detach(|| tandem_owner::Node::start(NodeConfig { owner, listen, tls, trace }, shared)).map_err(raised)?;
         Ok(Node { inner: RwLock::new(Some(node)), store })
     }
 
@@ -60,9 +76,14 @@ impl Node {
         Ok(PyBytes::new(py, &events))
     }
 
-    /// Bytes that have not yet left for the edges: 0 means that all is in the kernel.
+    /// Bytes that an edge may not get, should this process die: `said_and_heard` tells when it has them.
     fn run(&self, py: Python<'_>, commands: &[u8]) -> PyResult<usize> {
         py.detach(|| self.with(|node| node.run(commands)))?.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// (the number of the last `run`, that of the newest of which the edges have everything).
+    fn said_and_heard(&self) -> PyResult<(u64, u64)> {
+        self.with(tandem_owner::Node::said_and_heard)
     }
 
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

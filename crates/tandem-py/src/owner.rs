@@ -1,12 +1,11 @@
-//! `tandem._core.Owner` and `Keeper`: the pure halves of the link as Python sees them, for tests and the simulation.
+//! `tandem._core.Owner`: the pure owner as Python sees it, for tests and the simulation.
 
 use crate::registrar::{self, bytes, text, Found, UserArgs};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use std::net::IpAddr;
-use tandem_sip::frame::{next, read_down, Down, SipUp, Transport};
-use tandem_sip::{keeper, owner};
+use tandem_sip::frame::next;
+use tandem_sip::owner;
 
 /// The owner's side of the link, without threads and sockets.
 #[pyclass]
@@ -124,92 +123,4 @@ pub fn counters<'py>(py: Python<'py>, owner: &owner::Owner) -> PyResult<Bound<'p
 /// Puts a policy in force.
 pub fn set_policy(owner: &mut owner::Owner, json: &[u8]) -> PyResult<()> {
     owner.set_policy(json).map_err(|error| PyValueError::new_err(error.to_string()))
-}
-
-/// The edge's side of the link, without sockets.
-#[pyclass]
-pub struct Keeper(keeper::Keeper);
-
-#[pymethods]
-impl Keeper {
-    #[new]
-    fn new(first: u64) -> Keeper {
-        Keeper(keeper::Keeper::new(first))
-    }
-
-    /// Gives a message its number and keeps it; the frame without its length word.
-    #[allow(clippy::too_many_arguments)]
-    fn up<'py>(
-        &mut self,
-        py: Python<'py>,
-        shard: u16,
-        connection: u64,
-        transport: u8,
-        local: u8,
-        host: &str,
-        port: u16,
-        received_at: u64,
-        message: &[u8],
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let transport =
-            Transport::read(transport).ok_or_else(|| PyValueError::new_err(format!("transport: {transport} is not within 1 to 5")))?;
-        let ip: IpAddr = host.parse().map_err(|_| PyValueError::new_err(format!("host: {host:?} is no IP address")))?;
-        let remote = std::net::SocketAddr::new(ip, port).into();
-        let sip = SipUp { seq: 0, shard, epoch: 0, flow: connection, transport, local, remote, received_at, message };
-        let frame = self.0.up(&sip);
-        Ok(PyBytes::new(py, frame.get(4..).unwrap_or_default()))
-    }
-
-    fn taken(&mut self, seqs: Vec<u64>) {
-        self.0.taken(seqs);
-    }
-
-    /// Takes note of HELLO, TAKEN and CLAIM; other frames change nothing.
-    fn control(&mut self, frame: &[u8]) -> PyResult<()> {
-        match read_down(frame).map_err(|error| PyValueError::new_err(error.to_string()))? {
-            Down::Hello { node, incarnation } => {
-                self.0.owner(node, incarnation);
-            }
-            Down::Taken(taken) => self.0.taken(taken.seqs()),
-            Down::Claim { epoch, shards } => self.0.claim(epoch, shards.iter()),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// May this SIP frame of an owner go out?
-    fn down(&mut self, frame: &[u8]) -> PyResult<bool> {
-        match read_down(frame).map_err(|error| PyValueError::new_err(error.to_string()))? {
-            Down::Sip(sip) => Ok(self.0.down(&sip) == keeper::Passage::Pass),
-            _ => Err(PyValueError::new_err("frame: not a SIP frame")),
-        }
-    }
-
-    /// All that nobody took, in order, without length words.
-    fn reconnect<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
-        self.0.reconnect().map(|frame| PyBytes::new(py, frame.get(4..).unwrap_or_default())).collect()
-    }
-
-    /// The highest epoch of any shard seen, for HELLO.
-    fn highest(&self) -> u32 {
-        self.0.fence.highest()
-    }
-
-    fn epoch(&self, shard: u16) -> u32 {
-        self.0.fence.epoch(shard)
-    }
-
-    fn full(&self) -> bool {
-        self.0.full()
-    }
-
-    /// Bytes kept.
-    fn kept(&self) -> usize {
-        self.0.bytes()
-    }
-
-    /// Frames kept.
-    fn frames(&self) -> usize {
-        self.0.frames()
-    }
 }

@@ -123,6 +123,7 @@ pub enum Got {
     Closed(u64),
     Stats(serde_json::Value),
     Peer(u64, Vec<String>),
+    Heard(u64, u64),
 }
 
 /// One connection of an edge.
@@ -175,11 +176,11 @@ impl Session {
         }
     }
 
-    /// The next frame that is neither STATS nor PEER.
+    /// The next frame that is neither STATS nor PEER nor HEARD.
     pub fn next(&mut self) -> Got {
         loop {
             match self.frame() {
-                Got::Stats(_) | Got::Peer(..) => {}
+                Got::Stats(_) | Got::Peer(..) | Got::Heard(..) => {}
                 other => return other,
             }
         }
@@ -246,6 +247,7 @@ fn own(up: Up<'_>) -> Got {
         Up::Failed { cookie, why } => Got::Failed(cookie, why),
         Up::Closed { flow } => Got::Closed(flow),
         Up::Peer { flow, names } => Got::Peer(flow, names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()),
+        Up::Heard { incarnation, count } => Got::Heard(incarnation, count),
         Up::Stats(json) => Got::Stats(serde_json::from_slice(json).unwrap()),
     }
 }

@@ -5,8 +5,8 @@ mod write;
 
 pub use read::{read_down, read_up};
 pub use write::{
-    push_claim, push_close, push_closed, push_down_hello, push_failed, push_keys, push_peer, push_policy, push_sip_down, push_sip_up,
-    push_stats, push_taken, push_up_hello,
+    push_alive, push_claim, push_close, push_closed, push_down_hello, push_failed, push_heard, push_keys, push_peer, push_policy,
+    push_sip_down, push_sip_up, push_stats, push_taken, push_up_hello,
 };
 
 use read::Reader;
@@ -151,6 +151,13 @@ pub enum Up<'a> {
         /// The names in its verified certificate.
         names: Names<'a>,
     },
+    /// How far the edge has heard the owner: behind HELLO, and after each turn in which something came.
+    Heard {
+        /// The owner's incarnation.
+        incarnation: u64,
+        /// SIP frames of it that have come, over all its connections.
+        count: u64,
+    },
 }
 
 /// The names in a PEER frame.
@@ -294,6 +301,8 @@ pub enum Down<'a> {
     },
     /// Keys as JSON.
     Keys(&'a [u8]),
+    /// The owner's answer to each STATS: it lives, and so does the way to it.
+    Alive,
 }
 
 /// A message to send.

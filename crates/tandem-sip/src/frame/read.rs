@@ -40,6 +40,7 @@ pub fn read_up(body: &[u8]) -> Result<Up<'_>, BadFrame> {
             }
             Up::Peer { flow, names: Names(names) }
         }
+        7 => Up::Heard { incarnation: r.u64()?, count: r.u64()? },
         _ => return Err(BadFrame::Kind(kind)),
     })
 }
@@ -70,6 +71,7 @@ pub fn read_down(body: &[u8]) -> Result<Down<'_>, BadFrame> {
         68 => Down::Policy(r.rest),
         69 => Down::Close { flow: r.u64()? },
         70 => Down::Keys(r.rest),
+        71 => Down::Alive,
         _ => return Err(BadFrame::Kind(kind)),
     })
 }

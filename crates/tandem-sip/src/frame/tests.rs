@@ -26,6 +26,7 @@ fn every_frame_up_reads_back_as_written() {
     push_closed(&mut out, 12);
     push_stats(&mut out, b"{}");
     push_peer(&mut out, 13, &["sbc.example", &"x".repeat(256), "other.example"]);
+    push_heard(&mut out, 14, 15);
     let mut rest = &out[..];
     let mut seen = Vec::new();
     while let Some((body, used)) = next(rest).unwrap() {
@@ -39,6 +40,7 @@ fn every_frame_up_reads_back_as_written() {
     assert_eq!([Up::Failed { cookie: 11, why: Why::Tls }, Up::Closed { flow: 12 }, Up::Stats(b"{}")], seen[2..5]);
     let Up::Peer { flow: 13, names } = seen[5] else { panic!() };
     assert_eq!(vec![&b"sbc.example"[..], b"other.example"], names.iter().collect::<Vec<_>>());
+    assert_eq!(Up::Heard { incarnation: 14, count: 15 }, seen[6]);
 }
 
 #[test]
@@ -48,11 +50,13 @@ fn every_frame_down_reads_back_as_written() {
     push_sip_down(&mut out, &sip);
     push_taken(&mut out, &[1, u64::MAX]);
     push_claim(&mut out, 4, &[(0, 1024)]);
+    push_alive(&mut out);
     let (body, used) = next(&out).unwrap().unwrap();
     assert_eq!(Down::Sip(sip), read_down(body).unwrap());
     let (body, more) = next(&out[used..]).unwrap().unwrap();
     let Down::Taken(taken) = read_down(body).unwrap() else { panic!() };
     assert_eq!(vec![1, u64::MAX], taken.seqs().collect::<Vec<_>>());
+    assert_eq!(Down::Alive, read_down(&out[out.len() - 1..]).unwrap());
     let (body, _) = next(&out[used + more..]).unwrap().unwrap();
     let Down::Claim { epoch: 4, shards } = read_down(body).unwrap() else { panic!() };
     assert_eq!(vec![(0, 1024)], shards.iter().collect::<Vec<_>>());

@@ -63,6 +63,14 @@ pub fn push_peer(out: &mut Vec<u8>, flow: u64, names: &[impl AsRef<[u8]>]) {
     });
 }
 
+/// Appends HEARD.
+pub fn push_heard(out: &mut Vec<u8>, incarnation: u64, count: u64) {
+    frame(out, 7, |out| {
+        out.extend_from_slice(&incarnation.to_le_bytes());
+        out.extend_from_slice(&count.to_le_bytes());
+    });
+}
+
 /// Appends the owner's HELLO.
 pub fn push_down_hello(out: &mut Vec<u8>, node: u16, incarnation: u64) {
     frame(out, 64, |out| {
@@ -116,6 +124,11 @@ pub fn push_close(out: &mut Vec<u8>, flow: u64) {
 /// Appends KEYS.
 pub fn push_keys(out: &mut Vec<u8>, json: &[u8]) {
     frame(out, 70, |out| out.extend_from_slice(json));
+}
+
+/// Appends ALIVE.
+pub fn push_alive(out: &mut Vec<u8>) {
+    frame(out, 71, |_| {});
 }
 
 fn frame(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {

@@ -2,6 +2,7 @@
 
 use super::compose::{complete, push_via, ContactOf};
 use super::detour::DATAGRAM_BYTES;
+use super::edge::Edge;
 use super::glance::{tag, Glance};
 use super::inbound::back;
 use super::msgpack::{BadCommands, Reader};
@@ -194,12 +195,12 @@ impl Owner {
             flow.edge = other.map(|(number, _)| *number).unwrap_or(flow.edge);
         }
         flow.local = self.out.advertised(&flow).ok_or("route")?.0;
-        Ok(flow)
+        Ok(self.out.leaving(&flow))
     }
 
-    /// A stream whose edge has no link: nothing will ever be said on it again.
+    /// A stream whose edge has no link and was waited for long enough: nothing will ever be said on it again.
     fn is_cut(&self, flow: &Flow) -> bool {
-        flow.transport.is_reliable() && !self.out.edges.get(&flow.edge).is_some_and(|edge| edge.up)
+        flow.transport.is_reliable() && !self.out.edges.get(&flow.edge).is_some_and(Edge::reachable)
     }
 
     fn via(&self, flow: &Flow, call: &CallId, branch: u32) -> Vec<u8> {

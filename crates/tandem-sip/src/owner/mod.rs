@@ -6,25 +6,30 @@ mod config;
 mod counters;
 mod detour;
 mod early;
+mod edge;
 mod events;
 mod glance;
 mod inbound;
+mod links;
 mod msgpack;
 mod outbox;
 mod proven;
 mod trust;
+mod unheard;
 
 #[cfg(test)]
 mod tests;
 
 pub use config::{BadConfig, Config, INBOX_EVENTS};
 pub use counters::Counters;
+pub use edge::{Edge, Listening};
 pub use msgpack::BadCommands;
-pub use outbox::{Edge, Listening, OUTPUT_BYTES};
+pub use outbox::OUTPUT_BYTES;
 pub use trust::{Saved, EDGE_PREFIX, ROW_PREFIX};
+pub use unheard::EDGE_GRACE;
 
 use crate::accounts::Accounts;
-use crate::frame::{push_claim, push_close, push_down_hello, push_keys, push_policy, read_up, Up};
+use crate::frame::{push_alive, push_policy, read_up, Up};
 use crate::ids::Keys;
 use crate::index::Index;
 use crate::nonces::Nonces;
@@ -131,50 +136,6 @@ impl Owner {
         Ok(())
     }
 
-    /// Owns `count` shards from `first` in `epoch` (0: gives them up), and tells the edges.
-    pub fn claim(&mut self, epoch: u32, first: u16, count: u16) {
-        self.out.epochs.iter_mut().skip(usize::from(first)).take(usize::from(count)).for_each(|known| *known = epoch);
-        if epoch > 0 {
-            for edge in self.out.edges.values_mut().filter(|edge| edge.up) {
-                push_claim(&mut edge.output, epoch, &[(first, count)]);
-            }
-        }
-    }
-
-    /// The link to an edge stands: HELLO, CLAIM, KEYS and POLICY go out.
-    pub fn link_up(&mut self, number: u16, now: u64) {
-        self.tell(now);
-        let claims = claims(&self.out.epochs);
-        let edge = self.out.edges.entry(number).or_default();
-        edge.up = true;
-        edge.output.clear();
-        edge.taken.clear();
-        push_down_hello(&mut edge.output, self.config.node, self.config.incarnation);
-        push_keys(&mut edge.output, &self.config.keys_json);
-        if !self.config.policy_json.is_empty() {
-            push_policy(&mut edge.output, &self.config.policy_json);
-        }
-        for (epoch, shards) in claims {
-            push_claim(&mut edge.output, epoch, &shards);
-        }
-    }
-
-    /// The link to an edge is gone: event `EdgeDown`.
-    pub fn link_down(&mut self, number: u16, now: u64) {
-        self.tell(now);
-        self.forget_peers(number);
-        let Some(edge) = self.out.edges.get_mut(&number).filter(|edge| edge.up) else { return };
-        edge.up = false;
-        (edge.output, edge.taken) = (Vec::new(), Vec::new());
-        let at = self.out.at;
-        self.out.event(|out| {
-            mp::array(out, 3);
-            mp::int(out, 7);
-            mp::int(out, at);
-            mp::int(out, u64::from(number));
-        });
-    }
-
     /// One whole frame of an edge, without its length word. A frame that cannot be read is counted and dropped.
     pub fn handle(&mut self, edge: u16, frame: &[u8], now: u64) {
         self.tell(now);
@@ -183,17 +144,12 @@ impl Owner {
             Ok(Up::Hello(hello)) => {
                 self.forget_peers(edge);
                 self.edge_began(edge, hello.incarnation);
-                self.out.hello(edge, &hello);
+                let lost = self.out.hello(edge, &hello);
+                self.undelivered(&lost, now);
                 self.edge_up(edge);
                 self.edge_greeted(edge, now);
             }
-            Ok(Up::Failed { cookie, why }) => {
-                if let Some((call, n)) = self.unsent(cookie, why, now) {
-                    self.out.failed(&call, u64::from(n), false, why.name());
-                } else if let Some(call) = self.servers.fail(cookie) {
-                    self.out.failed(&call, cookie, true, why.name());
-                }
-            }
+            Ok(Up::Failed { cookie, why }) => self.failed(cookie, why, now),
             Ok(Up::Closed { flow }) => {
                 self.peers.remove(&(edge, flow));
                 self.registrar.flow_closed(edge, flow);
@@ -208,8 +164,17 @@ impl Owner {
             }
             Ok(Up::Stats(json)) => {
                 self.edge_stats.insert(edge, json.to_vec());
+                if let Some(edge) = self.out.edges.get_mut(&edge).filter(|edge| edge.up) {
+                    push_alive(&mut edge.output);
+                }
             }
             Ok(Up::Peer { flow, names }) => self.peer_proved(edge, flow, names),
+            Ok(Up::Heard { incarnation, count }) => {
+                let count = if incarnation == self.config.incarnation { count } else { 0 }; // it speaks of an owner before us
+                if let Some(edge) = self.out.edges.get_mut(&edge) {
+                    edge.heard(count);
+                }
+            }
             Err(_) => self.out.counters.bad_frames += 1,
         }
     }
@@ -218,6 +183,7 @@ impl Owner {
     pub fn advance(&mut self, now: u64) {
         self.tell(now);
         self.stop_waiting(now);
+        self.give_up(now);
         self.servers.advance(now, &mut self.out);
         self.clients.advance(now, &mut self.out);
         self.sweep();
@@ -225,7 +191,9 @@ impl Owner {
 
     /// When `advance` may next have something to do; 0: never.
     pub fn wake_at(&self) -> u64 {
-        [self.servers.wake_at(), self.clients.wake_at(), self.sweep_due(), self.early.wake_at()].into_iter().fold(0, crate::txn::earlier)
+        [self.servers.wake_at(), self.clients.wake_at(), self.sweep_due(), self.early.wake_at(), self.gives_up_at()]
+            .into_iter()
+            .fold(0, crate::txn::earlier)
     }
 
     /// All waiting events as one msgpack array.
@@ -245,7 +213,7 @@ impl Owner {
 
     /// Edges with something to send.
     pub fn edges_with_output(&self) -> impl Iterator<Item = u16> + '_ {
-        self.out.edges.iter().filter(|(_, edge)| !edge.output.is_empty() || !edge.taken.is_empty()).map(|(number, _)| *number)
+        self.out.edges.iter().filter(|(_, edge)| edge.has_output()).map(|(number, _)| *number)
     }
 
     /// What is known of the edges.
@@ -270,6 +238,7 @@ impl Owner {
             ("registrar_bytes", self.registrar.memory() as u64),
             ("users", self.users.len() as u64),
             ("peers_proven", self.peers.len() as u64),
+            ("bytes_unheard", self.out.edges.values().map(|edge| edge.unheard.bytes() as u64).sum()),
             ("edges_up", self.out.edges.values().filter(|edge| edge.up).count() as u64),
         ]);
         list
@@ -278,43 +247,4 @@ impl Owner {
     fn tell(&mut self, now: u64) {
         self.out.at = now.saturating_add_signed(self.clock_offset);
     }
-
-    fn edge_up(&mut self, number: u16) {
-        let at = self.out.at;
-        let Some(edge) = self.out.edges.get(&number) else { return };
-        let locals: Vec<_> = edge.locals.iter().map(|local| (local.transport as u64, local.advertised.clone())).collect();
-        let incarnation = edge.incarnation;
-        self.out.event(|out| {
-            mp::array(out, 5);
-            mp::int(out, 6);
-            mp::int(out, at);
-            mp::int(out, u64::from(number));
-            mp::int(out, incarnation);
-            mp::array(out, locals.len());
-            for (transport, advertised) in &locals {
-                mp::array(out, 2);
-                mp::int(out, *transport);
-                mp::text(out, advertised);
-            }
-        });
-    }
-
-    fn close(&mut self, edge: u16, connection: u64) {
-        if let Some(edge) = self.out.edges.get_mut(&edge).filter(|edge| edge.up) {
-            push_close(&mut edge.output, connection);
-        }
-    }
-}
-
-/// Shards by epoch, as ranges.
-fn claims(epochs: &[u32]) -> BTreeMap<u32, Vec<(u16, u16)>> {
-    let mut claims: BTreeMap<u32, Vec<(u16, u16)>> = BTreeMap::new();
-    let mut start = 0;
-    for run in epochs.chunk_by(|a, b| a == b) {
-        if let Some(&epoch) = run.first().filter(|epoch| **epoch > 0) {
-            claims.entry(epoch).or_default().push((start, run.len() as u16));
-        }
-        start += run.len() as u16;
-    }
-    claims
 }

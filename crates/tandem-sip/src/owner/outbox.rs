@@ -1,8 +1,9 @@
 //! What an owner hands out: frames per edge, and events for Python. It decides nothing.
 
 use super::counters::Counters;
+use super::edge::{Edge, Listening};
 use super::msgpack as mp;
-use crate::frame::{push_sip_down, push_taken, Address, Local, SipDown, Transport, UpHello};
+use crate::frame::{SipDown, Transport, UpHello};
 use crate::ids::SHARDS;
 use crate::txn::{CallId, Flow, Sink, NO_CALL};
 use std::collections::BTreeMap;
@@ -11,36 +12,6 @@ use std::collections::BTreeMap;
 pub const OUTPUT_BYTES: usize = 64 * 1024 * 1024;
 /// Microseconds.
 pub type Micros = u64;
-
-/// One listening address as an edge announced it.
-#[derive(Debug, Clone)]
-pub struct Listening {
-    /// Transport.
-    pub transport: Transport,
-    /// What it is bound to.
-    pub bound: Address,
-    /// `host:port` for Via and Contact.
-    pub advertised: Box<[u8]>,
-}
-
-/// What the owner knows of an edge.
-#[derive(Debug, Default)]
-pub struct Edge {
-    /// The link stands.
-    pub up: bool,
-    /// It has said HELLO to this owner.
-    pub greeted: bool,
-    /// Changes at each start of the edge.
-    pub incarnation: u64,
-    /// The highest epoch that the edge has seen.
-    pub epoch: u32,
-    /// Its addresses.
-    pub locals: Vec<Listening>,
-    /// Frames with their length words.
-    pub output: Vec<u8>,
-    /// Numbers to say taken.
-    pub taken: Vec<u64>,
-}
 
 /// Output of one owner.
 #[derive(Debug)]
@@ -53,6 +24,8 @@ pub struct Outbox {
     pub counters: Counters,
     /// Microseconds since 1970 now, for events of the owner's own.
     pub at: Micros,
+    /// The number of this turn: what goes out in it is heard when `heard_turn` says so.
+    pub turn: u64,
     events: Vec<u8>,
     waiting: usize,
 }
@@ -60,7 +33,7 @@ pub struct Outbox {
 impl Default for Outbox {
     fn default() -> Outbox {
         let epochs = vec![0; usize::from(SHARDS)];
-        Outbox { edges: BTreeMap::new(), epochs, counters: Counters::default(), at: 0, events: vec![0; 5], waiting: 0 }
+        Outbox { edges: BTreeMap::new(), epochs, counters: Counters::default(), at: 0, turn: 0, events: vec![0; 5], waiting: 0 }
     }
 }
 
@@ -81,27 +54,27 @@ impl Outbox {
         Some((at as u8, &locals.get(at)?.advertised))
     }
 
-    /// The edge by which a message leaves, and the number that its address has there. Over UDP, while the flow's own edge has no link,
-    /// that is another which holds the same address: the peer sees no difference.
-    fn holder(&self, flow: &Flow) -> (u16, u8) {
-        let own = (flow.edge, flow.local);
-        if flow.transport != Transport::Udp || self.edges.get(&flow.edge).is_some_and(|edge| edge.up) {
-            return own;
+    /// The flow by which a datagram leaves: through whichever edge holds the address that the peer talks to.
+    pub fn leaving(&self, flow: &Flow) -> Flow {
+        if flow.transport != Transport::Udp || self.edges.get(&flow.edge).is_none_or(|edge| edge.up) {
+            return *flow;
         }
-        let Some(asked) = self.edges.get(&flow.edge).and_then(|edge| edge.locals.get(usize::from(flow.local))) else { return own };
-        let same = |local: &Listening| (local.transport, local.bound) == (Transport::Udp, asked.bound);
-        let up = self.edges.iter().filter(|(_, edge)| edge.up);
-        let mut places = up.filter_map(|(number, edge)| Some((*number, edge.locals.iter().position(same)? as u8)));
-        places.next().unwrap_or(own)
+        let Some(asked) = self.edges.get(&flow.edge).and_then(|edge| edge.locals.get(usize::from(flow.local))) else { return *flow };
+        let find = |same: &dyn Fn(&Listening) -> bool| {
+            let up = self.edges.iter().filter(|(_, edge)| edge.up);
+            let mut places = up.filter_map(|(number, edge)| Some((*number, edge.locals.iter().position(same)? as u8)));
+            places.next()
+        };
+        // A wildcard is another address on each host: there the name that peers are told must be the same.
+        let own = !asked.bound.ip().is_unspecified();
+        let bound = find(&|at| own && (at.transport, at.bound) == (Transport::Udp, asked.bound));
+        let other = bound.or_else(|| find(&|at| at.transport == Transport::Udp && at.advertised == asked.advertised));
+        other.map_or(*flow, |(edge, local)| Flow { edge, local, ..*flow })
     }
 
-    /// Remembers an edge's HELLO.
-    pub fn hello(&mut self, number: u16, hello: &UpHello<'_>) {
-        let edge = self.edges.entry(number).or_default();
-        let listening =
-            |local: Local<'_>| Listening { transport: local.transport, bound: local.bound, advertised: local.advertised.into() };
-        edge.greeted = true;
-        (edge.incarnation, edge.epoch, edge.locals) = (hello.incarnation, hello.epoch, hello.locals().map(listening).collect());
+    /// Remembers an edge's HELLO. The cookies of messages that its last life has not heard, on connections that went with it.
+    pub fn hello(&mut self, number: u16, hello: &UpHello<'_>) -> Vec<u64> {
+        self.edges.entry(number).or_default().hello(hello)
     }
 
     /// Says taken.
@@ -113,12 +86,14 @@ impl Outbox {
 
     /// An edge's frames so far, with length words, TAKEN last: what was decided goes before what is forgotten.
     pub fn output(&mut self, edge: u16) -> Vec<u8> {
-        let Some(edge) = self.edges.get_mut(&edge) else { return Vec::new() };
-        if !edge.taken.is_empty() {
-            push_taken(&mut edge.output, &edge.taken);
-            edge.taken.clear();
-        }
-        std::mem::take(&mut edge.output)
+        let turn = self.turn;
+        self.edges.get_mut(&edge).map_or_else(Vec::new, |edge| edge.take(turn))
+    }
+
+    /// The newest turn of which every edge has heard everything. `sure`: edges of whom that need not be asked.
+    pub fn heard_turn(&self, sure: impl Fn(u16) -> bool) -> u64 {
+        let asked = self.edges.iter().filter(|(number, _)| !sure(**number));
+        asked.filter_map(|(_, edge)| edge.unheard.oldest()).map(|turn| turn.saturating_sub(1)).min().unwrap_or(self.turn)
     }
 
     /// Events that wait for Python.
@@ -167,14 +142,15 @@ impl Sink for Outbox {
             self.counters.messages_unsent += 1; // the shard has moved: its new owner speaks
             return;
         };
-        let (number, local) = self.holder(flow);
-        let Some(edge) = self.edges.get_mut(&number).filter(|edge| edge.up && edge.output.len() < OUTPUT_BYTES) else {
+        let (flow, turn) = (self.leaving(flow), self.turn);
+        let (transport, local, remote) = (flow.transport, flow.local, flow.remote);
+        let sip = SipDown { shard, epoch, cookie, flow: flow.connection, transport, local, remote, message };
+        let edge = self.edges.get_mut(&flow.edge).filter(|edge| edge.reachable());
+        if edge.is_some_and(|edge| edge.say(&sip, turn)) {
+            self.counters.messages_out += 1;
+        } else {
             self.counters.messages_unsent += 1;
-            return;
-        };
-        let (transport, remote) = (flow.transport, flow.remote);
-        push_sip_down(&mut edge.output, &SipDown { shard, epoch, cookie, flow: flow.connection, transport, local, remote, message });
-        self.counters.messages_out += 1;
+        }
     }
 
     fn timed_out(&mut self, call: &CallId, txn: u64, server: bool) {

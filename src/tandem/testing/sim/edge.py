@@ -10,6 +10,7 @@ from tandem.testing.sim.phone import TCP, UDP, Phone
 from tandem.testing.sim.wire import parse
 
 ADDRESS = "10.9.0.1"
+LINKS = 32  # owners that one run may have, one after another
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -39,8 +40,8 @@ class SimEdge:
     def __init__(self, number: int, clock: Clock, deliver: Callable[[str, bytes], None]) -> None:
         self.number, self.clock, self.deliver = number, clock, deliver
         self.alive = True
-        self.keeper = Keeper(clock.now)
-        self.owner: Callable[[bytes], None] | None = None  # the link up, while it stands
+        self.keeper = Keeper(clock.now, LINKS)
+        self.links: dict[int, Callable[[bytes], None]] = {}  # by owner, those that stand
         self.connections: dict[int, Phone] = {}
         self.by_host: dict[str, int] = {}
         self.next_connection = clock.now  # never a number of an earlier incarnation
@@ -81,7 +82,7 @@ class SimEdge:
         """A message from a phone: kept, and handed to whoever owns the calls now."""
         if not self.alive:
             return
-        frame = self.keeper.up(
+        link, frame = self.keeper.up(
             shard_of(data),
             connection,
             transport,
@@ -91,26 +92,35 @@ class SimEdge:
             self.clock.now,
             data,
         )
-        if self.owner is not None:
-            self.owner(frame)
+        if link in self.links:
+            self.links[link](frame)
 
-    def link(self, owner: Callable[[bytes], None] | None) -> None:
-        """The link to the owner stands, or is gone."""
-        self.owner = owner
+    def link(self, number: int, owner: Callable[[bytes], None] | None) -> None:
+        """The link to an owner stands, or is gone."""
+        self.keeper.lost(number)
+        self.links.pop(number, None)
         if owner is not None:
+            self.links[number] = owner
             owner(self.hello())
-            for frame in self.keeper.reconnect():
-                owner(frame)
+            owner(self.heard(number))
 
-    def down(self, frame: bytes) -> None:
+    def heard(self, number: int) -> bytes:
+        return b"\x07" + struct.pack("<QQ", *self.keeper.heard(number))
+
+    def down(self, number: int, frame: bytes) -> None:
         """A frame of an owner, old or new; the keeper's fence decides."""
-        if not self.alive:
+        if not self.alive or number not in self.links:
             return
         kind = frame[0]
         if kind != 65:
-            self.keeper.control(frame)
+            self.keeper.control(number, frame)
+            for link, owner in self.links.items():
+                for kept in self.keeper.hand(link) if kind == 67 else ():
+                    owner(kept)
             return
-        if not self.keeper.down(frame):
+        passes = self.keeper.down(number, frame)
+        self.links[number](self.heard(number))
+        if not passes:
             self.dropped += 1
             return
         shard, epoch, cookie, flow, transport = struct.unpack_from("<HIQQB", frame, 1)
@@ -131,8 +141,8 @@ class SimEdge:
         )
 
     def failed(self, cookie: int) -> None:
-        if self.owner is not None:
-            self.owner(b"\x03" + struct.pack("<QB", cookie, 1))
+        for owner in self.links.values():
+            owner(b"\x03" + struct.pack("<QB", cookie, 1))
 
     def die(self) -> None:
         self.alive = False

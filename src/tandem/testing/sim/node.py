@@ -127,7 +127,7 @@ class SimNode:
     def attach(self, edge: SimEdge) -> None:
         self.edges[edge.number] = edge
         self.core.link_up(edge.number, self.clock.now)
-        edge.link(lambda frame: self.soon(lambda: self.frame(edge.number, frame)))
+        edge.link(self.number, lambda frame: self.soon(lambda: self.frame(edge.number, frame)))
         self.flush()
 
     def detach(self, edge: SimEdge) -> None:
@@ -199,7 +199,7 @@ class SimNode:
             edge = self.edges.get(number)
             if edge is not None:
                 data = bytes(frame)
-                self.clock.after(100, partial(edge.down, data))
+                self.clock.after(100, partial(edge.down, self.number, data))
 
     def rearm(self) -> None:
         due = [at for at in (self.core.wake_at(), self.shell.wake_at()) if at]

@@ -112,7 +112,7 @@ class World:
         if node is not self.nodes[-1]:
             return
         for edge in self.edges:
-            edge.link(None)
+            edge.link(node.number, None)
         self.clock.after((dark or self.faults.takeover_after) * SECOND, self.take_over)
 
     def take_over(self) -> None:
