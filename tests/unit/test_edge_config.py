@@ -9,7 +9,7 @@ from tandem.config import BadConfig
 from tandem.edge.config import EdgeConfig, changed, parse
 from tandem.edge.first import TOML, write_toml
 from tandem.edge.model.changes import composed, lists_of, merged
-from tandem.edge.model.front import front, policy
+from tandem.edge.model.front import front, hosts, policy
 from tandem.edge.model.words import told
 
 FILE = Path("edge.toml")
@@ -60,7 +60,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (pool(costs=[{"take": {"call": 1}, "methods": ["invite"]}]), "pool[0].costs[0].methods[0]: 'invite': a method is written in capitals"),
     (member(wieght=5), "pool[0].members[0].wieght: there is no such setting; did you mean `weight`?"),
     (member(weight=20_000), "pool[0].members[0].weight: 20000: at most"),
-    (member(address="fs1.example"), "pool[0].members[0].address: 'fs1.example': write an IP address, like 10.0.0.11:5060"),
+    (member(address="10.0.0"), "pool[0].members[0].address: '10.0.0': write an address or a name, like 10.0.0.11:5060"),
+    (member(address="fs 1"), "pool[0].members[0].address: 'fs 1': write an address or a name"),
     (member(address="10.0.0.1:x"), "the port must be a number from 0 to 65535"),
     (member(transport="sctp"), "pool[0].members[0].transport: 'sctp': one of"),
     (member(state="down"), "pool[0].members[0].state: 'down': one of draining, off, on"),
@@ -111,6 +112,24 @@ def test_a_worker_is_told_whole_members_and_the_one_pool_is_the_route() -> None:
     assert {"call": 5} == second["capacity"]
     assert [{"methods": ["INVITE"], "take": {"call": 1}}] == told["pools"][0]["costs"]
     assert [{"from_pool": "farm", "refuse": 403}, {"pool": "farm"}] == told["routes"]
+
+
+def test_a_member_with_a_name_waits_for_its_address() -> None:
+    tls = {"name": "fs3", "address": "sip.example:5071", "transport": "tls"}
+    tree = parse(pool(members=["fs1.example", "10.0.0.2", tls]), FILE).tree
+    assert ("fs1.example", "sip.example") == hosts(tree)
+    assert ["10.0.0.2"] == [one["name"] for one in front(tree)["pools"][0]["members"]]
+    members = front(tree, {"fs1.example": "10.0.0.1", "sip.example": "2001:db8::3"})["pools"][0][
+        "members"
+    ]
+    assert ["10.0.0.1:5060", "10.0.0.2:5060", "[2001:db8::3]:5071"] == [
+        m["address"] for m in members
+    ]
+    assert ["fs1.example", None, "sip.example"] == [
+        members[0]["name"],
+        members[1].get("tls_name"),
+        members[2]["tls_name"],
+    ]
 
 
 def test_a_route_names_its_address_by_number() -> None:

@@ -56,16 +56,24 @@ def check(
     json_: For programs: what each worker is told.
     """
     from tandem.edge import truth
+    from tandem.edge.lists import warnings
     from tandem.edge.model.front import front, policy
+    from tandem.edge.names import read_names
 
     config = load(config_file(file))
     tree, why = truth.now(config)
     if why:
         raise BadConfig(why)
     if json_:
-        print(json.dumps({"front": front(tree), "policy": policy(tree)}, indent=1))
+        print(
+            json.dumps(
+                {"front": front(tree, read_names(config.names)), "policy": policy(tree)}, indent=1
+            )
+        )
         return
     print("\n".join(told(tree)))
+    for warning in warnings(config, truth.read_changes(config.changes)):
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 @app.command

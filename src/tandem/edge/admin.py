@@ -45,11 +45,11 @@ async def serve(config: EdgeConfig, fds: dict[str, int]) -> int:
     reloads: set[asyncio.Task[None]] = set()
     loop.add_signal_handler(signal.SIGHUP, lambda: _begin(reloads, desk))
     await server.start_on(socket.socket(fileno=fds["control"]))
-    tasks = [asyncio.create_task(desk.watch(), name="watch")]
+    tasks = [asyncio.create_task(desk.watch()), asyncio.create_task(desk.watch_names())]
     if "http" in fds:
         from tandem.edge.http.app import serve_http
 
-        tasks.append(asyncio.create_task(serve_http(config, questions, fds["http"]), name="http"))
+        tasks.append(asyncio.create_task(serve_http(config, questions, fds["http"])))
     log.info("admin starts", workers=len(config.edges), http="http" in fds)
     waits = asyncio.create_task(ended.wait())
     done, _ = await asyncio.wait([waits, *tasks], return_when=asyncio.FIRST_COMPLETED)

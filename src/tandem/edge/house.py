@@ -15,6 +15,7 @@ from tandem.edge import truth
 from tandem.edge.config import EdgeConfig, load
 from tandem.edge.model.addresses import At
 from tandem.edge.model.front import front, policy
+from tandem.edge.names import read_names
 
 ADMIN, POLICY = "admin", "policy"
 WORKER = "edge-"  # and its number
@@ -115,7 +116,7 @@ class EdgeHouse:
             "deny": rules["deny"],
             "default_domain": rules["default_domain"],
             "log_level": tree.edge.log_level,
-            **({"front": front(tree)} if tree.pool else {}),
+            **({"front": front(tree, read_names(config.names))} if tree.pool else {}),
         }
 
     def _tls(self) -> dict[str, Any]:

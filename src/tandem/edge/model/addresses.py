@@ -1,11 +1,16 @@
 """Addresses as people write them in edge.toml: listening ones, members, networks. It looks no name up."""
 
+import re
 from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
 from tandem.edge.model.tree import TRANSPORTS, ListenTable
 
+# RFC 1123 2.1; its last label is not a number, or it would be a wrong address
+HOST_NAME = re.compile(
+    r"^(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*(?![0-9]+$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$"
+)
 PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}  # RFC 3261 19.1.2, RFC 7118 8
 
 
@@ -68,16 +73,27 @@ def _words(written: str, field: str) -> tuple[str, str, list[str]]:
     return address, said, nets
 
 
-def member_address(text: str, transport: str, field: str) -> str:
-    """`address:port` with the transport's port where none is written."""
-    ip, port = _hostport(text, field, text, PORTS[transport])
-    if _is_name(ip):
+def member_address(text: str, transport: str, field: str) -> tuple[str, int]:
+    """Host (an IP address, or a name to be looked up) and port, the transport's where none is written."""
+    host, port = _hostport(text, field, text, PORTS[transport])
+    if _is_name(host) and not HOST_NAME.match(host):
         raise BadValue(
-            field, text, "write an IP address, like 10.0.0.11:5060 or [2001:db8::1]:5060"
+            field,
+            text,
+            "write an address or a name, like 10.0.0.11:5060, [2001:db8::1]:5060 or fs1.example",
         )
     if port == 0:
         raise BadValue(field, text, "the port must be a number from 1 to 65535")
-    return _joined(ip, port)
+    return host, port
+
+
+def is_name(host: str) -> bool:
+    """Whether it is to be looked up."""
+    return _is_name(host)
+
+
+def joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def network(text: str, field: str) -> str:
@@ -89,11 +105,7 @@ def network(text: str, field: str) -> str:
 
 def _advertised(text: str, port: int, field: str) -> str:
     host, port = _hostport(text, field, text, port)
-    return _joined(host, port)
-
-
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return joined(host, port)
 
 
 def _hostport(text: str, field: str, whole: str, port: int | None) -> tuple[str, int]:

@@ -8,6 +8,8 @@ import msgspec
 from tandem.edge.model.addresses import (
     At,
     BadValue,
+    is_name,
+    joined,
     listening,
     member_address,
     network,
@@ -16,6 +18,8 @@ from tandem.edge.model.changes import named
 from tandem.edge.model.tree import EDGES_MOST, MEMBERS_MOST, Member, Pool, Route, Tree
 
 METHOD_CHARACTERS = 32
+Names = Mapping[str, str]  # the address of each name that could be looked up
+EMPTY: Names = {}
 INVITE_COST: dict[str, Any] = {"methods": ["INVITE"], "take": {"call": 1}}
 
 
@@ -55,14 +59,24 @@ def listens(tree: Tree) -> tuple[At, ...]:
     )
 
 
-def front(tree: Tree) -> dict[str, Any]:
-    """`front` of a worker's configuration. The tree is a checked one."""
+def front(tree: Tree, names: Names = EMPTY) -> dict[str, Any]:
+    """`front` of a worker's configuration. The tree is a checked one; members whose name has no address are left out."""
     at = [one.text for one in listens(tree)]
     return {
-        "pools": [_told_pool(pool) for pool in tree.pool],
+        "pools": [_told_pool(pool, names) for pool in tree.pool],
         "routes": [_told_route(route, at) for route in routes(tree)],
         "aliases": list(tree.edge.aliases),
     }
+
+
+def hosts(tree: Tree) -> tuple[str, ...]:
+    """The names among the members' addresses."""
+    each = (
+        member_address(one.address, one.transport, "members")[0]
+        for pool in tree.pool
+        for one in members(pool)
+    )
+    return tuple(dict.fromkeys(host for host in each if is_name(host)))
 
 
 def routes(tree: Tree) -> tuple[Route, ...]:
@@ -160,18 +174,26 @@ def _once(field: str, names: list[str], key: str = "") -> None:
         seen.add(name)
 
 
-def _told_pool(pool: Pool) -> dict[str, Any]:
+def _told_pool(pool: Pool, names: Names) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(pool)
     for key in ("dispatcher_list", "set"):
         del told[key]
     told["costs"] = [_without_empty(cost) for cost in told["costs"]] or [INVITE_COST]
-    told["members"] = [_told_member(one) for one in members(pool)]
+    each = (_told_member(one, names) for one in members(pool))
+    told["members"] = [one for one in each if one]
     return told
 
 
-def _told_member(member: Member) -> dict[str, Any]:
+def _told_member(member: Member, names: Names) -> dict[str, Any]:
+    """{} while its name has no address."""
+    host, port = member_address(member.address, member.transport, "members")
+    ip = names.get(host, "") if is_name(host) else host
+    if not ip:
+        return {}
     told: dict[str, Any] = msgspec.to_builtins(member)
-    told["address"] = member_address(member.address, member.transport, "members")
+    told["address"] = joined(ip, port)
+    if is_name(host) and member.transport in ("tls", "wss"):
+        told["tls_name"] = member.tls_name or host  # RFC 5922 4
     if isinstance(member.capacity, int):
         told["capacity"] = {"call": member.capacity}
     return _without_empty(told) | {"name": named(told)}
