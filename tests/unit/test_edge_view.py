@@ -12,7 +12,7 @@ def member(name: str, **more: Any) -> dict[str, Any]:
         "name": name,
         "state": "up",
         "replies": [10, 0, 1, 0, 0],
-        "resources": {"call": [3, 50]},
+        "resources": {"call": {"used": 9, "capacity": 50}},
         "calls": 3,
         **more,
     }
@@ -23,7 +23,7 @@ def worker(edge: int, *members: dict[str, Any], **more: Any) -> dict[str, Any]:
     times = {"farm": {"answer": {"sum_us": 3_000, "counts": [0, 0, 4]}}}
     return {
         "edge": edge, "pid": 1, "incarnation": 1_000_000, "counters": {"received_udp": 5, "refused_rate": 1},
-        "connections": {"tcp": 2}, "front": {"pools": [farm], "calls": 3, "times": times, "new": 1}, "new": True, **more,
+        "connections": {"tcp": 2}, "front": {"pools": [farm], "calls": 3, "times": times, "new": 1, "counters": {"requests": 4, "finals": [7, 0, 0, 0, 0]}}, "new": True, **more,
     }  # fmt: skip
 
 
@@ -49,11 +49,11 @@ def test_workers_are_one_edge() -> None:
     seen = joined(7, [one, two, three], {"4": "it does not answer"})
     assert (15, 6, 9) == (seen.counters["received_udp"], seen.connections["tcp"], seen.calls)
     fs1, fs2 = seen.pools[0].members
-    assert ("up", 9, (30, 0, 3, 0, 0), (9, 50)) == (
+    assert ("up", 9, (30, 0, 3, 0, 0), 9) == (
         fs1.state,
         fs1.calls,
         fs1.replies,
-        fs1.resources["call"],
+        fs1.resources["call"].used,
     )
     assert ("down", 5.0) == (fs2.state, fs2.answer_ms)
     assert (1, 12) == (seen.pools[0].up, seen.pools[0].times["answer"].count)
@@ -68,6 +68,8 @@ def test_metrics_have_members_replies_and_histograms() -> None:
         'tandem_edge_up{edge="1"} 1.0',
         'tandem_edge_up{edge="2"} 0.0',
         'tandem_sip_received_total{edge="1",transport="udp"} 5.0',
+        'tandem_proxy_requests_total{edge="1"} 4.0',
+        'tandem_proxy_finals_total{class="2xx",edge="1"} 7.0',
         'tandem_pool_members_up{pool="farm"} 1.0',
         'tandem_member_up{member="fs2",pool="farm"} 0.0',
         'tandem_member_replies_total{class="4xx",member="fs1",pool="farm"} 1.0',

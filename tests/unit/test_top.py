@@ -5,14 +5,22 @@ from typing import Any
 import pytest
 
 from tandem.edge.model.times import Times
-from tandem.edge.model.view import EdgeView, FrontView, MemberView, PoolView, WorkerView, joined
+from tandem.edge.model.view import (
+    EdgeView,
+    FrontView,
+    MemberView,
+    PoolView,
+    ResourceView,
+    WorkerView,
+    joined,
+)
 from tandem.watch.board import bar, figure, milliseconds, one_frame, screen, span, sparks
 from tandem.watch.rates import Moment, Shown, plain, shown
 
 
 def member(name: str, n: int, **more: Any) -> MemberView:
     return MemberView(
-        name=name, address="10.0.0.1:5060", resources={"call": (40, 50)}, calls=40, replies=(100 * n, 0, 10 * n, 0, 0), **more
+        name=name, address="10.0.0.1:5060", resources={"call": ResourceView(40, 50)}, calls=40, replies=(100 * n, 0, 10 * n, 0, 0), **more
     )  # fmt: skip
 
 
@@ -20,7 +28,7 @@ def look(at: float, n: int, **more: Any) -> Moment:
     """`n` seconds after the start of everything."""
     farm = PoolView(
         "farm",
-        members=(member("fs1", n), member("fs2-with-a-name-that-is-far-too-long", n, state="down", last_change="3 probes failed", no_answer=5 * n)),
+        members=(member("fs1", n), member("fs2-with-a-name-that-is-far-too-long", n, state="down", why="3 probes failed", no_answer=5 * n)),
         times={"answer": Times(0, (0, 0, 100 * n, n))},
     )  # fmt: skip
     counters = {

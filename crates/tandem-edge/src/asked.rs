@@ -5,10 +5,12 @@ use crate::control::{Ask, Control, Problem, CONNECTIONS};
 use crate::edge::{Edge, CONTROL, SOCKETS};
 use crate::files;
 use crate::sys::epoll::{Interest, Ready};
+use serde::Deserialize;
 use serde_json::{json, Map, Value};
 use std::net::IpAddr;
 use tandem_sip::frame::Transport;
 use tandem_sip::policy::{Limits, Policy};
+use tandem_sip::proxy::FrontConfig;
 
 const READ: Interest = Interest { read: true, write: false };
 /// Longest ban that is asked for, in seconds.
@@ -75,6 +77,7 @@ impl Edge {
         match &*ask.what {
             "ping" => Ok(json!({"edge": self.config.edge, "incarnation": self.incarnation})),
             "view" => Ok(self.view()),
+            "front" => self.front_asked(&ask.with),
             "policy" => self.take_lists(&ask.with),
             "ban" => self.ban_asked(&ask.with),
             "unban" => {
@@ -103,8 +106,18 @@ impl Edge {
         json!({
             "edge": self.config.edge, "pid": std::process::id(), "incarnation": self.incarnation, "at": self.at,
             "draining": self.judge.policy.draining, "link": (self.links.len() > 0).then_some(self.links.up()), "owners": owners,
-            "listen": listen, "connections": connections, "counters": self.counters.map(),
+            "listen": listen, "connections": connections, "counters": self.counters.map(), "front": self.front_view(),
         })
+    }
+
+    /// A whole new front: pools, routes, aliases.
+    fn front_asked(&mut self, with: &Map<String, Value>) -> Result<Value, Problem> {
+        let config = FrontConfig::deserialize(with).map_err(|error| Problem::bad("front", error.to_string()))?;
+        self.apply_front(config).map_err(|error| {
+            let field = error.split(':').next().unwrap_or_default();
+            Problem::bad(&format!("front.{field}"), error.as_str())
+        })?;
+        Ok(json!({}))
     }
 
     /// Limits and lists of a policy; domains and trunks are an owner's.

@@ -84,6 +84,7 @@ def _member_row(pool: str, member: dict[str, Any], live: dict[str, Any]) -> dict
 
 def _cell(column: str, value: Any) -> Text:
     colours = {
+        "busy": "yellow",
         "up": "green",
         "trial": "yellow",
         "grey": "yellow",

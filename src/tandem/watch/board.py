@@ -12,7 +12,7 @@ TALL = 30  # lines from which on there is room for space
 BLOCKS = " ▏▎▍▌▋▊▉█"
 SPARKS = "▁▂▃▄▅▆▇█"
 DOTS = {
-    "up": ("●", "green"), "trial": ("◐", "yellow"), "grey": ("◌", "yellow"), "down": ("●", "bold red"),
+    "up": ("●", "green"), "trial": ("◐", "yellow"), "grey": ("◌", "yellow"), "busy": ("◌", "yellow"), "down": ("●", "bold red"),
     "draining": ("◑", "cyan"), "off": ("○", "bright_black"), "gone": ("○", "bright_black"),
 }  # fmt: skip
 CLASS_STYLES = {"2xx": "green", "3xx": "cyan", "4xx": "yellow", "5xx": "red", "6xx": "red"}
@@ -131,7 +131,7 @@ def _pools(pools: Sequence[PoolRow], width: int, room: int) -> list[Text]:
 
 def _worst(member: MemberRow) -> int:
     """What needs an eye comes first; the rest stays in the configuration's order."""
-    return {"down": 0, "grey": 0, "trial": 1}.get(member.state, 2)
+    return {"down": 0, "grey": 0, "busy": 0, "trial": 1}.get(member.state, 2)
 
 
 def _pool_line(pool: PoolRow, width: int) -> Text:

@@ -17,10 +17,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from tandem.edge.model.times import DOUBLINGS, Times, ends_us
-from tandem.edge.model.view import CLASSES, EdgeView, MemberView
+from tandem.edge.model.view import CLASSES, PROXY, TAKING, EdgeView, MemberView, WorkerView
 from tandem.watch.metrics import edge_families
 
-UP = ("up", "trial")
 LABELS = ("pool", "member")
 LABELLED: dict[str, tuple[str, str]] = {
     "member_up": ("gauge", "Whether a server takes calls."),
@@ -72,10 +71,29 @@ class Seen(Collector):
             for transport, count in sorted(worker.connections.items()):
                 connections.add_metric([str(worker.edge), transport], count)
         yield connections
-        yield from edge_families({str(worker.edge): worker.counters for worker in view.workers})
+        yield from edge_families({str(w.edge): _own(w) for w in view.workers})
+        yield from self._proxy()
         yield from self._pools()
         yield from self._members()
         yield from self._times()
+
+    def _proxy(self) -> Iterator[Metric]:
+        """Counters of the fronts; those by class of reply have it as a label."""
+        names = {n for worker in self.view.workers for n in worker.counters if n.startswith(PROXY)}
+        families: dict[str, CounterMetricFamily] = {}
+        for name in sorted(names):
+            base, _, last = name.rpartition("_")
+            labelled = last in CLASSES
+            key = base if labelled else name
+            labels = ["edge", "class"] if labelled else ["edge"]
+            help = f"Proxy: {key.removeprefix(PROXY).replace('_', ' ')}."
+            family = families.setdefault(
+                key, CounterMetricFamily(f"tandem_{key}", help, labels=labels)
+            )
+            for worker in self.view.workers:
+                texts = [str(worker.edge), last] if labelled else [str(worker.edge)]
+                family.add_metric(texts, worker.counters.get(name, 0))
+        yield from families.values()
 
     def _pools(self) -> Iterator[Metric]:
         members = GaugeMetricFamily("tandem_pool_members", "Servers of a pool.", labels=["pool"])
@@ -122,6 +140,10 @@ class Seen(Collector):
             yield family
 
 
+def _own(worker: WorkerView) -> dict[str, int]:
+    return {name: n for name, n in worker.counters.items() if not name.startswith(PROXY)}
+
+
 def buckets(times: Times) -> Iterator[tuple[str, float]]:
     """Cumulative, one to a doubling."""
     counts = times.counts + (0,) * (DOUBLINGS * 4 + 1 - len(times.counts))
@@ -134,12 +156,12 @@ def buckets(times: Times) -> Iterator[tuple[str, float]]:
 
 def _values(member: MemberView) -> dict[str, float | None]:
     return {
-        "member_up": float(member.state in UP),
+        "member_up": float(member.state in TAKING),
         "member_calls": member.calls,
         "member_weight": member.weight,
         "member_answer_seconds": None if member.answer_ms is None else member.answer_ms / 1e3,
         "member_no_answer": member.no_answer,
         "member_transport_errors": member.transport_errors,
-        "member_probes_good": member.probes[0],
-        "member_probes_failed": member.probes[1],
+        "member_probes_good": member.probes_good,
+        "member_probes_failed": member.probes_failed,
     }

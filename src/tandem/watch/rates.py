@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from tandem.edge.model.times import Times, percentiles_us, since
-from tandem.edge.model.view import CLASSES, EdgeView, MemberView, PoolView, WorkerView
+from tandem.edge.model.view import CLASSES, EdgeView, MemberView, PoolView, ResourceView, WorkerView
 
 PARTS = (0.5, 0.95, 0.99)
 SECURE = ("udp", "tcp", "tls", "ws", "wss")
@@ -212,7 +212,7 @@ def _member(now: MemberView, was: MemberView | None, seconds: float) -> MemberRo
     old = was or now
     counted = [max(0, n - o) for n, o in zip(now.replies, old.replies, strict=False)]
     lost, lost_then = (one.no_answer + one.transport_errors for one in (now, old))
-    used, capacity = next(iter(now.resources.values()), (now.calls, None))
+    resource = next(iter(now.resources.values()), ResourceView(now.calls))
     return MemberRow(
         name=now.name,
         address=f"{now.transport}:{now.address}",
@@ -220,8 +220,8 @@ def _member(now: MemberView, was: MemberView | None, seconds: float) -> MemberRo
         weight=now.weight,
         priority=now.priority,
         calls=now.calls,
-        capacity=capacity,
-        used=used,
+        capacity=resource.capacity,
+        used=resource.used,
         replies=sum(counted) / seconds,
         failed=(sum(counted[3:]) + max(0, lost - lost_then)) / seconds,
         classes=dict(zip(CLASSES, now.replies, strict=False)),
@@ -232,9 +232,10 @@ def _member(now: MemberView, was: MemberView | None, seconds: float) -> MemberRo
 
 
 def _note(member: MemberView) -> str:
-    if member.state == "grey" and member.grey_ms:
-        return f"{member.last_change}, tried again in {member.grey_ms / 1e3:.0f} s"
-    return member.last_change
+    why = member.why or member.last_change
+    if member.state in ("grey", "busy") and member.grey_ms:
+        return f"{why}, {member.grey_ms / 1e3:.0f} s more"
+    return "" if member.state == "up" else why
 
 
 def _replies(old: EdgeView, view: EdgeView, seconds: float) -> dict[str, float]:

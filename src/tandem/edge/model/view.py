@@ -10,27 +10,41 @@ from msgspec.structs import replace
 
 from tandem.edge.model.times import Times, added
 
+TAKING = ("up", "trial")  # states of a server that gets calls
+PROXY = "proxy_"  # begins the names of a front's counters
 CLASSES = ("2xx", "3xx", "4xx", "5xx", "6xx")
 
 
+class ResourceView(Struct, frozen=True):
+    """What is used of a resource by all edges, and the capacity; None: no limit."""
+
+    used: int = 0
+    capacity: int | None = None
+
+
 class MemberView(Struct, frozen=True):
-    """One server as an edge sees it."""
+    """One server as an edge sees it (crates/tandem-sip/src/pool/view.rs)."""
 
     name: str
     address: str = ""
     transport: str = "udp"
-    state: str = "up"  # up, down, grey, trial, draining, off, gone
+    state: str = (
+        "up"  # up, down, grey (its calls failed), busy (its own 503), trial, draining, off, gone
+    )
+    tried: bool = True  # whether a new call may go to it, capacity aside
     grey_ms: int = 0
     weight: int = 0
     priority: int = 0
     calls: int = 0
-    resources: dict[str, tuple[int, int | None]] = {}  # used and capacity
+    resources: dict[str, ResourceView] = {}
     answer_ms: float | None = None
     replies: tuple[int, ...] = (0, 0, 0, 0, 0)  # final ones, 2xx to 6xx
     no_answer: int = 0
     transport_errors: int = 0
-    probes: tuple[int, int] = (0, 0)  # good and failed
+    probes_good: int = 0
+    probes_failed: int = 0
     last_change: str = ""
+    why: str = ""
     since_ms: int = 0
 
 
@@ -44,7 +58,7 @@ class PoolView(Struct, frozen=True):
 
     @property
     def up(self) -> int:
-        return sum(member.state in ("up", "trial") for member in self.members)
+        return sum(member.state in TAKING for member in self.members)
 
 
 class FrontView(Struct, frozen=True):
@@ -52,6 +66,7 @@ class FrontView(Struct, frozen=True):
 
     pools: tuple[PoolView, ...] = ()
     calls: int = 0
+    counters: dict[str, int | tuple[int, ...]] = {}  # tuples are by class, 2xx to 6xx
     times: dict[str, dict[str, Times]] = {}  # by pool, then by what they measure
 
 
@@ -90,13 +105,25 @@ class EdgeView(Struct, frozen=True):
 def worker_view(told: Any) -> WorkerView:
     """A worker's answer as it stood on the line. Raises msgspec.ValidationError."""
     view = msgspec.convert(told, WorkerView, strict=False)
-    if view.front is None or not view.front.times:
+    if view.front is None:
         return view
+    view = replace(view, counters={**view.counters, **_flat(view.front.counters)})
+    assert view.front is not None
     pools = tuple(
         replace(pool, times=view.front.times.get(pool.name, pool.times))
         for pool in view.front.pools
     )
     return replace(view, front=replace(view.front, pools=pools))
+
+
+def _flat(counters: Mapping[str, int | tuple[int, ...]]) -> dict[str, int]:
+    flat: dict[str, int] = {}
+    for name, value in counters.items():
+        if isinstance(value, int):
+            flat[PROXY + name] = value
+        else:
+            flat |= {f"{PROXY}{name}_{c}": n for c, n in zip(CLASSES, value, strict=False)}
+    return flat
 
 
 def joined(at: int, workers: Sequence[WorkerView], missing: Mapping[str, str]) -> EdgeView:
@@ -162,19 +189,22 @@ def _member(same: Sequence[MemberView]) -> MemberView:
         replies=tuple(map(sum, zip(*(one.replies for one in same), strict=True))),
         no_answer=sum(one.no_answer for one in same),
         transport_errors=sum(one.transport_errors for one in same),
-        probes=(sum(one.probes[0] for one in same), sum(one.probes[1] for one in same)),
+        probes_good=sum(one.probes_good for one in same),
+        probes_failed=sum(one.probes_failed for one in same),
     )
 
 
-def _resources(same: Sequence[MemberView]) -> dict[str, tuple[int, int | None]]:
+def _resources(same: Sequence[MemberView]) -> dict[str, ResourceView]:
+    """Each worker counts those of the others too; who counts most has heard most."""
     names = dict.fromkeys(name for one in same for name in one.resources)
     return {
-        name: (
-            sum(one.resources[name][0] for one in same if name in one.resources),
-            next(one.resources[name][1] for one in same if name in one.resources),
-        )
+        name: max((one.resources[name] for one in same if name in one.resources), key=_used)
         for name in names
     }
+
+
+def _used(resource: ResourceView) -> int:
+    return resource.used
 
 
 def _bans(workers: Sequence[WorkerView]) -> tuple[dict[str, Any], ...]:
