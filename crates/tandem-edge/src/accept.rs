@@ -17,9 +17,19 @@ impl Edge {
     pub(crate) fn accept(&mut self, at: usize, fd: i32, transport: Transport) {
         let secure = matches!(transport, Transport::Tls | Transport::Wss);
         for _ in 0..ACCEPTS {
+            if secure && !self.admission.admits() {
+                // Who waits now, waits in the kernel.
+                self.admission.pause();
+                return self.rest_secure(true);
+            }
             let (fd, remote) = match socket::accept(fd) {
                 Ok(accepted) => accepted,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if secure {
+                        self.admission.refunds();
+                    }
+                    return;
+                }
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) => {
                     // What waits would be told for ever: look again at the next tick.
                     self.counters.connections_refused += 1;
@@ -65,6 +75,21 @@ impl Edge {
         let policy = &self.judge.policy;
         let barred = policy.denies(source) || self.judge.abuse.banned(source, self.at);
         !barred && self.connections.has_room(source, &policy.limits, policy.exempts(source))
+    }
+
+    /// Watches the listeners of TLS again when handshakes may begin.
+    pub(crate) fn resume_secure(&mut self) {
+        if self.admission.resumes() {
+            self.rest_secure(false);
+        }
+    }
+
+    fn rest_secure(&mut self, rests: bool) {
+        for (at, socket) in self.sockets.iter().enumerate() {
+            if let Socket::Stream(fd, Transport::Tls | Transport::Wss) = socket {
+                let _ = self.epoll.modify(fd.as_raw_fd(), SOCKETS + at as u64, Interest { read: !rests, write: false });
+            }
+        }
     }
 
     /// Stops or starts accepting on a listening socket.

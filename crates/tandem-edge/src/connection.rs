@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::Instant;
 use tandem_sip::frame::{Transport, Why};
 use tandem_sip::framing::Framer;
 use tandem_sip::limits::Limits;
@@ -140,6 +141,10 @@ pub struct Connection {
     pub cutter: Cutter,
     /// The balancer's header, as far as it came.
     pub preface: Option<Vec<u8>>,
+    /// Work of the handshake, in microseconds.
+    pub handshake_us: u32,
+    /// The same of the last bytes.
+    pub worked_us: u32,
     /// Messages go out in WebSocket frames.
     pub framed: bool,
     records: Records,
@@ -195,6 +200,8 @@ impl Connection {
             cutter: Cutter::Sip(Framer::new(limits)),
             preface: None,
             framed: false,
+            handshake_us: 0,
+            worked_us: 0,
             records: Records::default(),
             stream: fd.into(),
             session,
@@ -241,7 +248,10 @@ impl Connection {
             return Ok(());
         };
         self.records.pass(bytes);
+        let begun = (self.stage == Stage::Handshaking).then(Instant::now);
         let result = decrypt(session, bytes, &mut self.cutter);
+        self.worked_us = begun.map_or(0, |begun| begun.elapsed().as_micros() as u32);
+        self.handshake_us = self.handshake_us.saturating_add(self.worked_us);
         if self.stage == Stage::Handshaking && !session.is_handshaking() {
             self.stage = Stage::Open;
             self.held = 0;

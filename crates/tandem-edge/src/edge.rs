@@ -1,5 +1,6 @@
 //! The edge's loop: one thread, all sockets, one turn after another. What it does with messages stands in `up` and `down`.
 
+use crate::admission::Admission;
 use crate::config::{Config, EdgeError};
 use crate::connection::READ_BYTES;
 use crate::connections::Connections;
@@ -24,7 +25,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tandem_sip::frame::Transport;
-use tandem_sip::keeper::Keeper;
+use tandem_sip::keeper::{Keeper, KEPT_BYTES};
 
 pub(crate) const STOP: u64 = 0;
 pub(crate) const SIGNAL: u64 = 1;
@@ -40,6 +41,8 @@ pub(crate) const FLOWS: u64 = 1024;
 const TICK_US: u64 = 1_000_000;
 /// The same while a connection of ours may be opening.
 const FAST_TICK_US: u64 = 250_000;
+/// Kept bytes beyond which REGISTERs are asked to come later.
+const BUSY_KEPT_BYTES: usize = KEPT_BYTES / 4;
 /// How long a stopping edge writes what waits, in microseconds.
 const FLUSH_US: u64 = 500_000;
 
@@ -86,6 +89,7 @@ pub struct Edge {
     next_second: u64,
     /// A listening socket is not watched until the next tick.
     pub(crate) listeners_rest: bool,
+    pub(crate) admission: Admission,
 }
 
 impl Edge {
@@ -129,6 +133,7 @@ impl Edge {
             next_tick: 0,
             next_second: 0,
             listeners_rest: false,
+            admission: Admission::default(),
             config,
         };
         edge.listen()?;
@@ -167,8 +172,12 @@ impl Edge {
             }
             self.front_due();
             self.flush();
-            self.epoll.wait(self.patience(), &mut ready).map_err(system)?;
+            let (patience, slept) = (self.patience(), self.started.elapsed().as_micros() as u64);
+            self.epoll.wait(patience, &mut ready).map_err(system)?;
             self.clock();
+            self.admission.turn(self.now, self.now.saturating_sub(slept));
+            self.resume_secure();
+            self.judge.busy = self.admission.lags() || self.keeper.bytes() > BUSY_KEPT_BYTES;
             for event in ready.drain(..) {
                 match event.token {
                     STOP => return self.stop(),
@@ -206,7 +215,8 @@ impl Edge {
     fn patience(&self) -> i32 {
         let front = self.front.as_ref().and_then(Front::wake_at).unwrap_or(u64::MAX);
         let next = self.links.retry_at().map_or(self.next_tick, |retry| retry.min(self.next_tick));
-        next.min(front).saturating_sub(self.now).div_ceil(1_000) as i32
+        let next = next.min(front).min(self.admission.wake_at().unwrap_or(u64::MAX));
+        next.saturating_sub(self.now).div_ceil(1_000) as i32
     }
 
     fn tick(&mut self) {

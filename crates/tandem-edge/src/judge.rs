@@ -65,13 +65,15 @@ pub struct Judge {
     /// Requests refused for overload, whose repetitions are refused too.
     refused: Refusals,
     index: Index,
+    /// Registrations are asked to come later: the loop lags, or an owner is far behind.
+    pub busy: bool,
 }
 
 impl Judge {
     /// Judges by `policy` and `keys`, with an empty memory.
     pub fn new(policy: Policy, keys: EdgeKeys) -> Judge {
         let abuse = Abuse::new(keys.keys.hash);
-        Judge { policy, keys, abuse, refused: Refusals::default(), index: Index::default() }
+        Judge { policy, keys, abuse, refused: Refusals::default(), index: Index::default(), busy: false }
     }
 
     /// Bounds of one message.
@@ -93,7 +95,7 @@ impl Judge {
     ) -> Verdict {
         answer.clear();
         let limits = self.limits();
-        let Judge { policy, keys, abuse, refused, index } = self;
+        let Judge { policy, keys, abuse, refused, index, busy } = self;
         let message = match Message::parse(bytes, &limits, index) {
             Ok(message) => message,
             Err(Refusal::Empty) => return Verdict::Ping,
@@ -132,6 +134,10 @@ impl Judge {
                 return Verdict::Silence("malformed");
             }
             return refuse(&gate, &question, &from, refusal, answer);
+        }
+        if *busy && !denied && question.method == b"REGISTER" {
+            let verdict = gate.later(&question, &from, answer);
+            return if matches!(verdict, gate::Verdict::Answer { .. }) { Verdict::Answer("busy") } else { Verdict::Silence("busy") };
         }
         if !denied {
             if let Some(verdict) = fronted(&message) {

@@ -1,6 +1,7 @@
 //! The edge process: it holds sockets and connections, refuses what must not pass and hands the rest to owners. It decides about no call.
 
 mod accept;
+mod admission;
 mod asked;
 mod certificates;
 pub mod config;

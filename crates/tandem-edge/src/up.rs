@@ -104,6 +104,10 @@ impl Edge {
         let was = connection.stage;
         let result = connection.take(bytes);
         let opened = was != connection.stage;
+        self.admission.works(u64::from(std::mem::take(&mut connection.worked_us)));
+        if opened && !connection.outgoing {
+            self.admission.succeeded(u64::from(connection.handshake_us));
+        }
         if opened && !connection.names.is_empty() {
             self.links.tell(|output| frame::push_peer(output, flow, &connection.names));
         }

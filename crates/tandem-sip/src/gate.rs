@@ -194,8 +194,8 @@ impl Gate<'_> {
         }
     }
 
-    /// Spread by a keyed hash: those who are sent away together must not come back together.
-    fn later(&self, question: &Question<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> Verdict {
+    /// A 503 with Retry-After, spread by a keyed hash: those who are sent away together must not come back together.
+    pub fn later(&self, question: &Question<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> Verdict {
         let seconds = DRAIN_SECONDS + self.by.keys.hash(&[b"later", question.branch, question.call_id]) % DRAIN_SECONDS;
         self.refuse(question, source, "503 Service Unavailable", format!("Retry-After: {seconds}\r\n").as_bytes(), out)
     }
