@@ -199,7 +199,11 @@ impl Session {
 
     /// Waits for counters in which `name` is at least `least`.
     pub fn counter(&mut self, name: &str, least: u64) -> serde_json::Value {
-        let until = Instant::now() + PATIENCE;
+        self.counter_within(name, least, PATIENCE)
+    }
+
+    pub fn counter_within(&mut self, name: &str, least: u64, patience: Duration) -> serde_json::Value {
+        let until = Instant::now() + patience;
         let mut last = serde_json::Value::Null;
         loop {
             assert!(Instant::now() < until, "{name} never reached {least}: {last}");

@@ -1,0 +1,150 @@
+//! Many phones at once, slow ones, and an edge that is far behind: everybody is served in turn, and nobody holds what others need.
+
+mod common;
+
+use common::authority::{client, Authority};
+use common::{open_policy, request, trunk_policy, Owner, Place, Running, PATIENCE};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PHONES: usize = 160;
+const AT_ONCE: usize = 8;
+
+fn ping(stream: &mut (impl Read + Write)) -> Duration {
+    let begin = Instant::now();
+    stream.write_all(b"\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0; 2]).unwrap();
+    begin.elapsed()
+}
+
+fn tcp(at: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+#[test]
+fn a_crowd_that_connects_at_once_is_served_and_others_are_not_kept_waiting() {
+    let place = Place::new();
+    let authority = Authority::new();
+    let limits = r#""connections_per_source": 1000"#;
+    let edge = Running::start(&place, &open_policy(limits), &["tls", "tcp"], &authority.config(&place, ""));
+    let done = AtomicBool::new(false);
+    let (crowd, other) = (edge.locals[0], edge.locals[1]);
+    std::thread::scope(|scope| {
+        let waited = scope.spawn(|| {
+            let mut stream = tcp(other);
+            let mut waits = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                waits.push(ping(&mut stream));
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            waits.sort();
+            waits[waits.len() / 2]
+        });
+        let phones: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut phones: Vec<_> = (0..PHONES / AT_ONCE).map(|_| client(&authority, None, crowd)).collect();
+                    phones.iter_mut().for_each(|phone| _ = ping(phone));
+                    phones.len()
+                })
+            })
+            .collect();
+        assert_eq!(PHONES, phones.into_iter().map(|phones| phones.join().unwrap()).sum::<usize>());
+        done.store(true, Ordering::Relaxed);
+        let median = waited.join().unwrap();
+        assert!(median < Duration::from_millis(100), "others waited {median:?}");
+    });
+}
+
+#[test]
+fn registrations_come_later_while_an_owner_is_far_behind() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let edge = Running::start(&place, &trunk_policy(""), &["tcp"], "");
+    let mut link = owner.accept(1);
+    link.next();
+    std::thread::spawn(move || while let common::Got::Sip { .. } = link.next() {});
+    let mut carrier = tcp(edge.locals[0]);
+    let body = "x".repeat(60_000);
+    for n in 0..290 {
+        let text = String::from_utf8(request("MESSAGE", "TCP", &format!("m{n}"))).unwrap();
+        carrier
+            .write_all(text.replace("Content-Length: 0\r\n\r\n", &format!("Content-Length: {}\r\n\r\n{body}", body.len())).as_bytes())
+            .unwrap();
+    }
+    let until = Instant::now() + PATIENCE;
+    let mut seconds = std::collections::BTreeSet::new();
+    for n in 0.. {
+        assert!(Instant::now() < until, "never told to come later: {seconds:?}");
+        let mut phone = tcp(edge.locals[0]);
+        phone.write_all(&request("REGISTER", "TCP", &format!("r{n}"))).unwrap();
+        phone.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut room = [0; 4096];
+        let count = phone.read(&mut room).unwrap_or(0);
+        let text = String::from_utf8_lossy(&room[..count]).into_owned();
+        if let Some((_, rest)) = text.split_once("Retry-After: ") {
+            assert!(text.starts_with("SIP/2.0 503 "), "{text}");
+            let after: u32 = rest.split("\r\n").next().unwrap().parse().unwrap();
+            assert!((30..60).contains(&after), "{after}");
+            seconds.insert(after);
+        }
+        if seconds.len() > 3 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn who_dribbles_is_closed_however_it_dribbles() {
+    let place = Place::new();
+    let authority = Authority::new();
+    let owner = Owner::listen(&place);
+    let edge = Running::start(&place, &trunk_policy(""), &["tcp", "tls", "ws"], &authority.config(&place, ""));
+    let mut link = owner.accept(1);
+    link.next();
+    let stop = Arc::new(AtomicBool::new(false));
+    let dribble = |at: SocketAddr, bytes: Vec<u8>| {
+        let stop = stop.clone();
+        std::thread::spawn(move || {
+            let mut stream = tcp(at);
+            let begin = Instant::now();
+            for byte in bytes.iter().cycle() {
+                if stop.load(Ordering::Relaxed) || stream.write_all(&[*byte]).is_err() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            begin.elapsed()
+        })
+    };
+    let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 400]].concat();
+    let slow = [
+        dribble(edge.locals[0], b"INVITE sip:bob@demo.example SIP/2.0\r\nX: ".iter().copied().chain([b'x'; 4000]).collect()),
+        dribble(edge.locals[1], hello),
+        dribble(edge.locals[2], b"GET / HTTP/1.1\r\nHost: a\r\nX: ".iter().copied().chain([b'x'; 4000]).collect()),
+    ];
+    let half_record = std::thread::spawn({
+        let mut phone = client(&authority, None, edge.locals[1]);
+        move || {
+            ping(&mut phone);
+            let begin = Instant::now();
+            // The head of a record, and then a byte of it now and then.
+            phone.sock.write_all(&[0x17, 3, 3, 0x40, 0]).unwrap();
+            while phone.sock.write_all(&[0]).is_ok() && begin.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            begin.elapsed()
+        }
+    });
+    link.counter_within("closed_slow", 4, Duration::from_secs(16));
+    stop.store(true, Ordering::Relaxed);
+    for phone in slow {
+        assert!(phone.join().unwrap() < Duration::from_secs(14));
+    }
+    assert!(half_record.join().unwrap() < Duration::from_secs(14));
+}
