@@ -125,7 +125,16 @@ class FlowClosed(Struct, frozen=True, array_like=True, tag=8):
     connection: int
 
 
-Event = Request | Response | Acked | TimedOut | Failed | EdgeUp | EdgeDown | FlowClosed
+class Answers(Struct, frozen=True, array_like=True, tag=9):
+    """A phone that is asked by OPTIONS no longer answers, or does again."""
+
+    at: int
+    aor: str
+    flow: Flow
+    answers: bool
+
+
+Event = Request | Response | Acked | TimedOut | Failed | EdgeUp | EdgeDown | FlowClosed | Answers
 
 
 class Respond(Struct, frozen=True, array_like=True, tag=1):

@@ -55,6 +55,8 @@ pub enum End {
     WebSocket,
     /// No PROXY header, a wrong one, or none in time.
     ProxyHeader,
+    /// Its phone pinged, and no longer does (RFC 5626 4.4).
+    Silent,
 }
 
 impl End {
@@ -75,6 +77,7 @@ impl End {
             End::Upgrade => "upgrade",
             End::WebSocket => "websocket",
             End::ProxyHeader => "proxy_header",
+            End::Silent => "silent",
         }
     }
 
@@ -129,6 +132,10 @@ pub struct Connection {
     pub spoke: bool,
     /// A message of it was let through to an owner.
     pub proven: bool,
+    /// Its phone pings (RFC 5626 4.4.1).
+    pub pings: bool,
+    /// A phone is registered over it: what is done to keep it.
+    pub kept: Option<crate::watching::Kept>,
     /// Names of the peer's verified certificate.
     pub names: Vec<String>,
     /// Whether the names of the peer's certificate were verified.
@@ -193,6 +200,8 @@ impl Connection {
             last_words_until: None,
             spoke: false,
             proven: outgoing,
+            pings: false,
+            kept: None,
             names: Vec::new(),
             verified: true,
             trouble: None,

@@ -121,6 +121,11 @@ impl Connections {
         self.all.values().any(Connection::wants_write)
     }
 
+    /// Those of registered phones.
+    pub fn kept(&mut self) -> impl Iterator<Item = &mut Connection> {
+        self.all.values_mut().filter(|connection| connection.kept.is_some())
+    }
+
     /// Those whose peers have proven a name.
     pub fn named(&self) -> impl Iterator<Item = &Connection> {
         self.all.values().filter(|connection| !connection.names.is_empty())
@@ -152,5 +157,5 @@ fn overdue(connection: &Connection, idle_seconds: u64, now: u64) -> Option<End> 
     if !connection.spoke && !connection.proven && older(connection.opened_at, FIRST_MESSAGE_SECONDS) {
         return Some(End::Slow);
     }
-    older(connection.heard_at, idle_seconds).then_some(End::Idle)
+    (connection.kept.is_none() && older(connection.heard_at, idle_seconds)).then_some(End::Idle)
 }

@@ -78,6 +78,12 @@ counters! {
     malformed,
     /// Keep-alives: CRLF, STUN-like or empty datagrams.
     pings,
+    /// Pings sent to phones.
+    pinged,
+    /// OPTIONS sent to phones, to see whether they answer.
+    asked,
+    /// Answers to those OPTIONS.
+    ask_answered,
     /// Datagrams dropped for want of room in our queue.
     dropped_udp,
     /// Connections accepted.

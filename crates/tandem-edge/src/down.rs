@@ -148,6 +148,7 @@ impl Edge {
         let mut map = self.counters.map();
         self.admission.counted().iter().for_each(|(name, count)| drop(map.insert((*name).into(), (*count).into())));
         map.insert("connections".into(), self.connections.len().into());
+        map.insert("flows_watched".into(), self.watches.len().into());
         map.insert("kept_bytes".into(), self.keeper.bytes().into());
         map.insert("kept_frames".into(), self.keeper.frames().into());
         map.insert("kept_unclaimed".into(), self.keeper.waiting().into());

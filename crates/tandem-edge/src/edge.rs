@@ -25,6 +25,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tandem_sip::frame::Transport;
+use tandem_sip::keepalive::Watches;
 use tandem_sip::keeper::{Keeper, KEPT_BYTES};
 
 pub(crate) const STOP: u64 = 0;
@@ -73,6 +74,8 @@ pub struct Edge {
     pub(crate) log: Log,
     pub(crate) control: Option<Control>,
     pub(crate) incarnation: u64,
+    /// Flows to phones over UDP that owners want kept open.
+    pub(crate) watches: Watches,
     /// Connections with something to write at the turn's end.
     pub(crate) dirty: Vec<u64>,
     /// Sources whose reading is suspended since too much is kept.
@@ -111,6 +114,7 @@ impl Edge {
             keeper: Keeper::new(at, links.len()),
             links,
             unreached: BTreeSet::new(),
+            watches: Watches::new(keys.keys.hash),
             judge: Judge::new(policy, keys),
             front: None,
             trunks,
@@ -171,6 +175,7 @@ impl Edge {
                 self.tick();
             }
             self.front_due();
+            self.keep_alive();
             self.flush();
             let (patience, slept) = (self.patience(), self.started.elapsed().as_micros() as u64);
             self.epoll.wait(patience, &mut ready).map_err(system)?;
@@ -216,7 +221,8 @@ impl Edge {
         let front = self.front.as_ref().and_then(Front::wake_at).unwrap_or(u64::MAX);
         let next = self.links.retry_at().map_or(self.next_tick, |retry| retry.min(self.next_tick));
         let next = next.min(front).min(self.admission.wake_at().unwrap_or(u64::MAX));
-        next.saturating_sub(self.now).div_ceil(1_000) as i32
+        let watch = self.watches.wake_at().unwrap_or(u64::MAX);
+        next.min(watch).saturating_sub(self.now).div_ceil(1_000) as i32
     }
 
     fn tick(&mut self) {
@@ -231,6 +237,7 @@ impl Edge {
         }
         if self.now >= self.next_second {
             self.next_second = self.now + TICK_US;
+            self.keep_connections();
             self.stats();
         }
     }

@@ -32,6 +32,7 @@ mod trunks;
 mod udp;
 mod up;
 mod verifiers;
+mod watching;
 
 pub use config::{Config, EdgeError};
 pub use edge::Edge;

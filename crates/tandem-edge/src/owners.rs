@@ -184,6 +184,9 @@ impl Edge {
                 }
                 Err(error) => self.log.say(self.at, "keys refused", &[("why", &error)]),
             },
+            Down::Watch(watches) => watches.iter().for_each(|watch| self.watch_flow(number, &watch)),
+            Down::Forget(flows) if flows.is_rest() => self.watches.forget_rest(number as u8),
+            Down::Forget(flows) => flows.iter().for_each(|flow| self.watches.forget(&flow)),
             Down::Hello { .. } | Down::Alive => {}
         }
         Ok(())
@@ -200,6 +203,7 @@ impl Edge {
                 link.rest_for(now, TWIN_REST_US);
             }
         }
+        self.watches.began(number as u8);
         if self.keeper.hello(number, node, incarnation) {
             self.log.say(self.at, "new owner", &[("node", &node)]);
         }

@@ -153,13 +153,14 @@ impl Edge {
         let names = std::mem::take(&mut connection.names);
         let mut cutter = std::mem::replace(&mut connection.cutter, Cutter::Sip(Framer::new(limits)));
         let source = Source { flow, transport, local, remote, names: &names };
-        let (mut count, mut result) = (0, Ok(()));
+        let (mut count, mut pinged, mut result) = (0, false, Ok(()));
         loop {
             match cutter.next() {
                 Cut::NeedMore => break,
                 Cut::Again => {}
                 Cut::KeepAlive => {
                     self.counters.pings += 1;
+                    pinged = true;
                     self.queue(flow, b"\r\n", 0);
                 }
                 Cut::Message(message) => {
@@ -186,6 +187,7 @@ impl Edge {
             connection.cutter = cutter;
             let whole = connection.is_whole();
             connection.spoke |= count > 0;
+            connection.pings |= pinged;
             connection.partial_since = match whole {
                 true => None,
                 false if count > 0 => Some(now),
@@ -220,6 +222,9 @@ impl Edge {
             return;
         }
         self.counters.received(source.transport);
+        if self.is_answer_to_us(source, bytes) {
+            return;
+        }
         let bans = self.judge.abuse.bans();
         let mut answer = std::mem::take(&mut self.answer);
         let verdict = match broken {

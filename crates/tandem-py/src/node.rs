@@ -118,6 +118,12 @@ impl Node {
         self.with(|node| node.with(|owner| registrar::lookup(owner, &aor)))
     }
 
+    /// Address of record and instance that the user part of a temporary GRUU names.
+    fn temporary(&self, user: &str) -> PyResult<Option<(String, String)>> {
+        let user = bytes("user", user)?;
+        self.with(|node| node.with(|owner| registrar::temporary(owner, &user)))
+    }
+
     fn bindings_count(&self) -> PyResult<usize> {
         self.with(|node| node.with(|owner| owner.registered()))
     }

@@ -87,6 +87,10 @@ impl Owner {
         Ok(registrar::lookup(&self.0, &bytes("aor", aor)?))
     }
 
+    fn temporary(&self, user: &str) -> PyResult<Option<(String, String)>> {
+        Ok(registrar::temporary(&self.0, &bytes("user", user)?))
+    }
+
     fn bindings_count(&self) -> usize {
         self.0.registered()
     }

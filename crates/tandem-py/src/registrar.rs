@@ -6,8 +6,10 @@ use tandem_sip::digest::Ha1;
 use tandem_sip::owner::Owner;
 use tandem_sip::registrar::Binding;
 
-/// uri, q, edge, connection, transport, local, host, port, instance, path, microseconds since 1970 at which it ends
-pub type Found = (String, f64, u16, u64, u8, u8, String, u16, String, String, u64);
+/// edge, connection, transport, local, host, port: as src/tandem/boundary.py has it
+pub type FlowOf = (u16, u64, u8, u8, String, u16);
+/// uri, q, flow, instance, path, microseconds since 1970 at which it ends, reg-id (0: none), whether it answers our OPTIONS
+pub type Found = (String, f64, FlowOf, String, String, u64, u32, bool);
 /// aor, MD5, SHA-256, SHA-512-256 of user:realm:password; None where unknown
 pub type UserArgs = (String, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
@@ -25,6 +27,11 @@ pub fn bytes(field: &str, text: &str) -> PyResult<Vec<u8>> {
 /// The bindings of one address of record, best first.
 pub fn lookup(owner: &Owner, aor: &[u8]) -> Vec<Found> {
     owner.lookup(aor).iter().map(found).collect()
+}
+
+/// Address of record and instance that the user part of a temporary GRUU names.
+pub fn temporary(owner: &Owner, user: &[u8]) -> Option<(String, String)> {
+    owner.temporary(user).map(|phone| (text(&phone.aor), text(&phone.instance)))
 }
 
 /// A page of all addresses of record, in the order of their names.
@@ -55,17 +62,15 @@ fn sum<const N: usize>(field: &str, given: Option<Vec<u8>>) -> PyResult<Option<[
 
 fn found(binding: &Binding<'_>) -> Found {
     let flow = binding.flow;
+    let host = flow.remote.ip().to_canonical().to_string();
     (
         text(binding.uri),
         f64::from(binding.q.unwrap_or(1000)) / 1000.0,
-        flow.edge,
-        flow.connection,
-        flow.transport,
-        flow.local,
-        flow.remote.ip().to_canonical().to_string(),
-        flow.remote.port(),
+        (flow.edge, flow.connection, flow.transport, flow.local, host, flow.remote.port()),
         text(binding.instance),
         text(binding.path),
         u64::from(binding.expires_at) * 1_000_000,
+        binding.reg_id,
+        !binding.unreachable,
     )
 }

@@ -93,7 +93,7 @@ fn main() {
         let flow = Flow { edge: 1, connection: 9, transport: 2, local: 0, remote: source.address };
         time("registrar's answer to a repeated REGISTER", |i| {
             out.clear();
-            black_box(registrar.answer(&message, Some(b"alice@demo.example"), &policy, &flow, NOW + u64::from(i), &mut out));
+            let _ = black_box(registrar.answer(&message, Some(b"alice@demo.example"), &policy, &flow, &keys, NOW + u64::from(i), &mut out));
         });
     }
 }

@@ -83,6 +83,12 @@ pub fn source_key(address: IpAddr) -> u64 {
     }
 }
 
+/// Whether a host is an address, or the name of this machine, and no name of the DNS.
+pub(crate) fn is_address(host: &[u8]) -> bool {
+    host.eq_ignore_ascii_case(b"localhost")
+        || std::str::from_utf8(host).is_ok_and(|text| text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,7 @@ pub mod gate;
 pub mod histogram;
 pub mod ids;
 pub mod index;
+pub mod keepalive;
 pub mod keeper;
 pub mod limits;
 pub mod message;

@@ -1,7 +1,8 @@
 //! The policy that owner and edge share (boundary.md, 5): read, checked and compiled for look-up. It decides nothing.
 
-use crate::cidr::{Cidr, Cidrs};
+use crate::cidr::{is_address, Cidr, Cidrs};
 use crate::digest::Algorithm;
+use crate::keepalive::Keepalive;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -45,6 +46,7 @@ struct Text {
     algorithms: Option<Vec<String>>,
     nonce_seconds: Option<u32>,
     limits: Limits,
+    keepalive: Keepalive,
     draining: bool,
 }
 
@@ -122,6 +124,8 @@ pub struct Policy {
     pub nonce_seconds: u32,
     /// The limits.
     pub limits: Limits,
+    /// How flows to phones are kept open.
+    pub keepalive: Keepalive,
     /// The owner takes no new work: OPTIONS and REGISTER get 503.
     pub draining: bool,
     domains: HashMap<Box<[u8]>, Domain>,
@@ -149,12 +153,14 @@ impl Policy {
     /// ```
     pub fn from_json(json: &[u8]) -> Result<Policy, BadPolicy> {
         let text: Text = serde_json::from_slice(json)?;
+        text.keepalive.check().map_err(|(field, why)| bad(format!("keepalive.{field}"), why))?;
         let mut policy = Policy {
             version: text.version,
             default_domain: text.default_domain.to_ascii_lowercase().into(),
             algorithms: algorithms(text.algorithms.as_deref())?,
             nonce_seconds: within("nonce_seconds", text.nonce_seconds.unwrap_or(300), 10, 86_400)?,
             limits: checked(text.limits)?,
+            keepalive: text.keepalive,
             draining: text.draining,
             domains: domains(&text.domains)?,
             trunks: Vec::new(),
@@ -241,11 +247,6 @@ impl Policy {
         }
         Ok(())
     }
-}
-
-fn is_address(host: &[u8]) -> bool {
-    host.eq_ignore_ascii_case(b"localhost")
-        || std::str::from_utf8(host).is_ok_and(|text| text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok())
 }
 
 fn algorithms(names: Option<&[String]>) -> Result<Vec<Algorithm>, BadPolicy> {

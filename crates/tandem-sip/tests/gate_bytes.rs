@@ -67,8 +67,8 @@ fn hear(bytes: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(unproven && out.len() <= bytes.len());
     let flow = Flow { edge: 1, connection: 0, transport: 1, local: 0, remote: source.address };
     let mut registrar = Registrar::new(Config::default(), [1; 16]);
-    let outcome = registrar.answer(&message, Some(b"alice@demo.example"), &policy, &flow, NOW, &mut out);
-    prop_assert!(outcome.status == 200 || registrar.is_empty());
+    let outcome = registrar.answer(&message, Some(b"alice@demo.example"), &policy, &flow, &keys, NOW, &mut out);
+    prop_assert!(outcome.is_ok_and(|outcome| outcome.status == 200) || registrar.is_empty());
     if let Some(row) = registrar.row(b"alice@demo.example").map(<[u8]>::to_vec) {
         prop_assert!(Registrar::new(Config::default(), [2; 16]).load(b"alice@demo.example", &row));
     }

@@ -11,6 +11,7 @@ from msgspec import msgpack
 
 from tandem.boundary import (
     Acked,
+    Answers,
     Command,
     EdgeDown,
     EdgeUp,
@@ -66,8 +67,7 @@ class Shell:
         self.loose_taken: list[tuple[int, int]] = []
         self.dues: dict[str, int] = {}
         self.timers: list[tuple[int, str]] = []  # may hold times that are no longer wanted
-        # calls by the connections on which something is open
-        self.flows: dict[tuple[int, int], set[str]] = {}
+        self.flows: dict[tuple[int, int], set[str]] = {}  # calls by connections with something open
         self.lives: dict[int, tuple[int, int]] = {}  # by edge: incarnation, since when
         self.active: set[str] = set()  # calls that have not ended
         self.usage: dict[str, set[str]] = {}  # calls by limit name
@@ -92,7 +92,7 @@ class Shell:
                         self.elsewhere(event)
                 case FlowClosed():
                     self.flow_gone(event.at, event.edge, event.connection)
-                case EdgeUp() | EdgeDown():
+                case EdgeUp() | EdgeDown() | Answers():
                     if isinstance(event, EdgeUp):
                         self.dead_flows(event)
                     self.elsewhere(event)

@@ -9,7 +9,7 @@ from tandem.cli.desk import Json, desk, refusals, show_rows, tenant_of
 from tandem.config import load
 
 app = App(name="registration", help="Registrations: where phones are.")
-COLUMNS = ("aor", "uri", "transport", "remote", "q", "expires_at")
+COLUMNS = ("aor", "uri", "transport", "remote", "q", "reachable", "expires_at")
 PAGE = 1000
 
 

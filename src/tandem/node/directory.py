@@ -15,13 +15,15 @@ from tandem.routing.model.tables import Tables
 
 CONTACTS_RUNG = 10  # bindings of one address of record that are rung together
 
-Binding = tuple[str, float, int, int, int, int, str, int, str, str, int]
+# as src/tandem/_core.pyi has it
+Binding = tuple[str, float, tuple[int, int, int, int, str, int], str, str, int, int, bool]
 
 
 class Registrar(Protocol):
     """As much of tandem._core.Node as is needed here."""
 
     def lookup(self, aor: str) -> list[Binding]: ...
+    def temporary(self, user: str) -> tuple[str, str] | None: ...
 
 
 class Directory:
@@ -99,11 +101,11 @@ class Directory:
         )
 
     def contacts(self, aor: str) -> tuple[Contact, ...]:
-        """The bindings of an address of record, best q first."""
+        """The bindings of an address of record, best q first; those that answer nothing only where there are no others."""
+        bindings = self.registrar.lookup(aor)
+        answering = [binding for binding in bindings if binding[7]]
         found = [
-            Contact(uri, Flow(edge, connection, transport, local, host, port), q, instance, path)
-            for uri, q, edge, connection, transport, local, host, port, instance, path, _ in self.registrar.lookup(
-                aor
-            )
+            Contact(uri, Flow(*flow), q, instance, path, reg_id)
+            for uri, q, flow, instance, path, _, reg_id, _ in answering or bindings
         ]
         return tuple(sorted(found, key=lambda contact: -contact.q)[:CONTACTS_RUNG])

@@ -201,6 +201,14 @@ class Process:
                 return []
             case boundary.FlowClosed() | boundary.Acked():
                 return []
+            case boundary.Answers(aor=aor, flow=flow, answers=answers):
+                where = f"{flow.host}:{flow.port}"
+                log.info(
+                    "phone answers again" if answers else "phone does not answer",
+                    phone=aor,
+                    at=where,
+                )
+                return []
             case Request(method="SUBSCRIBE"):
                 return [stateless(event, 489)]
             case Request(method="OPTIONS", to_tag=""):

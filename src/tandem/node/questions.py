@@ -125,12 +125,13 @@ class Questions:
                 {
                     "uri": uri,
                     "q": q,
-                    "transport": TRANSPORTS.get(transport, str(transport)),
-                    "remote": f"{host}:{port}",
+                    "transport": TRANSPORTS.get(flow[2], str(flow[2])),
+                    "remote": f"{flow[4]}:{flow[5]}",
                     "instance": instance,
                     "expires_at": expires,
+                    "reachable": answers and flow[5] != 0,
                 }
-                for uri, q, _, _, transport, _, host, port, instance, _, expires in bindings
+                for uri, q, flow, instance, _, expires, _, answers in bindings
             ],
         }
 

@@ -249,6 +249,7 @@ class Binding(Struct, frozen=True):
     remote: str = ""
     instance: str = ""
     expires_at: int = 0
+    reachable: bool = True  # its connection stands, or it answers our OPTIONS
 
 
 class Registration(Struct, frozen=True):

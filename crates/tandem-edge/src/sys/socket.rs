@@ -64,6 +64,16 @@ pub fn tune_stream(fd: RawFd) -> io::Result<()> {
     set(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)
 }
 
+/// Lets the kernel ask after `seconds` of silence whether the other end is there, and end the connection when it does not answer, or
+/// does not acknowledge what was sent, for `gone_seconds`.
+pub fn keep_alive(fd: RawFd, seconds: u16, gone_seconds: u16) -> io::Result<()> {
+    const PROBES: libc::c_int = 3;
+    set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, libc::c_int::from(seconds))?;
+    set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, (libc::c_int::from(gone_seconds) / PROBES).max(1))?;
+    set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, PROBES)?;
+    set(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, libc::c_int::from(gone_seconds) * 1000)
+}
+
 /// Acknowledges what was read now, not within the kernel's 40 ms: a phone with Nagle's algorithm sends its next small message (the
 /// INVITE behind an ACK, to which nothing is answered) only then. The kernel forgets it: once for each read.
 pub fn acknowledge(fd: RawFd) {

@@ -124,6 +124,7 @@ pub enum Got {
     Stats(serde_json::Value),
     Peer(u64, Vec<String>),
     Heard(u64, u64),
+    Answers(u64, bool),
 }
 
 /// One connection of an edge.
@@ -252,6 +253,7 @@ fn own(up: Up<'_>) -> Got {
         Up::Closed { flow } => Got::Closed(flow),
         Up::Peer { flow, names } => Got::Peer(flow, names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()),
         Up::Heard { incarnation, count } => Got::Heard(incarnation, count),
+        Up::Answers { flow, answers } => Got::Answers(flow.cookie, answers),
         Up::Stats(json) => Got::Stats(serde_json::from_slice(json).unwrap()),
     }
 }

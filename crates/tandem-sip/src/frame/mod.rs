@@ -1,14 +1,17 @@
 //! The frames of the link between edge and owner, read and written in place; it holds no connection. docs/concepts/boundary.md, 2.
 
 mod read;
+mod watch;
 mod write;
 
 pub use read::{read_down, read_up};
+pub use watch::{push_answers, push_forget, push_forget_rest, push_watch, Forgotten, Watches};
 pub use write::{
     push_alive, push_claim, push_close, push_closed, push_down_hello, push_failed, push_heard, push_keys, push_peer, push_policy,
     push_sip_down, push_sip_up, push_stats, push_taken, push_up_hello,
 };
 
+use crate::keepalive::Watched;
 use read::Reader;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
@@ -158,6 +161,13 @@ pub enum Up<'a> {
         /// SIP frames of it that have come, over all its connections.
         count: u64,
     },
+    /// A phone that is asked by OPTIONS has stopped answering, or has begun to.
+    Answers {
+        /// Its flow, as its WATCH named it.
+        flow: Watched,
+        /// It does.
+        answers: bool,
+    },
 }
 
 /// The names in a PEER frame.
@@ -303,6 +313,10 @@ pub enum Down<'a> {
     Keys(&'a [u8]),
     /// The owner's answer to each STATS: it lives, and so does the way to it.
     Alive,
+    /// Flows to keep alive.
+    Watch(Watches<'a>),
+    /// Flows to keep alive no more.
+    Forget(Forgotten<'a>),
 }
 
 /// A message to send.

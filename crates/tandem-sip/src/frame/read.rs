@@ -41,6 +41,7 @@ pub fn read_up(body: &[u8]) -> Result<Up<'_>, BadFrame> {
             Up::Peer { flow, names: Names(names) }
         }
         7 => Up::Heard { incarnation: r.u64()?, count: r.u64()? },
+        8 => Up::Answers { answers: r.u8()? != 0, flow: r.watched()? },
         _ => return Err(BadFrame::Kind(kind)),
     })
 }
@@ -72,6 +73,8 @@ pub fn read_down(body: &[u8]) -> Result<Down<'_>, BadFrame> {
         69 => Down::Close { flow: r.u64()? },
         70 => Down::Keys(r.rest),
         71 => Down::Alive,
+        72 => Down::Watch(r.watches()?),
+        73 => Down::Forget(r.forgotten()?),
         _ => return Err(BadFrame::Kind(kind)),
     })
 }
@@ -94,19 +97,19 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
-    fn u8(&mut self) -> Result<u8, BadFrame> {
+    pub(super) fn u8(&mut self) -> Result<u8, BadFrame> {
         Ok(self.array::<1>()?[0])
     }
 
-    fn u16(&mut self) -> Result<u16, BadFrame> {
+    pub(super) fn u16(&mut self) -> Result<u16, BadFrame> {
         Ok(u16::from_le_bytes(self.array()?))
     }
 
-    fn u32(&mut self) -> Result<u32, BadFrame> {
+    pub(super) fn u32(&mut self) -> Result<u32, BadFrame> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    fn u64(&mut self) -> Result<u64, BadFrame> {
+    pub(super) fn u64(&mut self) -> Result<u64, BadFrame> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
@@ -119,11 +122,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn transport(&mut self) -> Result<Transport, BadFrame> {
+    pub(super) fn transport(&mut self) -> Result<Transport, BadFrame> {
         Transport::read(self.u8()?).ok_or(BadFrame::Field { kind: self.kind, field: "transport" })
     }
 
-    fn address(&mut self) -> Result<Address, BadFrame> {
+    pub(super) fn address(&mut self) -> Result<Address, BadFrame> {
         Ok(Address { ip: self.array()?, port: self.u16()? })
     }
 

@@ -131,7 +131,7 @@ pub fn push_alive(out: &mut Vec<u8>) {
     frame(out, 71, |_| {});
 }
 
-fn frame(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn frame(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0, 0, 0, 0, kind]);
     body(out);
@@ -139,7 +139,7 @@ fn frame(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-fn push_address(out: &mut Vec<u8>, address: Address) {
+pub(super) fn push_address(out: &mut Vec<u8>, address: Address) {
     out.extend_from_slice(&address.ip);
     out.extend_from_slice(&address.port.to_le_bytes());
 }

@@ -21,6 +21,8 @@ pub struct RequestIs<'a> {
     pub trust: &'a [u8],
     /// Complete Via lines, `received` and `rport` filled in.
     pub vias: &'a [u8],
+    /// Its Contact, where that is not the message's own.
+    pub contact: Option<Vec<u8>>,
 }
 
 /// Appends the event `Request`.
@@ -43,7 +45,7 @@ pub fn request(out: &mut Vec<u8>, sip: &SipUp<'_>, message: &Message<'_>, is: &R
     mp::int(out, u64::from(message.cseq().0));
     mp::text(out, is.vias);
     push_pieces(out, parts.record_routes());
-    push_contacts(out, &parts);
+    push_contacts(out, &parts, is.contact.as_deref());
     match u64::try_from(parts.max_forwards()) {
         Ok(hops) => mp::int(out, hops),
         Err(_) => mp::absent(out),
@@ -66,6 +68,8 @@ pub struct ResponseIs<'a> {
     pub method: &'a [u8],
     /// CSeq number.
     pub cseq: u32,
+    /// Its Contact, where that is not the message's own.
+    pub contact: Option<Vec<u8>>,
 }
 
 /// Appends the event `Response`.
@@ -85,7 +89,7 @@ pub fn response(out: &mut Vec<u8>, sip: &SipUp<'_>, message: &Message<'_>, is: &
     }
     mp::int(out, u64::from(is.cseq));
     push_pieces(out, parts.record_routes());
-    push_contacts(out, &parts);
+    push_contacts(out, &parts, is.contact.as_deref());
     push_rest(out, &parts);
     mp::text(out, parts.content_type());
     mp::bytes(out, message.body());
@@ -116,7 +120,10 @@ fn push_rest(out: &mut Vec<u8>, parts: &Classified<'_>) {
     push_pieces(out, parts.rest());
 }
 
-fn push_contacts(out: &mut Vec<u8>, parts: &Classified<'_>) {
+fn push_contacts(out: &mut Vec<u8>, parts: &Classified<'_>, instead: Option<&[u8]>) {
+    if let Some(contact) = instead {
+        return mp::text(out, contact);
+    }
     let separated = parts.contacts().enumerate().flat_map(|(at, value)| [if at > 0 { &b", "[..] } else { b"" }, value]);
     push_pieces(out, separated);
 }

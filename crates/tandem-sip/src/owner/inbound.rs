@@ -113,7 +113,8 @@ impl Owner {
                 return false;
             }
         };
-        let is = ResponseIs { call: call_text(&call_id), n, flow: &flow, method, cseq };
+        let contact = self.contact_behind(&message, &flow);
+        let is = ResponseIs { call: call_text(&call_id), n, flow: &flow, method, cseq, contact };
         self.out.event(|out| events::response(out, sip, &message, &is));
         true
     }
@@ -169,7 +170,8 @@ impl Owner {
             return self.register(&asking, &trust, now);
         }
         self.servers.take_up(handle, method == b"INVITE", call, sip.shard, &back, now);
-        let is = RequestIs { call: call_text(&call), txn: handle, flow: &flow, trust: &trust, vias: &vias };
+        let contact = self.contact_behind(&message, &flow);
+        let is = RequestIs { call: call_text(&call), txn: handle, flow: &flow, trust: &trust, vias: &vias, contact };
         self.out.event(|out| events::request(out, sip, &message, &is));
         self.in_hand.insert((edge, sip.seq), 0);
         true

@@ -8,6 +8,7 @@ mod detour;
 mod early;
 mod edge;
 mod events;
+mod flows;
 mod glance;
 mod inbound;
 mod links;
@@ -128,10 +129,15 @@ impl Owner {
 
     /// Puts a policy in force here and at every edge.
     pub fn set_policy(&mut self, json: &[u8]) -> Result<(), BadPolicy> {
-        self.policy = Some(Policy::from_json(json)?);
+        let policy = Policy::from_json(json)?;
+        let keepalive = policy.keepalive;
+        let changed = self.policy.replace(policy).is_none_or(|old| old.keepalive != keepalive);
         self.config.policy_json = json.to_vec();
         for edge in self.out.edges.values_mut().filter(|edge| edge.up) {
             push_policy(&mut edge.output, json);
+        }
+        if changed {
+            self.keep_alive_anew(keepalive);
         }
         Ok(())
     }
@@ -146,13 +152,14 @@ impl Owner {
                 self.edge_began(edge, hello.incarnation);
                 let lost = self.out.hello(edge, &hello);
                 self.undelivered(&lost, now);
+                self.watch_all(edge);
                 self.edge_up(edge);
                 self.edge_greeted(edge, now);
             }
             Ok(Up::Failed { cookie, why }) => self.failed(cookie, why, now),
             Ok(Up::Closed { flow }) => {
                 self.peers.remove(&(edge, flow));
-                self.registrar.flow_closed(edge, flow);
+                self.registrar.flow_closed(edge, flow, self.out.at);
                 let at = self.out.at;
                 self.out.event(|out| {
                     mp::array(out, 4);
@@ -175,6 +182,7 @@ impl Owner {
                     edge.heard(count);
                 }
             }
+            Ok(Up::Answers { flow, answers }) => self.answers(edge, &flow, answers),
             Err(_) => self.out.counters.bad_frames += 1,
         }
     }

@@ -9,8 +9,8 @@ use crate::frame::Names;
 use crate::gate::Source;
 use crate::name::Name;
 use crate::question::Question;
-use crate::registrar::contact::read_expires;
-use crate::registrar::{row, Contacts, Dirty, Flow, Wish, GRACE_SECONDS};
+use crate::registrar::request::{address_of_record, wish};
+use crate::registrar::{row, Dirty, Flow, GRACE_SECONDS};
 use crate::txn::Sink;
 use smallvec::SmallVec;
 
@@ -87,28 +87,21 @@ impl Owner {
         self.out.counters.registers += 1;
         let at = self.out.at;
         let message = asking.message;
-        let aor = self.policy.as_ref().and_then(|policy| Question::of(&message).aor(message.first(Name::To).unwrap_or_default(), policy));
-        let Some(aor) = aor.filter(|aor| trust.strip_prefix(b"user:") == Some(&aor[..])) else {
-            self.refuse(asking, 403, "Forbidden", b"", now); // RFC 3261 10.3, 4: one user registers for itself only
-            return false;
+        let Some(policy) = &self.policy else { return false };
+        let mut path = Vec::new();
+        let read = address_of_record(&message, trust.strip_prefix(b"user:"), policy);
+        let wish = match &read {
+            Ok(aor) => wish(&message, aor, policy, &mut path),
+            Err(why) => Err(*why),
         };
-        let path = message.all(Name::Path).collect::<Vec<_>>().join(&b", "[..]);
-        let wish = Contacts::parse(message.all(Name::Contact)).map(|contacts| Wish {
-            aor: &aor,
-            call_id: message.call_id(),
-            cseq: asking.cseq,
-            expires: message.first(Name::Expires).map(read_expires),
-            contacts,
-            path: &path,
-            outbound: message.values(Name::Supported).any(|tag| tag.eq_ignore_ascii_case(b"outbound")),
-        });
         let wish = match wish {
             Ok(wish) => wish,
             Err(why) => {
-                self.refuse(asking, 400, &format!("Bad Request ({why})"), b"", now);
+                self.refuse(asking, why.status(), &why.to_string(), b"", now);
                 return false;
             }
         };
+        let aor = wish.aor;
         let from = asking.flow;
         let flow = Flow {
             edge: from.edge,
@@ -118,11 +111,13 @@ impl Owner {
             remote: from.remote.into(),
         };
         let mut headers = Vec::new();
-        let outcome = self.registrar.register(&wish, &flow, at, &mut headers);
+        let before = self.watched(aor);
+        let outcome = self.registrar.register(&wish, &flow, &self.config.keys, at, &mut headers);
         if outcome.dirty == Dirty::Now {
-            let saved = saved(&aor, self.registrar.row(&aor));
+            let saved = saved(aor, self.registrar.row(aor));
             self.saves.push(saved);
         }
+        self.watch_anew(aor, &before);
         let reason = match outcome.status {
             200 => "OK",
             423 => "Interval Too Brief",
@@ -182,7 +177,7 @@ impl Owner {
     pub(super) fn edge_began(&mut self, edge: u16, incarnation: u64) {
         let known = self.out.edges.get(&edge).map_or(0, |edge| edge.incarnation);
         if known != incarnation {
-            self.registrar.edge_lost(edge);
+            self.registrar.edge_lost(edge, self.out.at);
             self.saves.push(([EDGE_PREFIX, edge.to_string().as_bytes()].concat(), Some(incarnation.to_le_bytes().to_vec()), 0));
         }
     }
@@ -198,11 +193,6 @@ impl Owner {
         key.strip_prefix(ROW_PREFIX).is_some_and(|aor| self.registrar.load(aor, row))
     }
 
-    /// The bindings of an address of record, best first.
-    pub fn lookup(&self, aor: &[u8]) -> crate::registrar::List<'_> {
-        self.registrar.lookup(aor, self.out.at)
-    }
-
     /// Addresses of record with their bindings, in no order.
     pub fn registrations(&self) -> impl Iterator<Item = (&[u8], row::Bindings<'_>)> {
         self.registrar.iter()
@@ -215,7 +205,9 @@ impl Owner {
 
     /// Removes all bindings of an address of record; true if there were any.
     pub fn unregister(&mut self, aor: &[u8]) -> bool {
+        let before = self.watched(aor);
         let had = self.registrar.remove(aor);
+        self.watch_anew(aor, &before);
         if had {
             self.saves.push(saved(aor, None));
         }

@@ -1,11 +1,26 @@
 //! The header lines that a REGISTER's answer gets. Text only.
 
-use super::{register::Wish, Binding, Config};
+use super::{gruu, register::Wish, Binding, Config};
+use crate::ids::Keys;
 use std::io::Write;
 
-/// Of a 200: the bindings with what is left of them, Path, Require: outbound, Date.
-pub(super) fn accepted(out: &mut Vec<u8>, list: &[Binding<'_>], wish: &Wish<'_>, now_us: u64) {
-    let now_s = now_us / 1_000_000;
+/// What an answer says beside the bindings.
+pub(super) struct Telling<'a> {
+    /// Hash of the REGISTER's Call-ID.
+    pub call: u64,
+    /// For temporary GRUUs.
+    pub keys: &'a Keys,
+    /// The table's hash of the address of record.
+    pub hash: u64,
+    /// The registrar's times.
+    pub config: &'a Config,
+    /// Now.
+    pub now_us: u64,
+}
+
+/// Of a 200: the bindings with what is left of them and their GRUUs, Path, Require: outbound, Flow-Timer, Date.
+pub(super) fn accepted(out: &mut Vec<u8>, list: &[Binding<'_>], wish: &Wish<'_>, telling: &Telling<'_>) {
+    let now_s = telling.now_us / 1_000_000;
     for binding in list {
         out.extend_from_slice(b"Contact: <");
         out.extend_from_slice(binding.uri);
@@ -22,6 +37,9 @@ pub(super) fn accepted(out: &mut Vec<u8>, list: &[Binding<'_>], wish: &Wish<'_>,
         if binding.reg_id != 0 {
             put(out, format_args!(";reg-id={}", binding.reg_id));
         }
+        if wish.gruu && !binding.instance.is_empty() {
+            gruu::push(out, wish.aor, telling.hash, binding, telling.keys);
+        }
         out.extend_from_slice(b"\r\n");
     }
     if !wish.path.is_empty() {
@@ -29,9 +47,12 @@ pub(super) fn accepted(out: &mut Vec<u8>, list: &[Binding<'_>], wish: &Wish<'_>,
         out.extend_from_slice(wish.path);
         out.extend_from_slice(b"\r\n");
     }
-    // RFC 5626 6: this tells the phone that its flow is used.
-    if list.iter().any(|binding| binding.reg_id != 0 && binding.cseq == wish.cseq) {
+    // RFC 5626 6: this tells the phone that its flow is used. The timer is the first hop's to say (5.4).
+    if list.iter().any(|binding| binding.reg_id != 0 && (binding.call, binding.cseq) == (telling.call, wish.cseq)) {
         out.extend_from_slice(b"Require: outbound\r\n");
+        if wish.path.is_empty() && telling.config.flow_timer_seconds > 0 {
+            put(out, format_args!("Flow-Timer: {}\r\n", telling.config.flow_timer_seconds));
+        }
     }
     out.extend_from_slice(b"Supported: path, outbound\r\nDate: ");
     date(out, now_s);

@@ -123,6 +123,14 @@ pub(crate) fn uri_parts(uri: &[u8]) -> Option<(Option<&[u8]>, &[u8], &[u8])> {
     Some((parts.user, host, parts.parameters))
 }
 
+/// The port that a SIP URI names.
+pub(crate) fn uri_port(uri: &[u8]) -> Option<u16> {
+    let host = Parts::of(uri)?.host;
+    let behind = host.iter().rposition(|&c| c == b']').map_or(host, |at| host.get(at + 1..).unwrap_or_default());
+    let at = behind.iter().position(|&c| c == b':')?;
+    std::str::from_utf8(behind.get(at + 1..)?).ok()?.parse().ok()
+}
+
 fn split(text: &[u8]) -> Result<(&[u8], &[u8]), BadContact> {
     match after_display(text)? {
         Some(inside) => {

@@ -1,7 +1,10 @@
-//! The registrar (RFC 3261 10.3, 5626, 3327): who is where. It authenticates nobody, stores nothing and has no clock.
+//! The registrar (RFC 3261 10.3, 5626, 5627, 3327): who is where. It authenticates nobody, stores nothing and has no clock.
 
 mod answer;
 pub mod contact;
+pub mod flows;
+pub mod gruu;
+pub mod reach;
 pub mod register;
 pub mod request;
 pub mod row;
@@ -11,7 +14,7 @@ pub use contact::{BadContact, Contact, Contacts};
 pub use register::{List, Wish};
 pub use row::{Binding, Flow};
 
-use crate::ids::mac;
+use crate::ids::{mac, Keys};
 use smallvec::SmallVec;
 use table::Table;
 
@@ -19,6 +22,8 @@ use table::Table;
 pub const CONTACTS_PER_AOR: usize = 10;
 /// How long after its end a binding that came from the store still counts, seconds: its last refresh may have been lost.
 pub const GRACE_SECONDS: u32 = 5;
+/// How long a binding whose flow is gone stays, seconds: so long a phone may take to make another one before it counts as gone.
+pub const FLOW_GRACE_SECONDS: u32 = 32;
 /// Bytes of a Path.
 pub const PATH_BYTES: usize = 1024;
 
@@ -32,11 +37,13 @@ pub struct Config {
     pub max_seconds: u32,
     /// For those that wish nothing.
     pub default_seconds: u32,
+    /// How often a phone with outbound keeps its flow alive, as the Flow-Timer of its 200 says (RFC 5626 4.4); 0: as it likes.
+    pub flow_timer_seconds: u32,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { min_seconds: 60, max_seconds: 3600, default_seconds: 3600 }
+        Config { min_seconds: 60, max_seconds: 3600, default_seconds: 3600, flow_timer_seconds: 0 }
     }
 }
 
@@ -75,14 +82,19 @@ impl Registrar {
         Registrar { config, table: Table::new(secret), lazy: Vec::new(), gone: Vec::new(), scratch: Vec::new() }
     }
 
-    /// Does one REGISTER. `headers` gets the header lines to add to the answer, each with its CRLF.
-    pub fn register(&mut self, wish: &Wish<'_>, flow: &Flow, now_us: u64, headers: &mut Vec<u8>) -> Outcome {
+    /// Sets what is told to phones with outbound from now on; `Config::flow_timer_seconds` says what.
+    pub fn set_flow_timer(&mut self, seconds: u32) {
+        self.config.flow_timer_seconds = seconds;
+    }
+
+    /// Does one REGISTER. `keys` sign temporary GRUUs; `headers` gets the header lines to add to the answer, each with its CRLF.
+    pub fn register(&mut self, wish: &Wish<'_>, flow: &Flow, keys: &Keys, now_us: u64, headers: &mut Vec<u8>) -> Outcome {
         if wish.path.len() > PATH_BYTES || wish.aor.is_empty() || wish.aor.len() > crate::users::AOR_BYTES {
             return Outcome { status: 400, dirty: Dirty::None };
         }
         let slot = self.table.find(wish.aor);
         let mut bytes = std::mem::take(&mut self.scratch);
-        let done = self.decide(slot, wish, flow, now_us, &mut bytes, headers);
+        let done = self.decide(slot, wish, flow, keys, now_us, &mut bytes, headers);
         if let Ok((dirty, ends)) = done {
             if dirty != Dirty::None {
                 self.replace(slot, wish.aor, ends.map(|ends| (&bytes[..], ends)), dirty);
@@ -96,11 +108,13 @@ impl Registrar {
     }
 
     /// The new row in `bytes` and when its first binding ends; `Err`: the status of a refusal.
+    #[allow(clippy::too_many_arguments)]
     fn decide<'s, 'w: 's>(
         &'s self,
         slot: Option<u32>,
         wish: &Wish<'w>,
         flow: &Flow,
+        keys: &Keys,
         now_us: u64,
         bytes: &mut Vec<u8>,
         headers: &mut Vec<u8>,
@@ -111,7 +125,12 @@ impl Registrar {
         let mut list: List<'s> = old.into_iter().flat_map(|slot| alive(&slot.row, now_s, slot.grace())).collect();
         let dirty = register::apply(&mut list, wish, call, flow, &self.config, now_s)
             .inspect_err(|&status| answer::refused(headers, status, &self.config))?;
-        answer::accepted(headers, &list, wish, now_us);
+        answer::accepted(
+            headers,
+            &list,
+            wish,
+            &answer::Telling { call, keys, hash: self.table.hash(wish.aor), config: &self.config, now_us },
+        );
         if dirty != Dirty::None {
             row::begin(bytes, wish.aor);
             list.iter().for_each(|binding| row::push(bytes, binding));
@@ -173,28 +192,6 @@ impl Registrar {
         ended
     }
 
-    /// A connection is gone (RFC 5626 5.3). Outbound and WebSocket bindings over it end; other TCP and TLS phones can be connected
-    /// to, their flow becomes 0. How many ended.
-    pub fn flow_closed(&mut self, edge: u16, connection: u64) -> usize {
-        let mut ended = 0;
-        for at in self.table.on_flow(edge, connection) {
-            ended += self.close(at, |flow| (flow.edge, flow.connection) == (edge, connection));
-        }
-        ended
-    }
-
-    /// All connections of an edge are gone: it is another incarnation. Looks at every row (about 100 ns each).
-    pub fn edge_lost(&mut self, edge: u16) -> usize {
-        let on_edge = |flow: &Flow| flow.edge == edge && flow.connection != 0;
-        let all = 0..self.table.slots() as u32;
-        let hit: Vec<u32> = all
-            .filter(|&at| {
-                self.table.slot(at).and_then(|slot| row::open(&slot.row)).is_some_and(|(_, mut list)| list.any(|b| on_edge(&b.flow)))
-            })
-            .collect();
-        hit.into_iter().map(|at| self.close(at, on_edge)).sum()
-    }
-
     /// Removes all bindings of an AoR (an operator's order); true if there were any. Then `row(aor)` is `None`: delete it.
     pub fn remove(&mut self, aor: &[u8]) -> bool {
         let slot = self.table.find(aor);
@@ -230,17 +227,6 @@ impl Registrar {
     /// Bytes held, with tables and allocator overhead estimated at 8 bytes a block rounded up to 16.
     pub fn memory(&self) -> usize {
         self.table.memory()
-    }
-
-    fn close(&mut self, at: u32, closed: impl Fn(&Flow) -> bool) -> usize {
-        self.change(at, |binding, _| {
-            if closed(&binding.flow) {
-                let unreachable = binding.flow.transport >= 4 || binding.reg_id != 0;
-                binding.flow.connection = 0;
-                return !unreachable;
-            }
-            true
-        })
     }
 
     fn keep(&mut self, at: u32, keeps: impl Fn(&Binding<'_>, u32) -> bool) -> usize {

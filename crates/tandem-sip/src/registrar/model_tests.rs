@@ -99,8 +99,9 @@ fn send(registrar: &mut Registrar, user: u8, call: u8, cseq: u32, contact: &str,
     let flow = Flow { edge: 1, connection: 5, transport: 2, local: 0, remote: "10.0.0.1:5060".parse().unwrap() };
     let (aor, call) = (aor(user), [call]);
     let contacts = Contacts::parse(std::iter::once(contact.as_bytes())).unwrap();
-    let wish = Wish { aor: &aor, call_id: &call, cseq, expires, contacts, path: b"", outbound: false };
-    registrar.register(&wish, &flow, now * 1_000_000, &mut Vec::new()).status
+    let wish = Wish { aor: &aor, call_id: &call, cseq, expires, contacts, path: b"", outbound: false, gruu: false, rport: true };
+    let keys = Keys { hash: [9; 16], signing: Vec::new() };
+    registrar.register(&wish, &flow, &keys, now * 1_000_000, &mut Vec::new()).status
 }
 
 proptest! {

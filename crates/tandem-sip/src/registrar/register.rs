@@ -1,6 +1,7 @@
 //! The rules of one REGISTER (RFC 3261 10.3, 5626, 3327): old bindings and a wish in, new bindings and a status out. It stores nothing.
 
 use super::contact::{same_uri, Contact, Contacts};
+use super::reach;
 use super::row::{Binding, Flow};
 use super::{Config, Dirty, CONTACTS_PER_AOR};
 use smallvec::SmallVec;
@@ -22,6 +23,10 @@ pub struct Wish<'a> {
     pub path: &'a [u8],
     /// Whether Supported names `outbound`; without it `reg-id` does not count (RFC 5626 6).
     pub outbound: bool,
+    /// Whether Supported names `gruu` (RFC 5627 5.2).
+    pub gruu: bool,
+    /// Whether the phone's own Via asks for `rport`: what it sends from is where it listens (RFC 3581).
+    pub rport: bool,
 }
 
 /// The bindings of one AoR.
@@ -55,7 +60,8 @@ pub fn apply<'l, 'w: 'l>(list: &mut List<'l>, wish: &Wish<'w>, call: u64, flow: 
     }
     let mut dirty = Dirty::None;
     for (contact, seconds) in contacts.iter().zip(seconds) {
-        let new = (seconds > 0).then(|| binding(contact, wish, call, flow, now_s.saturating_add(seconds)));
+        let begun = list.iter().find(|old| old.call == call && is_same(old, contact, wish)).map_or(wish.cseq, |old| old.first_cseq);
+        let new = (seconds > 0).then(|| binding(contact, wish, (call, begun), flow, now_s.saturating_add(seconds)));
         dirty = dirty.max(put(list, new, |old| is_same(old, contact, wish)));
     }
     make_room(list, call, wish.cseq);
@@ -89,15 +95,20 @@ fn reg_id(contact: &Contact<'_>, wish: &Wish<'_>) -> Option<u32> {
     contact.reg_id.filter(|_| wish.outbound && !contact.instance.is_empty())
 }
 
-fn binding<'a>(contact: &Contact<'a>, wish: &Wish<'a>, call: u64, flow: &Flow, expires_at: u32) -> Binding<'a> {
+fn binding<'a>(contact: &Contact<'a>, wish: &Wish<'a>, (call, begun): (u64, u32), flow: &Flow, expires_at: u32) -> Binding<'a> {
+    let reg_id = reg_id(contact, wish).unwrap_or(0);
+    // Outbound phones and those behind a proxy are asked where they were heard, whatever their Contact says.
+    let by_contact = reg_id == 0 && wish.path.is_empty() && !wish.rport;
     Binding {
         uri: contact.uri,
         q: contact.q,
         expires_at,
         call,
         cseq: wish.cseq,
-        flow: *flow,
-        reg_id: reg_id(contact, wish).unwrap_or(0),
+        first_cseq: begun,
+        unreachable: false,
+        flow: if by_contact { reach::listening(contact.uri, flow) } else { *flow },
+        reg_id,
         instance: contact.instance,
         path: wish.path,
     }

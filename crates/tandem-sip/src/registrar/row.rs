@@ -1,12 +1,16 @@
 //! The bytes of one address of record with its bindings: in memory and in the store. Format only, no rules.
 //!
-//! Row: version (1), AoR (u16 length), bindings until the end. Binding: fixed fields in little endian, then URI, instance and path,
-//! each with a u16 length.
+//! Row: version (2), AoR (u16 length), bindings until the end. Binding: fixed fields in little endian, then URI, instance and path,
+//! each with a u16 length. Version 1, which is read too, has neither `first_cseq` nor flags.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The format's version: the row's first byte.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+/// The oldest version that is read.
+pub const OLDEST: u8 = 1;
+/// Flag of a binding: its phone does not answer our OPTIONS.
+const UNREACHABLE: u8 = 1;
 
 /// Where a phone is: the connection or datagram address that its REGISTER came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -36,6 +40,10 @@ pub struct Binding<'a> {
     pub call: u64,
     /// The REGISTER's CSeq.
     pub cseq: u32,
+    /// The CSeq of the first REGISTER with this Call-ID since the binding began: temporary GRUUs of earlier ones are void.
+    pub first_cseq: u32,
+    /// The phone has left our OPTIONS unanswered since its last REGISTER.
+    pub unreachable: bool,
     /// Where the phone is.
     pub flow: Flow,
     /// RFC 5626 `reg-id`; 0: not an outbound binding.
@@ -61,6 +69,8 @@ pub fn push(out: &mut Vec<u8>, binding: &Binding<'_>) {
     out.extend_from_slice(&binding.expires_at.to_le_bytes());
     out.extend_from_slice(&binding.call.to_le_bytes());
     out.extend_from_slice(&binding.cseq.to_le_bytes());
+    out.extend_from_slice(&binding.first_cseq.to_le_bytes());
+    out.push(if binding.unreachable { UNREACHABLE } else { 0 });
     out.extend_from_slice(&binding.q.unwrap_or(NO_Q).to_le_bytes());
     out.extend_from_slice(&binding.reg_id.to_le_bytes());
     out.extend_from_slice(&flow.edge.to_le_bytes());
@@ -90,10 +100,11 @@ fn text(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Splits a row into its AoR and its bindings; `None` for another version or a torn row.
 pub fn open(row: &[u8]) -> Option<(&[u8], Bindings<'_>)> {
-    let mut bindings = Bindings { rest: row };
+    let mut bindings = Bindings { rest: row, version: 0 };
     let [version] = bindings.fixed()?;
+    bindings.version = version;
     let aor = bindings.text()?;
-    (version == VERSION).then_some((aor, bindings))
+    (OLDEST..=VERSION).contains(&version).then_some((aor, bindings))
 }
 
 /// The AoR of a row that we wrote; empty for anything else.
@@ -113,6 +124,7 @@ pub fn is_whole(row: &[u8]) -> bool {
 #[derive(Clone, Debug)]
 pub struct Bindings<'a> {
     rest: &'a [u8],
+    version: u8,
 }
 
 impl<'a> Iterator for Bindings<'a> {
@@ -131,6 +143,7 @@ impl<'a> Bindings<'a> {
         let expires_at = u32::from_le_bytes(self.fixed()?);
         let call = u64::from_le_bytes(self.fixed()?);
         let cseq = u32::from_le_bytes(self.fixed()?);
+        let (first_cseq, [flags]) = if self.version > 1 { (u32::from_le_bytes(self.fixed()?), self.fixed()?) } else { (cseq, [0]) };
         let q = u16::from_le_bytes(self.fixed()?);
         let reg_id = u32::from_le_bytes(self.fixed()?);
         let flow = self.flow()?;
@@ -140,6 +153,8 @@ impl<'a> Bindings<'a> {
             expires_at,
             call,
             cseq,
+            first_cseq,
+            unreachable: flags & UNREACHABLE != 0,
             flow,
             reg_id,
             instance: self.text()?,
@@ -186,6 +201,8 @@ mod tests {
             expires_at: 1_795_000_000,
             call: 9,
             cseq: 4,
+            first_cseq: 2,
+            unreachable: true,
             flow,
             reg_id: 1,
             instance: b"<urn:uuid:1>",
@@ -216,7 +233,20 @@ mod tests {
         for end in 0..row.len() {
             assert_eq!(end == head, is_whole(&row[..end]), "{end}");
         }
-        row[0] = 2;
+        row[0] = VERSION + 1;
         assert!(!is_whole(&row));
+    }
+
+    #[test]
+    fn a_row_of_the_version_before_is_read() {
+        let mut row = Vec::new();
+        begin(&mut row, b"a@b");
+        let head = row.len();
+        push(&mut row, &binding());
+        row[0] = OLDEST;
+        row.drain(head + 16..head + 21); // behind expiry, Call-ID and CSeq
+        assert!(is_whole(&row));
+        let old = open(&row).unwrap().1.next().unwrap();
+        assert_eq!(Binding { first_cseq: 4, unreachable: false, ..binding() }, old);
     }
 }

@@ -53,6 +53,11 @@ impl Table {
         self.by_aor.find(self.hash(aor), |&at| self.slot(at).is_some_and(|slot| row::aor(&slot.row) == aor)).copied()
     }
 
+    /// The address whose keyed hash this is.
+    pub fn find_hashed(&self, hash: u64) -> Option<u32> {
+        self.by_aor.find(hash, |&at| self.slot(at).is_some_and(|slot| self.hash(row::aor(&slot.row)) == hash)).copied()
+    }
+
     pub fn slot(&self, at: u32) -> Option<&Slot> {
         self.slots.get(at as usize)
     }
@@ -121,7 +126,7 @@ impl Table {
             + self.by_flow.allocation_size()
     }
 
-    fn hash(&self, aor: &[u8]) -> u64 {
+    pub fn hash(&self, aor: &[u8]) -> u64 {
         mac(&self.secret, &[aor])
     }
 

@@ -19,7 +19,13 @@ struct Register<'a> {
     expires: Option<u32>,
     path: &'a str,
     outbound: bool,
+    gruu: bool,
+    rport: bool,
     flow: Flow,
+}
+
+fn keys() -> Keys {
+    Keys { hash: [3; 16], signing: vec![crate::ids::Key { id: b'a', secret: [4; 16] }] }
 }
 
 fn flow(transport: u8, connection: u64) -> Flow {
@@ -27,7 +33,7 @@ fn flow(transport: u8, connection: u64) -> Flow {
 }
 
 fn says(contact: &str) -> Register<'_> {
-    Register { call: "call@phone", cseq: 1, contact, expires: None, path: "", outbound: false, flow: flow(1, 0) }
+    Register { call: "call@phone", cseq: 1, contact, expires: None, path: "", outbound: false, gruu: false, rport: false, flow: flow(1, 0) }
 }
 
 impl World {
@@ -45,9 +51,11 @@ impl World {
             contacts: Contacts::parse(values.into_iter()).unwrap(),
             path: register.path.as_bytes(),
             outbound: register.outbound,
+            gruu: register.gruu,
+            rport: register.rport,
         };
         let mut headers = Vec::new();
-        let outcome = self.registrar.register(&wish, &register.flow, self.now, &mut headers);
+        let outcome = self.registrar.register(&wish, &register.flow, &keys(), self.now, &mut headers);
         self.headers = String::from_utf8(headers).unwrap();
         (outcome.status, outcome.dirty)
     }
@@ -296,33 +304,6 @@ fn expiry_frees_the_row_and_tells_the_store_unless_the_phone_is_back() {
 }
 
 #[test]
-fn a_closed_connection_ends_websocket_and_outbound_bindings_and_frees_tcp_from_it() {
-    let mut world = World::new();
-    world.alice(Register { flow: flow(5, 70), ..says("<sip:ws@x.invalid>") });
-    world.alice(Register { cseq: 2, flow: flow(2, 71), ..says("<sip:tcp@h>") });
-    let outbound = "<sip:out@h>;+sip.instance=\"<urn:uuid:2>\";reg-id=1";
-    world.alice(Register { cseq: 3, flow: flow(3, 72), outbound: true, ..says(outbound) });
-    assert_eq!(0, world.registrar.flow_closed(2, 70), "another edge's");
-    assert_eq!(1, world.registrar.flow_closed(1, 70));
-    assert_eq!(0, world.registrar.flow_closed(1, 71));
-    assert_eq!(1, world.registrar.flow_closed(1, 72));
-    let list = world.registrar.lookup(ALICE, NOW);
-    assert_eq!((1, &b"sip:tcp@h"[..], 0), (list.len(), list[0].uri, list[0].flow.connection));
-    drop(list);
-    assert_eq!(1, world.drained().len());
-}
-
-#[test]
-fn an_edges_death_ends_all_its_connections_and_no_others() {
-    let mut world = World::new();
-    world.alice(Register { flow: flow(5, 70), ..says("<sip:one@x.invalid>") });
-    let other = Flow { edge: 2, ..flow(5, 70) };
-    world.alice(Register { cseq: 2, flow: other, ..says("<sip:two@x.invalid>") });
-    assert_eq!(1, world.registrar.edge_lost(1));
-    assert_eq!(vec!["sip:two@x.invalid"], world.uris());
-}
-
-#[test]
 fn a_shard_that_moves_is_forgotten_without_a_delete() {
     let mut world = World::new();
     world.alice(says("<sip:a@h>"));
@@ -347,11 +328,16 @@ fn one_registration_takes_less_than_600_bytes() {
             expires: None,
             path: b"",
             outbound: true,
+            gruu: false,
+            rport: false,
             contacts: Contacts::parse(std::iter::once(contact.as_bytes())).unwrap(),
         };
         headers.clear();
-        registrar.register(&wish, &flow(3, i as u64 + 1), NOW, &mut headers);
+        registrar.register(&wish, &flow(3, i as u64 + 1), &keys(), NOW, &mut headers);
     }
     assert_eq!(PHONES, registrar.len());
     assert!(registrar.memory() / PHONES < 600, "{}", registrar.memory() / PHONES);
 }
+
+#[path = "flow_tests.rs"]
+mod flow_tests;

@@ -36,6 +36,7 @@ class Contact(Struct, frozen=True, array_like=True):
     q: float = 1.0
     instance: str = ""
     path: str = ""
+    reg_id: int = 0  # RFC 5626: one of several flows of its instance; 0: not one of them
 
 
 class Session(Struct, frozen=True, array_like=True):
