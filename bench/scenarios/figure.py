@@ -34,6 +34,19 @@ TARGETS: dict[str, Target] = {
     "fuzz_findings": Target("", 0, 0, "findings of the parser fuzzers"),
     "svwar_found": Target("users", 0, 0, "users that svwar names"),
     "flood_setup_ratio": Target("x", 2, 1.2, "set-up p99 of others during a flood, to without"),
+    "edge_forward_ratio": Target("x", 0.65, 0.52, "pool: CPU per OPTIONS, to Kamailio stateless"),
+    "edge_call_ratio": Target("x", 0.65, 0.5, "pool: CPU per call, to Kamailio t_relay"),
+    "edge_call_stateless_ratio": Target("x", 0.9, 0.7, "the same, to Kamailio stateless"),
+    "edge_latency_ratio": Target(
+        "x", 1.0, 0.7, "pool: added delay p99 at 3,000 calls/s, to Kamailio"
+    ),
+    "edge_tls_calls_us": Target("us", 1e6, 1e6, "pool: CPU per call over TLS (only reported)"),
+    "edge_conn_kib": Target("KiB", 40, 20, "memory per idle TLS connection"),
+    "edge_ready_ms": Target("ms", 300, 100, "edge: exec to the first message forwarded"),
+    "edge_kill_lost": Target(
+        "calls", 0, 0, "one of two edges killed: calls lost beyond those inside"
+    ),
+    "bad_members_hit": Target("calls", 3, 0, "a member dies: calls that failed after the first 3"),
 }
 
 

@@ -13,6 +13,7 @@ from scenarios.machine import BENCH, LOAD_CORE, SERVER_CORE, pinned
 SIPGEN = BENCH / "peers" / "sip" / "sipgen"
 TARGET = "127.0.0.1:5060"
 UAS = "127.0.0.1:7001"
+FARM = ("127.0.0.1:7001", "127.0.0.1:7002")  # of a pool
 LOAD_SECONDS_MOST = 240
 
 
@@ -75,8 +76,8 @@ def build() -> None:
 
 def command(mode: str, **options: object) -> list[str]:
     """sipgen's arguments: hold_ms=500 is --hold-ms 500."""
-    words = [str(SIPGEN / "target" / "release" / "sipgen"), mode, "--target", TARGET]
-    for name, value in options.items():
+    words = [str(SIPGEN / "target" / "release" / "sipgen"), mode]
+    for name, value in {"target": TARGET, **options}.items():
         words += ["--" + name.replace("_", "-"), str(value)]
     return words
 

@@ -1,4 +1,4 @@
-"""The peers: installs, starts and stops a tuned Kamailio registrar and a quiet sippy B2BUA, each pinned to the server's core."""
+"""The peers: installs, starts and stops a tuned Kamailio (registrar, load balancer) and a quiet sippy B2BUA, pinned to the server's core."""
 
 import os
 import shutil
@@ -13,13 +13,15 @@ from pathlib import Path
 from scenarios.figure import Missing
 from scenarios.machine import BENCH, SERVER_CORE, pinned, stop_group
 
+PEERS = BENCH / "peers" / "sip"
 VENV = BENCH / ".venv"
 SIPPY = "sippy==2.5.0"
 KAMAILIO_WAIT_SECONDS = 60.0
 SIPPY_WAIT_SECONDS = 15.0
 IDLE_US = 60_000  # of CPU in a second: it rests
 # tlsf and touched memory: Debian's default q_malloc costs 3 to 5 times as much, and would be no opponent
-KAMAILIO = "-x tlsf -X tlsf -A SHMTOUCH -DD -E -m 2048 -M 32 -b 4194304"
+KAMAILIO = "-x tlsf -X tlsf -A SHMTOUCH -DD -E -M 32 -b 4194304"
+SHARED_MIB = 2048
 
 
 @contextmanager
@@ -27,10 +29,24 @@ def kamailio() -> Iterator[int]:
     """A registrar with usrloc in memory and 100,000 users; its process id."""
     need("kamailio", "kamailio")
     with scratch() as run:
-        config = BENCH / "peers" / "sip" / "kamailio_reg.cfg"
-        words = ["kamailio", *KAMAILIO.split(), "-f", str(config), "-w", run]
-        words += ["-P", f"{run}/pid", "-Y", run]
-        yield from _serve(words, run, {}, KAMAILIO_WAIT_SECONDS)
+        yield from _kamailio("kamailio_reg.cfg", SHARED_MIB, run, [])
+
+
+@contextmanager
+def balancer(*defines: str, shared_mib: int = SHARED_MIB) -> Iterator[int]:
+    """Kamailio's dispatcher before 127.0.0.1:7001 and 7002: t_relay, or forward() when STATELESS is defined."""
+    need("kamailio", "kamailio")
+    with scratch() as run:
+        shutil.copy(PEERS / "dispatcher.list", run)
+        yield from _kamailio("kamailio_lb.cfg", shared_mib, run, list(defines))
+
+
+def _kamailio(config: str, shared_mib: int, run: str, defines: list[str]) -> Iterator[int]:
+    words = ["kamailio", *KAMAILIO.split(), "-m", str(shared_mib), "-f", str(PEERS / config)]
+    words += ["-w", run, "-P", f"{run}/pid", "-Y", run]
+    for name in defines:
+        words += ["-A", name]
+    yield from _serve(words, run, {}, KAMAILIO_WAIT_SECONDS)
 
 
 @contextmanager
