@@ -76,7 +76,7 @@ counters! {
     bans,
     /// Messages that are no SIP.
     malformed,
-    /// Keep-alives: CRLF, STUN-like or empty datagrams.
+    /// Keep-alives: CRLF, STUN or empty datagrams.
     pings,
     /// Pings sent to phones.
     pinged,
@@ -84,6 +84,8 @@ counters! {
     asked,
     /// Answers to those OPTIONS.
     ask_answered,
+    /// STUN binding requests answered.
+    bindings,
     /// Datagrams dropped for want of room in our queue.
     dropped_udp,
     /// Connections accepted.

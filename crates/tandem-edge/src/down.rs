@@ -15,7 +15,10 @@ impl Edge {
             self.note_ban(remote.ip(), "guessing");
         }
         match sip.transport {
-            Transport::Udp => self.send_datagram(sip.local, remote, sip.message, sip.cookie),
+            Transport::Udp => {
+                self.acquaint(remote, sip.message);
+                self.send_datagram(sip.local, remote, sip.message, sip.cookie);
+            }
             _ if sip.flow != 0 => self.queue(sip.flow, sip.message, sip.cookie),
             Transport::Tcp | Transport::Tls => match self.connections.to(sip.transport, remote) {
                 Some(flow) => self.queue(flow, sip.message, sip.cookie),

@@ -1,5 +1,6 @@
 //! The edge's loop: one thread, all sockets, one turn after another. What it does with messages stands in `up` and `down`.
 
+use crate::acquainted::Acquainted;
 use crate::admission::Admission;
 use crate::config::{Config, EdgeError};
 use crate::connection::READ_BYTES;
@@ -93,6 +94,8 @@ pub struct Edge {
     /// A listening socket is not watched until the next tick.
     pub(crate) listeners_rest: bool,
     pub(crate) admission: Admission,
+    /// Registered UDP peers.
+    pub(crate) acquainted: Acquainted,
 }
 
 impl Edge {
@@ -138,6 +141,7 @@ impl Edge {
             next_second: 0,
             listeners_rest: false,
             admission: Admission::default(),
+            acquainted: Acquainted::default(),
             config,
         };
         edge.listen()?;

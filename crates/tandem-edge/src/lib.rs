@@ -1,6 +1,7 @@
 //! The edge process: it holds sockets and connections, refuses what must not pass and hands the rest to owners. It decides about no call.
 
 mod accept;
+mod acquainted;
 mod admission;
 mod asked;
 mod certificates;
@@ -25,6 +26,7 @@ mod owners;
 mod preface;
 mod records;
 mod refusals;
+mod stun;
 pub mod sys;
 mod tickets;
 mod tls;

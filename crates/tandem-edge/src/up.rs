@@ -217,6 +217,9 @@ impl Edge {
             self.counters.banned += 1;
             return;
         }
+        if source.transport == Transport::Udp && tandem_sip::stun::is_stun(bytes) {
+            return self.stun(source, bytes);
+        }
         if source.transport == Transport::Udp && is_ping(bytes) {
             self.counters.pings += 1;
             return;
@@ -356,8 +359,7 @@ impl Edge {
     }
 }
 
-// Keep-alives of phones over UDP that are no SIP: line ends, zeroes, nothing, or STUN (RFC 5389 6). They hold a NAT open, no more.
+// Keep-alives of phones over UDP that are no SIP: line ends, zeroes, nothing. They hold a NAT open, no more.
 fn is_ping(bytes: &[u8]) -> bool {
-    let short = bytes.len() <= 4 && bytes.iter().all(|c| matches!(c, b'\r' | b'\n' | 0));
-    short || (bytes.first().is_some_and(|first| first & 0xc0 == 0) && bytes.get(4..8) == Some(&[0x21, 0x12, 0xa4, 0x42]))
+    bytes.len() <= 4 && bytes.iter().all(|c| matches!(c, b'\r' | b'\n' | 0))
 }

@@ -34,6 +34,7 @@ pub mod refusal;
 pub mod registrar;
 pub mod reply;
 mod scan;
+pub mod stun;
 pub mod txn;
 pub mod uri;
 pub mod users;

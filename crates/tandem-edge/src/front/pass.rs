@@ -54,6 +54,7 @@ impl Edge {
 
     fn pass_one(&mut self, hop: &Hop, message: &[u8], cookie: u64) {
         if hop.transport == Transport::Udp {
+            self.acquaint(hop.remote, message);
             return self.send_datagram(hop.local, hop.remote, message, cookie);
         }
         let flow = Some(hop.flow).filter(|flow| *flow != 0 && self.connections.has(*flow));
