@@ -1,6 +1,7 @@
 """The calls of this process on an event loop: the core's inbox in, saves to the store, commands out. It decides nothing."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,6 +15,9 @@ LAG_SAMPLE_SECONDS = 0.1
 TICK_SECONDS = 0.02  # timers of calls are not finer than this
 RETRY_SECONDS = 0.1  # a store that failed is asked again
 SAVES_PER_BATCH = 4_096
+UNHEARD_BATCHES = (
+    65_536  # said to edges on other machines; of older ones the rows keep what they said
+)
 
 
 class Core(Protocol):
@@ -23,6 +27,7 @@ class Core(Protocol):
 
     def drain(self) -> bytes: ...
     def run(self, commands: bytes) -> int: ...
+    def said_and_heard(self) -> tuple[int, int]: ...
 
 
 class Rows(Protocol):
@@ -47,6 +52,8 @@ class Service:
     ) -> None:
         self.core, self.rows, self.shell, self.now, self.seen = core, rows, shell, now, seen
         self.stuck: Batch | None = None
+        # by the core's number of what was said: what edges may not have heard
+        self.unheard: deque[tuple[int, Batch]] = deque(maxlen=UNHEARD_BATCHES)
         self.timer: asyncio.TimerHandle | None = None
         self.timer_at = 0
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -68,12 +75,14 @@ class Service:
         """How late the loop is, as the measure of how long an event waits for its turn."""
         now = loop.time()
         self.shell.admission.sampled(now - due)
+        self.hear()
         self.sampler = loop.call_later(
             LAG_SAMPLE_SECONDS, self.sample, loop, now + LAG_SAMPLE_SECONDS
         )
 
     def turn(self) -> None:
         """Whatever has come in since the last turn, in one batch."""
+        self.hear()
         now = self.now()
         events = boundary.read_events(self.core.drain())
         self.seen(events)
@@ -109,6 +118,16 @@ class Service:
         commands = self.shell.committed(batch, outcomes, self.now())
         if self.say(commands) == 0:
             self.shell.sent(batch)
+        else:
+            self.unheard.append((self.core.said_and_heard()[0], batch))
+
+    def hear(self) -> None:
+        """Edges on other machines confirm what they have heard: until then a row keeps it, for an heir."""
+        if not self.unheard:
+            return
+        heard = self.core.said_and_heard()[1]
+        while self.unheard and self.unheard[0][0] <= heard:
+            self.shell.sent(self.unheard.popleft()[1])
 
     def again(self) -> None:
         batch, self.stuck = self.stuck, None
@@ -117,7 +136,7 @@ class Service:
         self.commit()
 
     def say(self, commands: list[Command]) -> int:
-        """Hands commands to the core; the bytes that have not yet left for the edges."""
+        """Hands commands to the core; 0: the edges get them, even if this process dies."""
         return self.core.run(boundary.write_commands(commands)) if commands else 0
 
     def schedule(self) -> None:

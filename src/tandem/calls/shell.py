@@ -311,11 +311,12 @@ class Shell:
     def sent(self, batch: Batch) -> None:
         """The edges have everything: the next save leaves these effects out. A call that is over is left to the store."""
         for save, live in zip(batch.saves, batch.lives, strict=True):
-            if live.in_flight or live.waiting:
+            later = live.in_flight or live.waiting or live.version != save.version
+            if later or self.live.get(save.key) is not live:
                 continue
             live.done = True
             if live.call is not None and live.call.state == ENDED and not live.flows:
-                self.live.pop(save.key, None)
+                del self.live[save.key]
 
     def schedule(self, key: str, live: Live) -> None:
         """Notes when the call wants to be woken, and what it no longer uses."""
@@ -329,8 +330,8 @@ class Shell:
                 heappush(self.timers, (due, key))
         else:
             self.dues.pop(key, None)
-        if call.state != SETUP and self.setups:
-            self.forget_setup(call)
+        if call.state != SETUP and self.setups and (mark := rows.setup_of(call)) is not None:
+            self.setups.pop(mark, None)
         if (
             any(client.flow.connection for client in call.clients)
             or live.flows
@@ -357,10 +358,6 @@ class Shell:
             self.flows.setdefault(flow, set()).add(key)
             if flow[1] < self.lives.get(flow[0], (0, 0))[0]:  # its edge died in the same moment
                 self.flow_gone(self.lives[flow[0]][1], *flow)
-
-    def forget_setup(self, call: Call) -> None:
-        if (key := rows.setup_of(call)) is not None:
-            self.setups.pop(key, None)
 
     def evict(self) -> None:
         """Forgets decoded calls in which nothing is going on; the store has them."""

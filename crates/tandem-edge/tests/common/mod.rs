@@ -75,11 +75,16 @@ impl Running {
     }
 
     pub fn start_at(place: &Place, policy: &str, listen: &str, more: &str) -> Running {
+        let link = format!(r#","link": "{}"{more}"#, place.path("owner.sock").display());
+        Running::start_with(place, policy, listen, &link)
+    }
+
+    /// Without an owner, but for those that `more` names.
+    pub fn start_with(place: &Place, policy: &str, listen: &str, more: &str) -> Running {
         std::fs::write(place.path("policy.json"), policy).unwrap();
         let at = |name: &str| place.path(name).display().to_string();
         let json = format!(
-            r#"{{"edge": 3, "link": "{}", "keys": "{}", "policy": "{}", "ban_log": "{}", "listen": [{listen}]{more}}}"#,
-            at("owner.sock"),
+            r#"{{"edge": 3, "keys": "{}", "policy": "{}", "ban_log": "{}", "listen": [{listen}]{more}}}"#,
             at("keys.json"),
             at("policy.json"),
             at("bans.log"),
@@ -129,9 +134,13 @@ pub enum Got {
 
 /// One connection of an edge.
 pub struct Session {
-    stream: UnixStream,
+    stream: Box<dyn Wire>,
     bytes: Vec<u8>,
 }
+
+/// Bytes both ways.
+pub trait Wire: Read + Write + Send {}
+impl<T: Read + Write + Send> Wire for T {}
 
 impl Owner {
     pub fn listen(place: &Place) -> Owner {
@@ -153,11 +162,24 @@ impl Owner {
     pub fn accept_mute(&self) -> Session {
         let (stream, _) = self.listener.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Session { stream, bytes: Vec::new() }
+        Session::over(stream)
     }
 }
 
 impl Session {
+    /// On a socket that has a read timeout.
+    pub fn over(stream: impl Wire + 'static) -> Session {
+        Session { stream: Box::new(stream), bytes: Vec::new() }
+    }
+
+    /// HELLO of this owner, and what it claims.
+    pub fn claim(&mut self, node: u16, incarnation: u64, epoch: u32, shards: &[(u16, u16)]) {
+        let mut out = Vec::new();
+        frame::push_down_hello(&mut out, node, incarnation);
+        frame::push_claim(&mut out, epoch, shards);
+        self.write(&out);
+    }
+
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
@@ -225,8 +247,14 @@ impl Session {
 
     /// Sends a message down; fields in the order of the frame.
     pub fn send(&mut self, epoch: u32, cookie: u64, flow: u64, transport: Transport, remote: SocketAddr, message: &[u8]) {
+        self.send_of(5, epoch, cookie, flow, transport, remote, message);
+    }
+
+    /// The same, of another shard.
+    #[allow(clippy::too_many_arguments)]
+    pub fn send_of(&mut self, shard: u16, epoch: u32, cookie: u64, flow: u64, transport: Transport, remote: SocketAddr, message: &[u8]) {
         let mut out = Vec::new();
-        let sip = SipDown { shard: 5, epoch, cookie, flow, transport, local: 0, remote: remote.into(), message };
+        let sip = SipDown { shard, epoch, cookie, flow, transport, local: 0, remote: remote.into(), message };
         frame::push_sip_down(&mut out, &sip);
         assert!(matches!(frame::read_down(&out[4..]), Ok(Down::Sip(_))));
         self.write(&out);

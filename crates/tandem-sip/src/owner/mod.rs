@@ -19,6 +19,8 @@ mod trust;
 mod unheard;
 
 #[cfg(test)]
+mod link_tests;
+#[cfg(test)]
 mod tests;
 
 pub use config::{BadConfig, Config, INBOX_EVENTS};
