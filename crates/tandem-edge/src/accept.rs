@@ -73,7 +73,7 @@ impl Edge {
     /// Whether a source may connect: neither denied nor banned, and below its limit.
     pub(crate) fn admits(&self, source: IpAddr) -> bool {
         let policy = &self.judge.policy;
-        let barred = policy.denies(source) || self.judge.abuse.banned(source, self.at);
+        let barred = policy.denies(source) || self.judge.banned(source, self.at);
         !barred && self.connections.has_room(source, &policy.limits, policy.exempts(source))
     }
 

@@ -3,13 +3,13 @@
 use crate::config::EdgeError;
 use crate::control::{Ask, Control, Problem, CONNECTIONS};
 use crate::edge::{Edge, CONTROL, SOCKETS};
-use crate::files;
 use crate::sys::epoll::{Interest, Ready};
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
 use std::net::IpAddr;
+use tandem_sip::abuse::REPORTED;
 use tandem_sip::frame::Transport;
-use tandem_sip::policy::{Limits, Policy};
+use tandem_sip::policy::Policy;
 use tandem_sip::proxy::FrontConfig;
 
 const READ: Interest = Interest { read: true, write: false };
@@ -82,8 +82,9 @@ impl Edge {
             "ban" => self.ban_asked(&ask.with),
             "unban" => {
                 let source = source(&ask.with)?;
-                Ok(json!({"was_banned": self.judge.abuse.unban(source, self.at)}))
+                Ok(json!({"was_banned": self.unban(source)}))
             }
+            "abuse" => self.abuse_asked(&ask.with),
             "drain" | "undrain" => {
                 self.judge.policy.draining = ask.what == "drain";
                 Ok(json!({"draining": self.judge.policy.draining}))
@@ -106,7 +107,7 @@ impl Edge {
         json!({
             "edge": self.config.edge, "pid": std::process::id(), "incarnation": self.incarnation, "at": self.at,
             "draining": self.judge.policy.draining, "link": (self.links.len() > 0).then_some(self.links.up()), "owners": owners,
-            "listen": listen, "connections": connections, "counters": self.counters.map(), "front": self.front_view(),
+            "listen": listen, "connections": connections, "counters": self.counted(), "front": self.front_view(),
         })
     }
 
@@ -123,10 +124,11 @@ impl Edge {
     /// Limits and lists of a policy; domains and trunks are an owner's.
     fn take_lists(&mut self, with: &Map<String, Value>) -> Result<Value, Problem> {
         let Value::Object(mut given) = json!(with) else { return Ok(Value::Null) };
-        given.retain(|key, _| matches!(key.as_str(), "limits" | "allow" | "deny"));
+        given.retain(|key, _| matches!(key.as_str(), "limits" | "allow" | "deny" | "scanners"));
         let json = json!(given).to_string();
         let policy = Policy::from_json(json.as_bytes()).map_err(|error| Problem::bad("policy", error.to_string()))?;
         self.judge.policy.take_lists(policy);
+        self.pardon();
         self.log.say(self.at, "limits and lists in force", &[]);
         Ok(json!({}))
     }
@@ -140,16 +142,39 @@ impl Edge {
                 .filter(|seconds| (1..=BAN_SECONDS).contains(seconds))
                 .ok_or_else(|| Problem::bad("seconds", format!("{value}: 1 to {BAN_SECONDS} seconds")))?,
         };
-        if self.judge.policy.exempts(source) {
-            return Err(Problem::bad("source", format!("{source} is on the allow list or a trunk")));
+        match self.ban_by_hand(source, seconds as u32) {
+            true => Ok(json!({"seconds": seconds})),
+            false => Err(Problem::bad("source", format!("{source} is on the allow list, a trunk or a server of ours: never banned"))),
         }
-        let limits = Limits { ban_seconds: seconds as u32, ..self.judge.policy.limits };
-        self.judge.abuse.ban(source, &limits, self.at);
-        self.counters.bans += 1;
-        if let Some(Err(error)) = self.config.ban_log.as_ref().map(|path| files::note_ban(path, self.at, source, "asked", seconds as u32)) {
-            self.log.say(self.at, "ban not written", &[("why", &error)]);
+    }
+
+    /// Who is banned and who is not far from it, of all or of one source.
+    fn abuse_asked(&mut self, with: &Map<String, Value>) -> Result<Value, Problem> {
+        let of = if with.contains_key("source") { Some(source(with)?) } else { None };
+        let most = match with.get("most") {
+            None => 20,
+            Some(value) => value
+                .as_u64()
+                .filter(|most| (1..=REPORTED as u64).contains(most))
+                .ok_or_else(|| Problem::bad("most", format!("{value}: 1 to {REPORTED} lines")))?,
+        };
+        let mut told = json!(self.judge.report(most as usize, of, self.at));
+        let refused: Map<String, Value> = self.counters.refused.iter().map(|(reason, count)| ((*reason).into(), (*count).into())).collect();
+        if let Some(told) = told.as_object_mut() {
+            told.insert("edge".into(), self.config.edge.into());
+            told.insert("at_us".into(), self.at.into());
+            told.insert("refused".into(), refused.into());
+            told.insert("bans".into(), self.counters.bans.into());
+            told.insert("messages_of_banned".into(), self.counters.banned.into());
+            told.insert(
+                "kernel".into(),
+                self.firewall
+                    .as_ref()
+                    .map(|firewall| Map::from_iter(firewall.counters().map(|(name, count)| (name.into(), count.into()))))
+                    .into(),
+            );
         }
-        Ok(json!({"seconds": seconds}))
+        Ok(told)
     }
 }
 

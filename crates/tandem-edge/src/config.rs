@@ -2,6 +2,7 @@
 
 use crate::links::OWNERS;
 use crate::nets::Nets;
+use crate::nft;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::net::SocketAddr;
@@ -179,6 +180,9 @@ pub struct Config {
     /// Networks that are never heard, until an owner sends a policy.
     #[serde(default)]
     pub deny: Vec<String>,
+    /// Whether bans go to the kernel's nf_tables.
+    #[serde(default)]
+    pub nft: nft::Mode,
     /// Read for the supervisor's sake; all lines of an edge are worth reading.
     #[serde(default)]
     pub log_level: String,

@@ -3,6 +3,7 @@
 use crate::connection::{Connection, End, Stage};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use tandem_sip::cidr::source_key;
 use tandem_sip::frame::Transport;
 use tandem_sip::policy::Limits;
 
@@ -26,7 +27,7 @@ pub const LAST_WORDS_SECONDS: u64 = 2;
 pub struct Connections {
     all: HashMap<u64, Connection>,
     by_peer: HashMap<(Transport, SocketAddr), u64>,
-    per_source: HashMap<IpAddr, u32>,
+    per_source: HashMap<u64, u32>,
     last: u64,
     opening: usize,
 }
@@ -39,7 +40,7 @@ impl Connections {
 
     /// Whether one more of `source` may be accepted.
     pub fn has_room(&self, source: IpAddr, limits: &Limits, exempt: bool) -> bool {
-        let of_source = self.per_source.get(&source).copied().unwrap_or(0);
+        let of_source = self.per_source.get(&source_key(source)).copied().unwrap_or(0);
         self.all.len() < limits.connections as usize && (exempt || of_source < limits.connections_per_source)
     }
 
@@ -52,7 +53,7 @@ impl Connections {
     /// Adds a connection.
     pub fn add(&mut self, connection: Connection) {
         self.by_peer.insert((connection.transport, connection.remote), connection.flow);
-        *self.per_source.entry(connection.remote.ip()).or_default() += 1;
+        *self.per_source.entry(source_key(connection.remote.ip())).or_default() += 1;
         self.opening += usize::from(connection.outgoing);
         self.all.insert(connection.flow, connection);
     }
@@ -64,10 +65,11 @@ impl Connections {
         if self.by_peer.get(&peer) == Some(&flow) {
             self.by_peer.remove(&peer);
         }
-        if let Some(count) = self.per_source.get_mut(&connection.remote.ip()) {
+        let source = source_key(connection.remote.ip());
+        if let Some(count) = self.per_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
-                self.per_source.remove(&connection.remote.ip());
+                self.per_source.remove(&source);
             }
         }
         self.opening -= usize::from(connection.outgoing);
@@ -114,6 +116,13 @@ impl Connections {
     /// All numbers.
     pub fn flows(&self) -> Vec<u64> {
         self.all.keys().copied().collect()
+    }
+
+    /// Those of one source, as limits count it.
+    pub fn of(&self, source: IpAddr) -> impl Iterator<Item = &Connection> {
+        let key = source_key(source);
+        let any = self.per_source.contains_key(&key);
+        self.all.values().filter(move |connection| any && source_key(connection.remote.ip()) == key)
     }
 
     /// Whether bytes wait to be written on any.

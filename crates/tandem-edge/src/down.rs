@@ -12,7 +12,7 @@ impl Edge {
         self.counters.down += 1;
         let remote: SocketAddr = sip.remote.into();
         if is_challenge(sip.message) && self.judge.guessed(remote, sip.message, self.at) {
-            self.note_ban(remote.ip(), "guessing");
+            self.after_ban();
         }
         match sip.transport {
             Transport::Udp => {
@@ -144,12 +144,21 @@ impl Edge {
         self.links.tell(|output| frame::push_failed(output, cookie, why));
     }
 
+    /// All counters of this process by name.
+    pub(crate) fn counted(&self) -> serde_json::Map<String, serde_json::Value> {
+        let mut map = self.counters.map();
+        self.admission.counted().iter().for_each(|(name, count)| drop(map.insert((*name).into(), (*count).into())));
+        for (name, count) in self.firewall.iter().flat_map(|firewall| firewall.counters()) {
+            map.insert(name.into(), count.into());
+        }
+        map
+    }
+
     pub(crate) fn stats(&mut self) {
         if !self.links.up() {
             return;
         }
-        let mut map = self.counters.map();
-        self.admission.counted().iter().for_each(|(name, count)| drop(map.insert((*name).into(), (*count).into())));
+        let mut map = self.counted();
         map.insert("connections".into(), self.connections.len().into());
         map.insert("flows_watched".into(), self.watches.len().into());
         map.insert("kept_bytes".into(), self.keeper.bytes().into());

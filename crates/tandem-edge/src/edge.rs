@@ -13,6 +13,7 @@ use crate::judge::Judge;
 use crate::links::{Links, OWNERS};
 use crate::locals::Locals;
 use crate::log::Log;
+use crate::nft::Firewall;
 use crate::sys::datagram::{Batch, SendBatch};
 use crate::sys::epoll::{Epoll, Interest, Ready};
 use crate::sys::signal::{Asked, Signals, Stopper};
@@ -74,6 +75,8 @@ pub struct Edge {
     pub(crate) counters: Counters,
     pub(crate) log: Log,
     pub(crate) control: Option<Control>,
+    /// The kernel's side of bans.
+    pub(crate) firewall: Option<Firewall>,
     pub(crate) incarnation: u64,
     /// Flows to phones over UDP that owners want kept open.
     pub(crate) watches: Watches,
@@ -126,6 +129,7 @@ impl Edge {
             counters: Counters::default(),
             log,
             control: None,
+            firewall: None,
             incarnation: at,
             dirty: Vec::new(),
             asleep: Vec::new(),
@@ -148,6 +152,8 @@ impl Edge {
         if let Some(front) = edge.config.front.take() {
             edge.apply_front(front).map_err(|error| EdgeError::Config(format!("front.{error}")))?;
         }
+        let listens = edge.locals.iter().map(|local| (local.transport, local.bound.port())).collect();
+        edge.firewall = Firewall::start(edge.config.nft, listens);
         edge.open_control()?;
         Ok(edge)
     }
@@ -233,6 +239,7 @@ impl Edge {
         self.next_tick = self.now + if self.connections.opening() { FAST_TICK_US } else { TICK_US };
         self.reload_tls(false);
         self.tend_links();
+        self.firewall_news();
         for (flow, end) in self.connections.overdue(&self.judge.policy.limits, self.now) {
             self.end(flow, end);
         }

@@ -3,11 +3,12 @@
 use crate::keys::EdgeKeys;
 use crate::refusals::Refusals;
 use smallvec::SmallVec;
-use std::net::SocketAddr;
-use tandem_sip::abuse::{Abuse, Admit, Lane};
+use std::net::{IpAddr, SocketAddr};
+use tandem_sip::abuse::tail::Tail;
+use tandem_sip::abuse::{Abuse, Admit, Lane, Report};
 use tandem_sip::challenge::Challenger;
 use tandem_sip::frame::Transport;
-use tandem_sip::gate::{self, Gate, Why};
+use tandem_sip::gate::{self, retry_after, Gate, Why};
 use tandem_sip::index::Index;
 use tandem_sip::limits::Limits;
 use tandem_sip::message::Message;
@@ -62,6 +63,10 @@ pub struct Judge {
     pub keys: EdgeKeys,
     /// Sources seen.
     pub abuse: Abuse,
+    /// A front is behind it, whose dialogs have tokens that are not ours to read.
+    pub fronts: bool,
+    /// The last messages that were refused.
+    tail: Tail,
     /// Requests refused for overload, whose repetitions are refused too.
     refused: Refusals,
     index: Index,
@@ -73,7 +78,34 @@ impl Judge {
     /// Judges by `policy` and `keys`, with an empty memory.
     pub fn new(policy: Policy, keys: EdgeKeys) -> Judge {
         let abuse = Abuse::new(keys.keys.hash);
-        Judge { policy, keys, abuse, refused: Refusals::default(), index: Index::default(), busy: false }
+        Judge {
+            policy,
+            keys,
+            abuse,
+            fronts: false,
+            busy: false,
+            tail: Tail::default(),
+            refused: Refusals::default(),
+            index: Index::default(),
+        }
+    }
+
+    /// Judges by another policy from now on; who is spared stays spared.
+    pub fn take_policy(&mut self, policy: Policy) {
+        let mut old = std::mem::replace(&mut self.policy, policy);
+        self.policy.spare_as(&mut old);
+    }
+
+    /// Whether nothing of this source is to be read now. One exempt address is heard though its /64 is banned.
+    pub fn banned(&self, source: IpAddr, at: u64) -> bool {
+        self.abuse.banned(source, at) && !self.policy.spares(source)
+    }
+
+    /// The worst sources, of all or of one, with what they sent.
+    pub fn report(&self, most: usize, of: Option<IpAddr>, at: u64) -> Report {
+        let mut report = self.abuse.report(most, of, at);
+        report.tail = self.tail.newest(most, of);
+        report
     }
 
     /// Bounds of one message.
@@ -93,24 +125,34 @@ impl Judge {
         fronted: Fronted<'_>,
         answer: &mut Vec<u8>,
     ) -> Verdict {
+        let verdict = self.decide(source, bytes, at, spared, fronted, answer);
+        if let Verdict::Answer(why) | Verdict::Silence(why) = verdict {
+            let (method, agent) = glance(bytes);
+            self.tail.note(source.remote.ip(), why, method, agent, at);
+        }
+        verdict
+    }
+
+    fn decide(&mut self, source: &Source<'_>, bytes: &[u8], at: u64, spared: bool, fronted: Fronted<'_>, answer: &mut Vec<u8>) -> Verdict {
         answer.clear();
         let limits = self.limits();
-        let Judge { policy, keys, abuse, refused, index, busy } = self;
+        let Judge { policy, keys, abuse, refused, index, fronts, busy, .. } = self;
         let message = match Message::parse(bytes, &limits, index) {
             Ok(message) => message,
             Err(Refusal::Empty) => return Verdict::Ping,
-            Err(refusal) => return self.malformed(source, bytes, refusal, at, answer),
+            Err(refusal) => return self.salvage(source, bytes, refusal, at, answer),
         };
         let ip = source.remote.ip();
         let question = Question::of(&message);
         let names: SmallVec<[&[u8]; 4]> = source.names.iter().map(String::as_bytes).collect();
         let from = gate::Source { address: source.remote, transport: source.transport as u8, tls_names: &names };
         let gate = Gate { by: Challenger { keys: &keys.keys, nonce_keys: &keys.nonce, policy }, draining: policy.draining };
-        if !spared && message.first(Name::UserAgent).is_some_and(|agent| abuse.scanner(policy, ip, agent, at)) {
+        let trusted = spared || from.trunk(policy).is_some();
+        if !trusted && message.first(Name::UserAgent).is_some_and(|agent| abuse.scanner(policy, ip, agent, at)) {
             return Verdict::Silence("scanner");
         }
-        let lane = lane(&question);
-        let trusted = spared || from.trunk(policy).is_some();
+        // A front verifies tokens of its own, in Route: those that are forged it refuses.
+        let lane = if *fronts && !question.to_tag.is_empty() { Lane::Kept } else { gate.lane(&question) };
         let name = if lane == Lane::Fresh { keys.keys.hash(&[question.branch, question.call_id, question.cseq]) } else { 0 };
         // A refusal is stable: an INVITE that was refused and let in when it is repeated would be a ghost call.
         let admit = match lane == Lane::Fresh && refused.has(name, at) {
@@ -121,16 +163,16 @@ impl Judge {
         match admit {
             Admit::Yes => {}
             Admit::Drop => return Verdict::Silence("rate"),
-            Admit::Refuse { retry_after } => {
+            Admit::Refuse { retry_after: seconds } => {
                 refused.add(name, at);
-                let header = format!("Retry-After: {retry_after}\r\n");
-                let verdict = gate.refuse(&question, &from, "503 Service Unavailable", header.as_bytes(), answer);
+                let header = retry_after(seconds.into());
+                let verdict = gate.refuse(&question, &from, "503 Service Unavailable", &header, answer);
                 return if matches!(verdict, gate::Verdict::Answer { .. }) { Verdict::Answer("rate") } else { Verdict::Silence("rate") };
             }
         }
         let denied = !trusted && policy.denies(ip);
         if let Some(refusal) = message.check().err().filter(|_| !denied && message.begins()) {
-            if !spared && abuse.malformed(policy, ip, at) {
+            if !trusted && abuse.malformed(policy, ip, at) {
                 return Verdict::Silence("malformed");
             }
             return refuse(&gate, &question, &from, refusal, answer);
@@ -153,14 +195,22 @@ impl Judge {
 
     /// Judges what is no message: counted, and answered where there is somebody to answer (never an ACK or a response).
     pub fn malformed(&mut self, source: &Source<'_>, bytes: &[u8], refusal: Refusal, at: u64, answer: &mut Vec<u8>) -> Verdict {
+        let verdict = self.salvage(source, bytes, refusal, at, answer);
+        let (method, agent) = glance(bytes);
+        self.tail.note(source.remote.ip(), "malformed", method, agent, at);
+        verdict
+    }
+
+    fn salvage(&mut self, source: &Source<'_>, bytes: &[u8], refusal: Refusal, at: u64, answer: &mut Vec<u8>) -> Verdict {
         answer.clear();
         let limits = self.limits();
-        if self.abuse.malformed(&self.policy, source.remote.ip(), at) {
+        let names: SmallVec<[&[u8]; 4]> = source.names.iter().map(String::as_bytes).collect();
+        let from = gate::Source { address: source.remote, transport: source.transport as u8, tls_names: &names };
+        if from.trunk(&self.policy).is_none() && self.abuse.malformed(&self.policy, source.remote.ip(), at) {
             return Verdict::Silence("malformed");
         }
         let Some(message) = Message::salvage(bytes, &limits, &mut self.index) else { return Verdict::Silence("malformed") };
         let by = Challenger { keys: &self.keys.keys, nonce_keys: &self.keys.nonce, policy: &self.policy };
-        let from = gate::Source { address: source.remote, transport: source.transport as u8, tls_names: &[] };
         let question = Question { length: bytes.len(), ..Question::of(&message) };
         refuse(&Gate { by, draining: false }, &question, &from, refusal, answer)
     }
@@ -183,25 +233,27 @@ impl Judge {
 }
 
 fn refuse(gate: &Gate<'_>, question: &Question<'_>, from: &gate::Source<'_>, refusal: Refusal, answer: &mut Vec<u8>) -> Verdict {
-    let status = format!("{} {}", refusal.status(), refusal.reason());
-    match gate.refuse(question, from, &status, b"", answer) {
+    let line = refusal.line();
+    match gate.refuse(question, from, std::str::from_utf8(&line).unwrap_or("400 Bad Request"), b"", answer) {
         gate::Verdict::Answer { .. } => Verdict::Answer("malformed"),
         _ => Verdict::Silence("malformed"),
     }
 }
 
-/// What is new is refused first; what is under way, and emergency calls, are not.
-fn lane(question: &Question<'_>) -> Lane {
-    let begins = !question.method.is_empty() && question.to_tag.is_empty() && !matches!(question.method, b"ACK" | b"CANCEL");
-    let emergency = || {
-        let urn = question.uri.get(..15).is_some_and(|start| start.eq_ignore_ascii_case(b"urn:service:sos"));
-        urn || matches!(question.tokens()[0], b"112" | b"911" | b"sos")
-    };
-    if begins && !(question.method == b"INVITE" && emergency()) {
-        Lane::Fresh
-    } else {
-        Lane::Kept
-    }
+/// Bytes looked at for a User-Agent: those of a scanner's small request.
+const GLANCE_BYTES: usize = 2_048;
+
+/// Method and User-Agent of a message that need not be one. A flood is noted so too: no second parse.
+fn glance(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let head = bytes.get(..GLANCE_BYTES).unwrap_or(bytes);
+    let word = head.iter().take(32).take_while(|c| c.is_ascii_uppercase()).count();
+    let method = if head.get(word) == Some(&b' ') { head.get(..word).unwrap_or_default() } else { b"" };
+    let line = b"\r\nuser-agent:";
+    let starts =
+        memchr::memchr_iter(b'\r', head).find(|&at| head.get(at..at + line.len()).is_some_and(|text| text.eq_ignore_ascii_case(line)));
+    let value = starts.and_then(|at| head.get(at + line.len()..)).unwrap_or_default();
+    let end = memchr::memchr2(b'\r', b'\n', value).unwrap_or(value.len());
+    (method, value.get(..end).unwrap_or_default().trim_ascii())
 }
 
 fn reason(status: u16, begins: bool) -> &'static str {

@@ -226,7 +226,8 @@ impl Edge {
         match Policy::from_json(json) {
             Ok(policy) => {
                 self.log.say(self.at, "policy in force", &[("version", &policy.version)]);
-                self.judge.policy = policy;
+                self.judge.take_policy(policy);
+                self.pardon();
                 self.trunks = Trunks::read(json);
             }
             Err(error) => return self.log.say(self.at, "policy refused", &[("why", &error)]),

@@ -8,7 +8,6 @@ use crate::judge::{Source, Verdict};
 use crate::sys::datagram::BATCH;
 use crate::sys::epoll::Ready;
 use crate::sys::socket;
-use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use tandem_sip::frame::{self, SipUp, Transport};
@@ -118,7 +117,7 @@ impl Edge {
         }
         // A last message may have come with the end.
         let framed = self.messages(flow);
-        let banned = self.connections.get(flow).map(|connection| connection.remote.ip()).filter(|ip| self.judge.abuse.banned(*ip, self.at));
+        let banned = self.connections.get(flow).map(|connection| connection.remote.ip()).filter(|ip| self.judge.banned(*ip, self.at));
         if result.is_ok() && framed == Err(End::Framing) && banned.is_none() && self.hears_last_words(flow) {
             return;
         }
@@ -213,7 +212,7 @@ impl Edge {
     fn message(&mut self, source: &Source<'_>, bytes: &[u8], broken: Option<Refusal>) {
         let remote = source.remote.ip();
         let member = self.front.as_ref().and_then(|front| front.member(source));
-        if member.is_none() && self.judge.abuse.banned(remote, self.at) {
+        if member.is_none() && self.judge.banned(remote, self.at) {
             self.counters.banned += 1;
             return;
         }
@@ -228,7 +227,6 @@ impl Edge {
         if self.is_answer_to_us(source, bytes) {
             return;
         }
-        let bans = self.judge.abuse.bans();
         let mut answer = std::mem::take(&mut self.answer);
         let verdict = match broken {
             None => {
@@ -265,9 +263,7 @@ impl Edge {
         };
         self.counters.malformed += u64::from(reason == "malformed");
         self.answer = answer;
-        if self.judge.abuse.bans() != bans {
-            self.note_ban(remote, reason);
-        }
+        self.after_ban();
     }
 
     fn fronted(&mut self, verdict: proxy::Verdict) -> &'static str {
@@ -317,15 +313,6 @@ impl Edge {
             return self.queue(source.flow, answer, 0);
         }
         self.send_datagram(source.local, reply::towards(answer, source.remote), answer, 0);
-    }
-
-    pub(crate) fn note_ban(&mut self, source: IpAddr, reason: &'static str) {
-        let seconds = self.judge.policy.limits.ban_seconds;
-        self.counters.bans += 1;
-        let Some(path) = &self.config.ban_log else { return };
-        if let Err(error) = crate::files::note_ban(path, self.at, source, reason, seconds) {
-            self.log.say(self.at, "ban not written", &[("why", &error)]);
-        }
     }
 
     fn sleep(&mut self, token: u64) {

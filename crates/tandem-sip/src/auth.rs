@@ -1,6 +1,7 @@
 //! The owner's check of who sends a request (boundary.md, 5). It answers as the edge does, alike for known and unknown users.
 
 use crate::challenge::Challenger;
+use crate::digest::Credentials;
 use crate::gate::Source;
 use crate::nonce::Nonce;
 use crate::nonces::Nonces;
@@ -41,9 +42,7 @@ pub fn check(
     let (mut stale, mut guessed) = (false, false);
     match by.nonce_of(question, now_us) {
         Some((credentials, Nonce::Fresh { sum, .. })) => {
-            let mut aor: Aor = Aor::from_slice(&credentials.username);
-            aor.push(b'@');
-            aor.extend_from_slice(&credentials.realm);
+            let aor = named(users, &credentials);
             let offered = by.policy.algorithms.contains(&credentials.algorithm);
             if users.verify(&aor, &credentials, question.method) & offered {
                 if nonces.count(sum, credentials.nc, by.policy.nonce_seconds, now_us) {
@@ -61,6 +60,17 @@ pub fn check(
         true => Check::Challenge { guessed },
         false => Check::Silence,
     }
+}
+
+/// Whom a credential names. A hidden name that nobody has stays as it is, and is then proved in vain as any other.
+fn named(users: &Users, credentials: &Credentials<'_>) -> Aor {
+    if let Some(aor) = credentials.userhash.then(|| users.found(&credentials.username)).flatten() {
+        return Aor::from_slice(aor);
+    }
+    let mut aor: Aor = Aor::from_slice(&credentials.username);
+    aor.push(b'@');
+    aor.extend_from_slice(&credentials.realm);
+    aor
 }
 
 #[cfg(test)]

@@ -71,6 +71,19 @@ impl World {
         );
         self.check(&text(user, &header), "203.0.113.1:5060")
     }
+
+    fn hides(&mut self, user: &str, password: &str, nonce: &str, nc: u32) -> Check {
+        let ha1 = Ha1::of(user.as_bytes(), b"demo.example", password.as_bytes());
+        let hash: String = Algorithm::Sha256.userhash(user.as_bytes(), b"demo.example").iter().map(|c| format!("{c:02x}")).collect();
+        let uri = "sip:bob@demo.example";
+        let ha1 = ha1.get(Algorithm::Sha256).unwrap();
+        let sum = Credentials::respond(Algorithm::Sha256, ha1, nonce.as_bytes(), Some((nc, b"cc")), b"INVITE", uri.as_bytes());
+        let header = format!(
+            "Proxy-Authorization: Digest username=\"{hash}\",userhash=true,realm=\"demo.example\",nonce=\"{nonce}\",uri=\"{uri}\",algorithm=SHA-256,qop=auth,nc={nc:08x},cnonce=\"cc\",response=\"{}\"\r\n",
+            String::from_utf8(sum).unwrap()
+        );
+        self.check(&text(user, &header), "203.0.113.1:5060").0
+    }
 }
 
 #[test]
@@ -126,4 +139,22 @@ fn a_nonce_that_grew_old_on_the_way_is_stale() {
 #[test]
 fn a_trunk_needs_no_password() {
     assert_eq!(Check::Trunk("carrier".into()), world().check(&text("anyone", ""), "192.0.2.5:5060").0);
+}
+
+#[test]
+fn a_user_is_proven_by_a_session_key_and_by_a_hidden_name_where_those_are_offered() {
+    let mut world = world();
+    let (_, nonce) = world.challenge("alice");
+    assert_eq!(Check::Challenge { guessed: true }, world.proves("alice", "secret", &nonce, 1, Algorithm::Sha256Sess).0);
+    let policy = br#"{"default_domain": "demo.example", "domains": {"demo.example": "demo"}, "userhash": true,
+        "algorithms": ["SHA-256-sess", "SHA-256"]}"#;
+    world.policy = Policy::from_json(policy).unwrap();
+    world.users.hide_names(true);
+    let alice = Check::User(Aor::from_slice(b"alice@demo.example"));
+    assert_eq!(alice, world.proves("alice", "secret", &nonce, 2, Algorithm::Sha256Sess).0);
+    assert_eq!(alice, world.hides("alice", "secret", &nonce, 3));
+    assert_eq!(Check::Challenge { guessed: true }, world.hides("alice", "guess", &nonce, 4));
+    assert_eq!(Check::Challenge { guessed: true }, world.hides("carol", "secret", &nonce, 5));
+    world.policy.userhash = false;
+    assert_eq!(Check::Challenge { guessed: false }, world.hides("alice", "secret", &nonce, 6), "it was not offered");
 }

@@ -10,11 +10,11 @@ pub const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// tandem_sip::base32::push(&mut text, 1023, 2);
 /// assert_eq!(b"zz", &text[..]);
 /// ```
-pub fn push(out: &mut Vec<u8>, value: u64, chars: u32) {
-    for i in (0..chars).rev() {
+pub fn push(out: &mut impl Extend<u8>, value: u64, chars: u32) {
+    out.extend((0..chars).rev().map(|i| {
         let bits = if i * 5 >= 64 { 0 } else { (value >> (i * 5)) & 31 };
-        out.push(ALPHABET[bits as usize]);
-    }
+        ALPHABET[bits as usize]
+    }));
 }
 
 /// Reads text that `push` wrote; `None` for a foreign character or more than 13 characters.

@@ -6,8 +6,11 @@ use crate::nonce;
 use crate::policy::Policy;
 use crate::question::Question;
 use crate::reply::Reply;
+use smallvec::SmallVec;
 use std::net::SocketAddr;
 
+/// Bytes of challenges that are written without asking for memory; six of the longest realm have more.
+const HEADERS: usize = 1024;
 /// Characters of a stateless answer's To tag: `x` and a MAC.
 pub const TAG: usize = 14;
 
@@ -29,7 +32,7 @@ impl Challenger<'_> {
     pub fn write(&self, out: &mut Vec<u8>, question: &Question<'_>, source: SocketAddr, stale: bool, most: usize, now_us: u64) -> bool {
         let realm = question.realm(self.policy);
         let salt = self.keys.hash(&[b"salt", question.call_id, question.branch, &source.port().to_le_bytes()]);
-        let mut nonce = Vec::with_capacity(nonce::NONCE);
+        let mut nonce: SmallVec<[u8; nonce::NONCE + 2]> = SmallVec::new();
         nonce::push(&mut nonce, self.nonce_keys, realm.as_bytes(), salt, now_us);
         let (status, name) = if by_401(question.method) {
             ("401 Unauthorized", &b"WWW-Authenticate"[..])
@@ -37,7 +40,7 @@ impl Challenger<'_> {
             ("407 Proxy Authentication Required", &b"Proxy-Authenticate"[..])
         };
         let tag = self.tag(question);
-        let mut headers = Vec::with_capacity(512);
+        let mut headers: SmallVec<[u8; HEADERS]> = SmallVec::new();
         let mut last = 0;
         for algorithm in &self.policy.algorithms {
             last = headers.len();
@@ -49,7 +52,8 @@ impl Challenger<'_> {
             headers.extend_from_slice(b"\",algorithm=");
             headers.extend_from_slice(algorithm.name().as_bytes());
             headers.extend_from_slice(b",qop=\"auth\"");
-            headers.extend_from_slice(if stale { b",stale=true\r\n" } else { b"\r\n" });
+            headers.extend_from_slice(if stale { b",stale=true" } else { b"" });
+            headers.extend_from_slice(if self.policy.userhash { b",userhash=true\r\n" } else { b"\r\n" });
         }
         let one = headers.get(last..).unwrap_or_default();
         fit(out, question, source, most, &tag, status, &[(&headers, false), (&headers, true), (one, false), (one, true)])
@@ -101,8 +105,8 @@ pub(crate) fn by_401(method: &[u8]) -> bool {
 }
 
 fn tag(key: &Key, question: &Question<'_>) -> [u8; TAG] {
-    let mut text = Vec::with_capacity(TAG);
+    let mut text: SmallVec<[u8; 16]> = SmallVec::new();
     text.push(b'x');
     base32::push(&mut text, mac(&key.secret, &[b"answer", question.branch, question.call_id]), 13);
-    text.try_into().unwrap_or([b'x'; TAG])
+    text.first_chunk().copied().unwrap_or([b'x'; TAG])
 }

@@ -27,6 +27,12 @@ impl FromStr for Cidr {
     }
 }
 
+impl From<IpAddr> for Cidr {
+    fn from(address: IpAddr) -> Cidr {
+        Cidr { bits: mapped(address), length: 128 }
+    }
+}
+
 /// Ranges by prefix length, longest first; each length is a sorted list.
 #[derive(Clone, Debug, Default)]
 pub struct Cidrs {
@@ -47,6 +53,14 @@ impl Cidrs {
         if let Err(at) = list.binary_search_by_key(&cidr.bits, |&(bits, _)| bits) {
             list.insert(at, (cidr.bits, number));
         }
+    }
+
+    /// Whether any range has an address in common with those that are counted as this one is (`source_key`).
+    pub fn touches(&self, source: IpAddr) -> bool {
+        let whole = mapped(source);
+        let most = if whole >> 32 == 0xffff { 128 } else { 64 };
+        let shared = |length: u8, bits: u128| (bits ^ whole) & mask(length.min(most)) == 0;
+        self.lengths.iter().any(|(length, list)| list.iter().any(|&(bits, _)| shared(*length, bits)))
     }
 
     /// The number of the longest range that holds the address.
@@ -87,6 +101,14 @@ pub fn source_key(address: IpAddr) -> u64 {
 pub(crate) fn is_address(host: &[u8]) -> bool {
     host.eq_ignore_ascii_case(b"localhost")
         || std::str::from_utf8(host).is_ok_and(|text| text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok())
+}
+
+/// The address, or the first one of the /64, that a key of `source_key` counts.
+pub fn key_source(key: u64) -> IpAddr {
+    match key >> 32 {
+        0xffff => IpAddr::V4(((key & 0xffff_ffff) as u32).into()),
+        _ => IpAddr::V6((u128::from(key) << 64).into()),
+    }
 }
 
 #[cfg(test)]
@@ -136,5 +158,19 @@ mod tests {
         assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
+        for (source, counted) in [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:0:1::9", "2001:db8:0:1::")] {
+            assert_eq!(counted, key_source(key(source)).to_string());
+        }
+    }
+
+    #[test]
+    fn a_range_touches_a_source_whose_64_it_shares() {
+        let set = set(&["2001:db8::7", "2001:db9::/32", "192.0.2.0/24"]);
+        for source in ["2001:db8::1", "2001:db9:1::1", "192.0.2.9", "::ffff:192.0.2.9"] {
+            assert!(set.touches(source.parse().unwrap()), "{source}");
+        }
+        for source in ["2001:db8:0:1::1", "192.0.3.9", "2001:dba::1"] {
+            assert!(!set.touches(source.parse().unwrap()), "{source}");
+        }
     }
 }

@@ -10,7 +10,7 @@ pub const PARAMETERS: usize = 24;
 /// Bytes of one credential's header value.
 pub const CREDENTIAL_BYTES: usize = 4096;
 
-/// A digest algorithm of RFC 8760. The `-sess` forms are not offered and not understood.
+/// A digest algorithm of RFC 8760. The `-sess` forms are offered only where the policy names them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Algorithm {
     /// RFC 2617; for phones that know nothing better.
@@ -19,11 +19,20 @@ pub enum Algorithm {
     Sha256,
     /// RFC 7616: SHA-512 truncated to 256 bits with its own start values.
     Sha512_256,
+    /// MD5 with a key of the session (RFC 7616 3.4.2).
+    Md5Sess,
+    /// SHA-256 with a key of the session.
+    Sha256Sess,
+    /// SHA-512-256 with a key of the session.
+    Sha512_256Sess,
 }
 
 impl Algorithm {
-    /// All of them.
+    /// Those that an HA1 is kept for.
     pub const ALL: [Algorithm; 3] = [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256];
+    /// Every one that may be named on the wire.
+    pub const NAMED: [Algorithm; 6] =
+        [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256, Algorithm::Md5Sess, Algorithm::Sha256Sess, Algorithm::Sha512_256Sess];
 
     /// The name on the wire.
     pub fn name(self) -> &'static str {
@@ -31,6 +40,9 @@ impl Algorithm {
             Algorithm::Md5 => "MD5",
             Algorithm::Sha256 => "SHA-256",
             Algorithm::Sha512_256 => "SHA-512-256",
+            Algorithm::Md5Sess => "MD5-sess",
+            Algorithm::Sha256Sess => "SHA-256-sess",
+            Algorithm::Sha512_256Sess => "SHA-512-256-sess",
         }
     }
 
@@ -39,15 +51,25 @@ impl Algorithm {
     /// ```
     /// use tandem_sip::digest::Algorithm;
     /// assert_eq!(Some(Algorithm::Sha256), Algorithm::parse(b"sha-256"));
-    /// assert_eq!(None, Algorithm::parse(b"MD5-sess"));
+    /// assert_eq!(Some(Algorithm::Md5Sess), Algorithm::parse(b"MD5-sess"));
+    /// assert_eq!(None, Algorithm::parse(b"SHA-1"));
     /// ```
     pub fn parse(text: &[u8]) -> Option<Algorithm> {
-        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().as_bytes().eq_ignore_ascii_case(text))
+        Algorithm::NAMED.into_iter().find(|algorithm| algorithm.name().as_bytes().eq_ignore_ascii_case(text))
+    }
+
+    /// The one without a key of the session: whose HA1 it uses.
+    pub fn base(self) -> Algorithm {
+        match self {
+            Algorithm::Md5 | Algorithm::Md5Sess => Algorithm::Md5,
+            Algorithm::Sha256 | Algorithm::Sha256Sess => Algorithm::Sha256,
+            Algorithm::Sha512_256 | Algorithm::Sha512_256Sess => Algorithm::Sha512_256,
+        }
     }
 
     /// Bytes of a hash.
     pub fn bytes(self) -> usize {
-        if self == Algorithm::Md5 {
+        if self.base() == Algorithm::Md5 {
             16
         } else {
             32
@@ -56,11 +78,16 @@ impl Algorithm {
 
     /// The hash of parts joined by `:`; the first `bytes()` bytes count.
     fn hash(self, parts: &[&[u8]]) -> [u8; 32] {
-        match self {
+        match self.base() {
             Algorithm::Md5 => joined::<Md5>(parts),
             Algorithm::Sha256 => joined::<Sha256>(parts),
-            Algorithm::Sha512_256 => joined::<Sha512_256>(parts),
+            _ => joined::<Sha512_256>(parts),
         }
+    }
+
+    /// What stands for a user's name where it is hidden (RFC 7616 3.4.4); the first `bytes()` bytes count.
+    pub fn userhash(self, user: &[u8], realm: &[u8]) -> [u8; 32] {
+        self.hash(&[user, realm])
     }
 }
 
@@ -110,10 +137,10 @@ impl Ha1 {
 
     /// The bytes for one algorithm.
     pub fn get(&self, algorithm: Algorithm) -> Option<&[u8]> {
-        match algorithm {
+        match algorithm.base() {
             Algorithm::Md5 => self.md5.as_ref().map(|sum| &sum[..]),
             Algorithm::Sha256 => self.sha256.as_ref().map(|sum| &sum[..]),
-            Algorithm::Sha512_256 => self.sha512_256.as_ref().map(|sum| &sum[..]),
+            _ => self.sha512_256.as_ref().map(|sum| &sum[..]),
         }
     }
 }
@@ -142,8 +169,10 @@ pub enum BadCredentials {
 /// One Digest credential, quotes and escapes removed.
 #[derive(Clone, Debug)]
 pub struct Credentials<'a> {
-    /// The user's name in the realm.
+    /// The user's name in the realm; its hash in hex with `userhash`.
     pub username: Cow<'a, [u8]>,
+    /// The name is hidden (RFC 7616 3.4.4).
+    pub userhash: bool,
     /// The realm that the challenge named.
     pub realm: Cow<'a, [u8]>,
     /// The challenge's nonce.
@@ -201,9 +230,12 @@ impl<'a> Credentials<'a> {
             Some(name) => Algorithm::parse(&name).ok_or(BadCredentials::Value("algorithm"))?,
             None => Algorithm::Md5,
         };
-        if userhash.is_some_and(|value| !value.eq_ignore_ascii_case(b"false")) {
-            return Err(BadCredentials::Value("userhash")); // we never offer it
-        }
+        let userhash = match userhash {
+            None => false,
+            Some(value) if value.eq_ignore_ascii_case(b"false") => false,
+            Some(value) if value.eq_ignore_ascii_case(b"true") => true,
+            Some(_) => return Err(BadCredentials::Value("userhash")),
+        };
         let (nc, nc_text, cnonce) = match qop {
             None => (None, Cow::Borrowed(&b""[..]), Cow::Borrowed(&b""[..])),
             Some(qop) if qop.eq_ignore_ascii_case(b"auth") => {
@@ -211,11 +243,15 @@ impl<'a> Credentials<'a> {
                 let count = read_nc(&text).ok_or(BadCredentials::Value("nc"))?;
                 (Some(count), text, cnonce.ok_or(BadCredentials::Missing("cnonce"))?)
             }
-            Some(_) => return Err(BadCredentials::Value("qop")),
+            Some(_) => return Err(BadCredentials::Value("qop")), // auth-int: never offered, bodies change on the way
         };
+        if algorithm != algorithm.base() && nc.is_none() {
+            return Err(BadCredentials::Missing("qop")); // the session's key is made from cnonce
+        }
         let response = response.ok_or(BadCredentials::Missing("response"))?;
         Ok(Credentials {
             username: username.ok_or(BadCredentials::Missing("username"))?,
+            userhash,
             realm: realm.ok_or(BadCredentials::Missing("realm"))?,
             nonce: nonce.ok_or(BadCredentials::Missing("nonce"))?,
             uri: uri.ok_or(BadCredentials::Missing("uri"))?,
@@ -232,7 +268,8 @@ impl<'a> Credentials<'a> {
         let n = self.algorithm.bytes();
         let mut text = [[0u8; 64]; 2];
         let [ha1_hex, ha2_hex] = &mut text;
-        let ha1_hex = hex(ha1, ha1_hex);
+        let session = session(self.algorithm, ha1, &self.nonce, &self.cnonce);
+        let ha1_hex = hex(session.get(..n).unwrap_or_default(), ha1_hex);
         let ha2 = self.algorithm.hash(&[method, &self.uri]);
         let ha2_hex = hex(ha2.get(..n).unwrap_or_default(), ha2_hex);
         let good = if self.nc.is_some() {
@@ -249,7 +286,8 @@ impl<'a> Credentials<'a> {
         let n = algorithm.bytes();
         let mut text = [[0u8; 64]; 2];
         let [ha1_hex, ha2_hex] = &mut text;
-        let ha1_hex = hex(ha1, ha1_hex);
+        let session = session(algorithm, ha1, nonce, auth.map_or(b"", |(_, cnonce)| cnonce));
+        let ha1_hex = hex(session.get(..n).unwrap_or_default(), ha1_hex);
         let ha2 = algorithm.hash(&[method, uri]);
         let ha2_hex = hex(ha2.get(..n).unwrap_or_default(), ha2_hex);
         let sum = match auth {
@@ -258,6 +296,17 @@ impl<'a> Credentials<'a> {
         };
         hex(sum.get(..n).unwrap_or_default(), &mut [0; 64]).to_vec()
     }
+}
+
+/// The key that a response is made with: the HA1, or for `-sess` that of the session (RFC 7616 3.4.2). It is made anew for each request from that
+/// request's cnonce, as phones do: the first one's would have to be kept, and no edge but the first would know it.
+fn session(algorithm: Algorithm, ha1: &[u8], nonce: &[u8], cnonce: &[u8]) -> [u8; 32] {
+    let mut key = [0; 32];
+    if algorithm == algorithm.base() {
+        key.iter_mut().zip(ha1).for_each(|(to, from)| *to = *from);
+        return key;
+    }
+    algorithm.hash(&[hex(ha1, &mut [0; 64]), nonce, cnonce])
 }
 
 /// What a fuzzer calls: parses the bytes, and proves what parses.

@@ -76,11 +76,44 @@ fn bad_credentials_name_what_is_wrong() {
     assert_eq!(Err(BadCredentials::Missing("nc")), with(",qop=auth,cnonce=\"1\""));
     assert_eq!(Err(BadCredentials::Missing("cnonce")), with(",qop=auth,nc=00000001"));
     assert_eq!(Err(BadCredentials::Value("nc")), with(",qop=auth,cnonce=\"1\",nc=000000001"));
-    assert_eq!(Err(BadCredentials::Value("algorithm")), with(",algorithm=MD5-sess"));
+    assert_eq!(Err(BadCredentials::Value("algorithm")), with(",algorithm=SHA-1"));
+    assert_eq!(Err(BadCredentials::Missing("qop")), with(",algorithm=MD5-sess"));
+    assert_eq!(Err(BadCredentials::Value("userhash")), with(",userhash=yes"));
     assert_eq!(Err(BadCredentials::Value("response")), with(",algorithm=SHA-256"));
     assert_eq!(Err(BadCredentials::Twice("realm")), with(",realm=\"s\""));
     assert_eq!(Err(BadCredentials::Syntax), with(",x=\"open"));
     assert_eq!(Err(BadCredentials::Syntax), with(&",a=b".repeat(PARAMETERS)));
     assert_eq!(Err(BadCredentials::Scheme), Credentials::parse(b"Basic abc").map(drop));
     assert_eq!(Err(BadCredentials::Missing("response")), Credentials::parse(b"Digest username=a").map(drop));
+}
+
+#[test]
+fn a_session_key_is_made_from_ha1_nonce_and_cnonce() {
+    // RFC 7616 3.4.2, by hand: A1 = H(user:realm:password):nonce:cnonce
+    let (ha1, nonce, cnonce) = (Ha1::of(b"alice", b"r", b"secret"), b"n", b"c");
+    for algorithm in [Algorithm::Md5Sess, Algorithm::Sha256Sess, Algorithm::Sha512_256Sess] {
+        let (mut one, mut two, mut sum) = ([0; 64], [0; 64], [0; 64]);
+        let n = algorithm.bytes();
+        let key = algorithm.base().hash(&[hex(ha1.get(algorithm).unwrap(), &mut one), nonce, cnonce]);
+        let ha2 = algorithm.base().hash(&[b"INVITE", b"sip:r"]);
+        let by_hand = algorithm.base().hash(&[hex(&key[..n], &mut two), nonce, b"00000001", cnonce, b"auth", hex(&ha2[..n], &mut sum)]);
+        let response = Credentials::respond(algorithm, ha1.get(algorithm).unwrap(), nonce, Some((1, cnonce)), b"INVITE", b"sip:r");
+        assert_eq!(hex(&by_hand[..n], &mut [0; 64]), response, "{}", algorithm.name());
+        let header = format!(
+            r#"Digest username="alice",realm="r",nonce="n",uri="sip:r",algorithm={},qop=auth,nc=00000001,cnonce="c",response="{}""#,
+            algorithm.name(),
+            String::from_utf8(response).unwrap()
+        );
+        assert!(proves(&header, b"alice", b"r", b"secret", b"INVITE"));
+        assert!(!proves(&header.replace("-sess", ""), b"alice", b"r", b"secret", b"INVITE"), "the plain form is another proof");
+        assert!(!proves(&header, b"alice", b"r", b"guess", b"INVITE"));
+    }
+}
+
+#[test]
+fn rfc_7616_3_9_2_hides_a_users_name_so() {
+    let (user, realm) = ("J\u{e4}s\u{f8}n Doe".as_bytes(), b"api@example.org");
+    let hash = Algorithm::Sha512_256.userhash(user, realm);
+    let expected: &[u8] = b"793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b";
+    assert_eq!(expected, hex(&hash, &mut [0; 64]));
 }

@@ -3,10 +3,12 @@
 use crate::abuse::Lane;
 use crate::challenge::{by_401, fit, Challenger};
 use crate::digest::Credentials;
+use crate::emergency::Unproven;
 use crate::ids::{read_tag, shard_of, NotAToken};
 use crate::nonce::{self, Nonce};
 use crate::policy::{Policy, Trunk};
 use crate::question::Question;
+use smallvec::SmallVec;
 use std::net::SocketAddr;
 
 /// What we say that we do.
@@ -120,12 +122,12 @@ impl Gate<'_> {
     }
 
     /// The lane that a message takes its token from (`Abuse::admit`). A To tag or a Via alone opens no larger lane: token and branch
-    /// must be ours. Emergency calls (RFC 5031) go in the larger one.
+    /// must be ours. Emergency calls go in the larger one.
     pub fn lane(&self, question: &Question<'_>) -> Lane {
         let kept = match question.method {
             b"" => self.by.keys.read_branch(question.branch).is_some(),
             b"ACK" | b"CANCEL" => true,
-            b"INVITE" if question.uri.get(..15).is_some_and(|uri| uri.eq_ignore_ascii_case(b"urn:service:sos")) => true,
+            b"INVITE" if self.by.policy.emergency(question.realm(self.by.policy)).holds(question) => true,
             _ => !question.to_tag.is_empty() && self.token(question).is_ok(),
         };
         if kept {
@@ -197,7 +199,7 @@ impl Gate<'_> {
     /// A 503 with Retry-After, spread by a keyed hash: those who are sent away together must not come back together.
     pub fn later(&self, question: &Question<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> Verdict {
         let seconds = DRAIN_SECONDS + self.by.keys.hash(&[b"later", question.branch, question.call_id]) % DRAIN_SECONDS;
-        self.refuse(question, source, "503 Service Unavailable", format!("Retry-After: {seconds}\r\n").as_bytes(), out)
+        self.refuse(question, source, "503 Service Unavailable", &retry_after(seconds), out)
     }
 
     fn begins(&self, question: &Question<'_>, source: &Source<'_>, trunk: bool, now_us: u64, out: &mut Vec<u8>) -> Verdict {
@@ -209,6 +211,11 @@ impl Gate<'_> {
                 _ => false,
             },
         };
+        // Its number alone lets it pass: the owner asks whether its user is registered where it comes from.
+        let emergency = self.by.policy.emergency(question.realm(self.by.policy));
+        if emergency.unproven != Unproven::Never && emergency.holds(question) {
+            return Verdict::Up { shard: self.shard_for(question) };
+        }
         // RFC 3261 16.3, 3. What we serve ourselves goes no further, and who is known hears it from the owner, which keeps the call's story.
         if question.max_forwards == Some(0) && !by_401(question.method) {
             return self.refuse(question, source, "483 Too Many Hops", b"", out);
@@ -236,13 +243,22 @@ impl Gate<'_> {
     }
 }
 
+/// The header line, without asking for memory.
+pub fn retry_after(seconds: u64) -> SmallVec<[u8; 32]> {
+    let mut text: SmallVec<[u8; 32]> = SmallVec::from_slice(b"Retry-After: ");
+    let digits = seconds.checked_ilog10().unwrap_or(0);
+    text.extend((0..=digits).rev().map(|at| b'0' + (seconds / 10u64.pow(at) % 10) as u8));
+    text.extend_from_slice(b"\r\n");
+    text
+}
+
 impl Challenger<'_> {
     /// The credential of one of our realms with the best nonce, if there is any.
     pub fn nonce_of<'q>(&self, question: &Question<'q>, now_us: u64) -> Option<(Credentials<'q>, Nonce)> {
         let policy = self.policy;
         let realm = question.realm(policy);
         let ours = question.credentials.iter().filter_map(|value| Credentials::parse(value).ok());
-        let ours = ours.filter(|credentials| *credentials.realm == *realm.as_bytes());
+        let ours = ours.filter(|credentials| *credentials.realm == *realm.as_bytes() && (policy.userhash || !credentials.userhash));
         let read = |credentials: Credentials<'q>| {
             let nonce = nonce::read(&credentials.nonce, self.nonce_keys, realm.as_bytes(), policy.nonce_seconds, now_us);
             (credentials, nonce)

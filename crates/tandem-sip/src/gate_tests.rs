@@ -203,7 +203,7 @@ fn options_to_the_edge_is_200_and_503_while_it_drains() {
     let (verdict, answer) = edge.hears(&request("REGISTER", "sip:demo.example", "", ""));
     assert_eq!(Verdict::Answer { status: 503 }, verdict);
     assert!((30..60).contains(&seconds(&answer)));
-    assert_eq!(Some(407), status(edge.hears(&request("INVITE", "sip:112@demo.example", "", ""))), "calls are the owner's to refuse");
+    assert_eq!(Some(407), status(edge.hears(&request("INVITE", "sip:bob@demo.example", "", ""))), "calls are the owner's to refuse");
     assert_eq!(Some(407), status(edge.hears(&request("OPTIONS", "sip:bob@demo.example", "", ""))), "to a user of ours");
 }
 
@@ -334,7 +334,7 @@ fn a_scheme_that_we_do_not_serve_is_416_from_anybody() {
         }
         assert_eq!(Verdict::Silence(Why::ForeignAck), edge.hears(&request("ACK", uri, "", "")).0, "{uri}");
     }
-    for uri in ["SIP:bob@demo.example", "sips:bob@demo.example", "tel:+4930", "urn:service:sos", "URN:service:sos.fire"] {
+    for uri in ["SIP:bob@demo.example", "sips:bob@demo.example", "tel:+4930", "urn:service:info"] {
         assert_eq!(Some(407), status(edge.hears(&request("INVITE", uri, "", ""))), "{uri}");
     }
 }
@@ -379,4 +379,56 @@ fn a_question_too_short_for_a_challenge_is_403_alike_for_known_and_unknown_users
         .replace("REGISTER", "ACK")
         .replace("To: <sip:alice@demo.example>", &format!("To: <sip:alice@demo.example>;tag={tag}"));
     assert_eq!(Verdict::Silence(Why::Acked), edge.hears(&ack).0);
+}
+
+/// Whether it needs a proof is the owner's to say, which knows who is registered where.
+#[test]
+fn an_emergency_call_is_not_challenged_at_the_edge_unless_its_tenant_wants_that() {
+    let mut edge = edge();
+    let help = |edge: &Edge, uri: &str| edge.hears(&request("INVITE", uri, "", "")).0;
+    for uri in ["urn:service:sos", "URN:service:sos.fire", "sip:112@demo.example", "tel:911"] {
+        assert!(matches!(help(&edge, uri), Verdict::Up { .. }), "{uri}");
+        assert_eq!(Lane::Kept, edge.gate().lane(&Question::of_text(&request("INVITE", uri, "", ""))));
+        assert_eq!(Some(407), status(edge.hears(&request("MESSAGE", uri, "", ""))), "{uri}");
+    }
+    let policy = br#"{"default_domain": "demo.example", "domains": {"demo.example": "demo"},
+        "emergency": {"demo": {"numbers": ["110"], "unproven": "never"}}}"#;
+    edge.policy = Policy::from_json(policy).unwrap();
+    assert_eq!(Verdict::Answer { status: 407 }, help(&edge, "urn:service:sos"));
+    assert_eq!(Verdict::Answer { status: 407 }, help(&edge, "sip:110@demo.example"));
+    assert_eq!(Lane::Fresh, edge.gate().lane(&Question::of_text(&request("INVITE", "sip:112@demo.example", "", ""))));
+    assert_eq!(Lane::Kept, edge.gate().lane(&Question::of_text(&request("INVITE", "sip:110@demo.example", "", ""))));
+}
+
+#[test]
+fn a_hidden_name_and_a_session_key_are_offered_where_the_policy_says_so() {
+    let mut edge = edge();
+    let policy = br#"{"default_domain": "demo.example", "domains": {"demo.example": "demo"}, "userhash": true,
+        "algorithms": ["SHA-256-sess", "MD5"]}"#;
+    let (_, answer) = edge.hears(&register());
+    assert!(!answer.contains("userhash") && !answer.contains("-sess"), "{answer}");
+    edge.policy = Policy::from_json(policy).unwrap();
+    let (_, answer) = edge.hears(&register());
+    let first = answer.lines().find(|line| line.starts_with("WWW-Authenticate")).unwrap();
+    assert!(first.contains("algorithm=SHA-256-sess,qop=\"auth\",userhash=true"), "{answer}");
+}
+
+/// A body changes on its way (an SBC rewrites SDP): its integrity is TLS's. Such a credential counts as none.
+#[test]
+fn a_proof_of_the_body_is_challenged_again() {
+    let edge = edge();
+    let mut nonce = Vec::new();
+    crate::nonce::push(&mut nonce, &edge.keys.signing, b"demo.example", 1, NOW);
+    let with = |qop: &str| {
+        let header = format!(
+            "Authorization: Digest username=\"alice\",realm=\"demo.example\",nonce=\"{}\",uri=\"sip:demo.example\",qop={qop},nc=00000001,cnonce=\"c\",response=\"{}\"\r\n",
+            std::str::from_utf8(&nonce).unwrap(),
+            "0".repeat(32)
+        );
+        edge.hears(&request("REGISTER", "sip:demo.example", "", &header))
+    };
+    assert!(matches!(with("auth").0, Verdict::Up { .. }));
+    let (verdict, answer) = with("auth-int");
+    assert_eq!(Verdict::Answer { status: 401 }, verdict);
+    assert!(answer.contains("qop=\"auth\"") && !answer.contains("auth-int"), "{answer}");
 }

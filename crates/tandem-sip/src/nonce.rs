@@ -31,10 +31,10 @@ pub enum Nonce {
 
 /// Appends a nonce for `realm`. `salt` keeps two phones of the same microsecond apart: a hash of the request's Call-ID and source.
 /// Nothing is appended when there is no key.
-pub fn push(out: &mut Vec<u8>, keys: &[Key], realm: &[u8], salt: u64, now_us: u64) {
+pub fn push(out: &mut impl Extend<u8>, keys: &[Key], realm: &[u8], salt: u64, now_us: u64) {
     let Some(key) = keys.first() else { return };
     let salt = salt & 0x1ff_ffff;
-    out.push(key.id);
+    out.extend([key.id]);
     base32::push(out, now_us, 11);
     base32::push(out, salt, 5);
     base32::push(out, sum(key, realm, salt, now_us & 0x7f_ffff_ffff_ffff), 13);

@@ -2,7 +2,9 @@
 
 use crate::cidr::{is_address, Cidr, Cidrs};
 use crate::digest::Algorithm;
+use crate::emergency::{Emergency, Unproven, NUMBERS, NUMBER_CHARS};
 use crate::keepalive::Keepalive;
+use crate::scanners::Scanners;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -48,6 +50,16 @@ struct Text {
     limits: Limits,
     keepalive: Keepalive,
     draining: bool,
+    userhash: bool,
+    scanners: Option<Vec<String>>,
+    emergency: HashMap<String, EmergencyText>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct EmergencyText {
+    numbers: Vec<String>,
+    unproven: Unproven,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -128,6 +140,13 @@ pub struct Policy {
     pub keepalive: Keepalive,
     /// The owner takes no new work: OPTIONS and REGISTER get 503.
     pub draining: bool,
+    /// Challenges offer to hide the user's name (RFC 7616 3.4.4).
+    pub userhash: bool,
+    /// Tools whose source is banned at once.
+    pub scanners: Scanners,
+    emergency: HashMap<Box<str>, Emergency>,
+    common_emergency: Emergency,
+    spared: Cidrs,
     domains: HashMap<Box<[u8]>, Domain>,
     trunks: Vec<Trunk>,
     trunk_cidrs: Cidrs,
@@ -162,6 +181,11 @@ impl Policy {
             limits: checked(text.limits)?,
             keepalive: text.keepalive,
             draining: text.draining,
+            userhash: text.userhash,
+            scanners: scanners(text.scanners.as_deref())?,
+            emergency: emergency(text.emergency)?,
+            common_emergency: Emergency::default(),
+            spared: Cidrs::default(),
             domains: domains(&text.domains)?,
             trunks: Vec::new(),
             trunk_cidrs: Cidrs::default(),
@@ -211,9 +235,35 @@ impl Policy {
         self.allow.find(source).is_some() || self.trunk_cidrs.find(source).is_some()
     }
 
-    /// Takes over the limits and the two lists of another policy; domains and trunks stay.
+    /// Whether a source is never banned: who is exempt, and our servers' addresses, which others may share.
+    pub fn spares(&self, source: IpAddr) -> bool {
+        self.exempts(source) || self.spared.find(source).is_some()
+    }
+
+    /// Whether a ban of this source would reach somebody who is spared: an IPv6 source is counted by its /64.
+    pub fn spares_near(&self, source: IpAddr) -> bool {
+        [&self.allow, &self.trunk_cidrs, &self.spared].into_iter().any(|list| list.touches(source))
+    }
+
+    /// Spares these sources, and no others that were before: the servers that we stand in front of.
+    pub fn spare(&mut self, sources: impl IntoIterator<Item = IpAddr>) {
+        self.spared = Cidrs::default();
+        sources.into_iter().for_each(|source| self.spared.add(Cidr::from(source), 0));
+    }
+
+    /// Spares whom another policy spared: a new policy does not change our servers.
+    pub fn spare_as(&mut self, other: &mut Policy) {
+        self.spared = std::mem::take(&mut other.spared);
+    }
+
+    /// What counts as an emergency call in a domain of ours.
+    pub fn emergency(&self, domain: &str) -> &Emergency {
+        self.tenant(domain.as_bytes()).and_then(|tenant| self.emergency.get(tenant)).unwrap_or(&self.common_emergency)
+    }
+
+    /// Takes over the limits and the lists of another policy; domains and trunks stay.
     pub fn take_lists(&mut self, from: Policy) {
-        (self.limits, self.allow, self.deny) = (from.limits, from.allow, from.deny);
+        (self.limits, self.allow, self.deny, self.scanners) = (from.limits, from.allow, from.deny, from.scanners);
     }
 
     fn known(&self, host: &[u8]) -> Option<&Domain> {
@@ -254,7 +304,10 @@ fn algorithms(names: Option<&[String]>) -> Result<Vec<Algorithm>, BadPolicy> {
     let mut list = Vec::new();
     for (i, name) in names.iter().enumerate() {
         let Some(algorithm) = Algorithm::parse(name.as_bytes()).filter(|algorithm| !list.contains(algorithm)) else {
-            return Err(bad(format!("algorithms[{i}]"), format!("{name:?} is not one of MD5, SHA-256, SHA-512-256, once each")));
+            return Err(bad(
+                format!("algorithms[{i}]"),
+                format!("{name:?} is not one of MD5, SHA-256, SHA-512-256, each also with -sess, once each"),
+            ));
         };
         list.push(algorithm);
     }
@@ -263,6 +316,22 @@ fn algorithms(names: Option<&[String]>) -> Result<Vec<Algorithm>, BadPolicy> {
     } else {
         Ok(list)
     }
+}
+
+fn scanners(names: Option<&[String]>) -> Result<Scanners, BadPolicy> {
+    names.map_or(Ok(Scanners::default()), Scanners::of).map_err(|(at, why)| bad(format!("scanners[{at}]"), why))
+}
+
+fn emergency(texts: HashMap<String, EmergencyText>) -> Result<HashMap<Box<str>, Emergency>, BadPolicy> {
+    let one = |(tenant, text): (String, EmergencyText)| {
+        if text.numbers.len() > NUMBERS || text.numbers.iter().any(|number| !(1..=NUMBER_CHARS).contains(&number.len())) {
+            let why = format!("at most {NUMBERS} of 1 to {NUMBER_CHARS} characters");
+            return Err(bad(format!("emergency.{tenant}.numbers"), why));
+        }
+        let numbers = text.numbers.iter().map(|number| number.trim_start_matches('+').as_bytes().into()).collect();
+        Ok((tenant.into(), Emergency { numbers, unproven: text.unproven }))
+    };
+    texts.into_iter().map(one).collect()
 }
 
 fn domains(texts: &HashMap<String, String>) -> Result<HashMap<Box<[u8]>, Domain>, BadPolicy> {
@@ -325,74 +394,5 @@ fn bad(field: impl Into<String>, why: impl Into<String>) -> BadPolicy {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EXAMPLE: &str = r#"{"version": 7, "default_domain": "demo.example", "domains": {"demo.example": "demo"},
- "trunks": [{"id": "carrier", "tenant": "demo", "cidrs": ["192.0.2.0/24"], "tls_names": ["sbc.carrier.example"]}],
- "allow": ["198.51.100.7"], "deny": ["198.51.100.0/24", "192.0.0.0/8"], "algorithms": ["SHA-256", "MD5"], "nonce_seconds": 300,
- "limits": {"source_rate": 200, "source_burst": 400, "account_rate": 50, "account_burst": 100, "ban_seconds": 300, "malformed_per_minute": 60,
-            "connections": 20000, "connections_per_source": 100, "message_bytes": 65535, "idle_seconds": 900}}"#;
-
-    #[test]
-    fn the_boundarys_example_is_read() {
-        let policy = Policy::from_json(EXAMPLE.as_bytes()).unwrap();
-        assert_eq!(7, policy.version);
-        assert_eq!(vec![Algorithm::Sha256, Algorithm::Md5], policy.algorithms);
-        assert_eq!(Limits::default(), policy.limits);
-        assert_eq!("carrier", &*policy.trunk_at("192.0.2.9".parse().unwrap()).unwrap().id);
-        assert_eq!("carrier", &*policy.trunk_at("::ffff:192.0.2.9".parse().unwrap()).unwrap().id);
-        assert_eq!("demo", &*policy.trunk_named(b"SBC.carrier.example").unwrap().tenant);
-        assert!(policy.trunk_at("192.0.3.9".parse().unwrap()).is_none());
-    }
-
-    #[test]
-    fn trunks_and_the_allow_list_are_stronger_than_the_deny_list() {
-        let policy = Policy::from_json(EXAMPLE.as_bytes()).unwrap();
-        assert!(policy.denies("198.51.100.8".parse().unwrap()));
-        assert!(!policy.denies("198.51.100.7".parse().unwrap()));
-        assert!(!policy.denies("192.0.2.1".parse().unwrap()));
-        assert!(policy.exempts("192.0.2.1".parse().unwrap()));
-        assert!(!policy.exempts("203.0.113.1".parse().unwrap()));
-    }
-
-    #[test]
-    fn an_address_stands_for_the_default_domain_and_a_strange_name_for_none() {
-        let policy = Policy::from_json(EXAMPLE.as_bytes()).unwrap();
-        assert_eq!(Some("demo.example"), policy.domain(b"Demo.Example"));
-        assert_eq!(Some("demo.example"), policy.domain(b"127.0.0.1"));
-        assert_eq!(Some("demo.example"), policy.domain(b"[2001:db8::1]"));
-        assert_eq!(None, policy.domain(b"evil.example"));
-        assert_eq!(None, policy.domain(&[b'a'; 1000]));
-    }
-
-    #[test]
-    fn an_empty_policy_has_every_default() {
-        let policy = Policy::from_json(b"{}").unwrap();
-        assert_eq!(Limits::default(), policy.limits);
-        assert_eq!(300, policy.nonce_seconds);
-    }
-
-    #[test]
-    fn a_bad_policy_is_refused_with_the_fields_name() {
-        for (json, field) in [
-            (r#"{"trunks": [{"id": "a"}, {"id": "b", "cidrs": ["10.0.0.0/8", "10.0.0.0/33"]}]}"#, "trunks[1].cidrs[1]"),
-            (r#"{"trunks": [{"id": "a"}, {"id": "a"}]}"#, "trunks[1].id"),
-            (r#"{"trunks": [{"id": "a", "tls_names": ["x", "X"]}]}"#, "trunks[0].tls_names[1]"),
-            (r#"{"allow": ["ten"]}"#, "allow[0]"),
-            (r#"{"deny": ["::/129"]}"#, "deny[0]"),
-            (r#"{"algorithms": ["SHA-1"]}"#, "algorithms[0]"),
-            (r#"{"algorithms": []}"#, "algorithms"),
-            (r#"{"nonce_seconds": 5}"#, "nonce_seconds: 5 is not within 10..=86400"),
-            (r#"{"limits": {"source_rate": 0}}"#, "limits.source_rate"),
-            (r#"{"limits": {"message_bytes": 100000}}"#, "limits.message_bytes"),
-            (r#"{"default_domain": "x", "domains": {"y": "t"}}"#, "default_domain"),
-            (r#"{"default_domain": "y", "domains": {"y": "t", "Y": "u"}}"#, "stands twice"),
-            (r#"{"domains": {"a b": "t"}}"#, "domains.a b"),
-            (r#"{"limits": {"source_rate": "many"}}"#, "policy: invalid type"),
-        ] {
-            let error = Policy::from_json(json.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(field), "{json}: {error}");
-        }
-    }
-}
+#[path = "policy_tests.rs"]
+mod tests;

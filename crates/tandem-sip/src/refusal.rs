@@ -1,5 +1,6 @@
 //! What is wrong with a message and the status that it deserves. It answers nothing: `build` does.
 
+use smallvec::SmallVec;
 use thiserror::Error;
 
 /// Why a message is refused. For a response or an ACK nothing is sent; they are dropped.
@@ -131,6 +132,13 @@ impl Refusal {
             },
             _ => "Bad Request",
         }
+    }
+
+    /// Status and reason as they stand in the answer's first line.
+    pub fn line(&self) -> SmallVec<[u8; 64]> {
+        let status = self.status();
+        let digits = [status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
+        digits.into_iter().chain([b' ']).chain(self.reason().bytes()).collect()
     }
 
     /// The field that is to blame: a header's long name in lower case, "request-uri", "start line", "body" or "message".

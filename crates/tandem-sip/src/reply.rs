@@ -40,8 +40,9 @@ impl Reply<'_> {
             out.extend_from_slice(b"\r\n");
         }
         line(out, &[from.as_bytes(), b": ", question.from]);
-        let tag: &[&[u8]] = if question.to_tag.is_empty() && !self.tag.is_empty() { &[b";tag=", self.tag] } else { &[] };
-        line(out, &[&[to.as_bytes(), b": ", question.to], tag].concat());
+        let tagged = question.to_tag.is_empty() && !self.tag.is_empty();
+        let (separator, tag): (&[u8], &[u8]) = if tagged { (b";tag=", self.tag) } else { (b"", b"") };
+        line(out, &[to.as_bytes(), b": ", question.to, separator, tag]);
         line(out, &[call_id.as_bytes(), b": ", question.call_id]);
         line(out, &[cseq.as_bytes(), b": ", question.cseq]);
         out.extend_from_slice(self.headers);
@@ -108,10 +109,12 @@ pub fn push_via(out: &mut Vec<u8>, value: &[u8], source: SocketAddr) {
         out.extend_from_slice(part.trim_ascii());
     }
     let ip = source.ip().to_canonical();
-    let ip_text = ip.to_string();
     let sent_by = head.rsplit(|c| c.is_ascii_whitespace()).next().unwrap_or_default();
-    if asked || host(sent_by) != ip_text.as_bytes() {
-        let _ = write!(out, ";received={ip_text}");
+    let before = out.len();
+    let _ = write!(out, ";received={ip}");
+    let named = out.get(before + b";received=".len()..).unwrap_or_default() == host(sent_by);
+    if named && !asked {
+        out.truncate(before);
     }
     if asked {
         let _ = write!(out, ";rport={}", source.port());

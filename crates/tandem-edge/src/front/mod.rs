@@ -11,7 +11,7 @@ use crate::judge::Source;
 use crate::locals::Locals;
 use tandem_sip::ids::Keys;
 use tandem_sip::message::Message;
-use tandem_sip::pool::{BadPools, Change, MemberId};
+use tandem_sip::pool::{BadPools, Change, MemberId, MEMBERS};
 use tandem_sip::proxy::{self, FrontConfig, Output, Proxy, Verdict, World};
 
 /// The proxy with what it needs of this process.
@@ -59,6 +59,11 @@ impl Front {
     /// The member that a message came from.
     pub(crate) fn member(&self, source: &Source<'_>) -> Option<MemberId> {
         self.proxy.pools.member_at(source.remote, source.transport)
+    }
+
+    /// The addresses of all members.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = std::net::IpAddr> + '_ {
+        (0..MEMBERS as MemberId).filter_map(|id| Some(self.proxy.pools.member(id)?.address.ip()))
     }
 
     /// Decides about a message. `owned`: an owner of ours is behind this edge too, for what has no route here; what is to be sent stands in `output`.

@@ -17,6 +17,11 @@ impl Edge {
                 self.front = Some(front.map_err(|error| error.to_string())?);
             }
         }
+        self.judge.fronts = true;
+        if let Some(front) = &self.front {
+            self.judge.policy.spare(front.servers());
+        }
+        self.pardon();
         self.log.say(self.at, "front in force", &[]);
         Ok(())
     }

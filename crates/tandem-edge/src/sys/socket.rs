@@ -74,6 +74,14 @@ pub fn keep_alive(fd: RawFd, seconds: u16, gone_seconds: u16) -> io::Result<()> 
     set(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, libc::c_int::from(gone_seconds) * 1000)
 }
 
+/// Whoever closes it now sends a reset and waits for nothing.
+pub fn reset_at_close(fd: RawFd) -> io::Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = size_of::<libc::linger>() as libc::socklen_t;
+    // SAFETY: the bytes of a live variable.
+    check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size) }).map(drop)
+}
+
 /// Acknowledges what was read now, not within the kernel's 40 ms: a phone with Nagle's algorithm sends its next small message (the
 /// INVITE behind an ACK, to which nothing is answered) only then. The kernel forgets it: once for each read.
 pub fn acknowledge(fd: RawFd) {

@@ -46,6 +46,8 @@ counters! {
     challenged,
     /// Challenges after a wrong password or an unknown user.
     guessed,
+    /// Emergency calls let in without a proof of who calls.
+    unproven_emergencies,
     /// Events given to Python.
     events,
     /// Commands from Python.

@@ -147,7 +147,7 @@ impl Owner {
             _ => {}
         }
         let trust = if to_tag.is_empty() && method != b"CANCEL" {
-            if self.out.waiting() >= self.config.inbox_events {
+            if self.out.waiting() >= self.config.inbox_events && !self.calls_for_help(&message) {
                 self.out.counters.overloaded += 1;
                 let extra = format!("Retry-After: {}\r\n", RETRY_AFTER_SECONDS + handle % 8);
                 self.refuse(&asking, 503, "Service Unavailable", extra.as_bytes(), now);

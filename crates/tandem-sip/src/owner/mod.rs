@@ -19,6 +19,8 @@ mod trust;
 mod unheard;
 
 #[cfg(test)]
+mod emergency_tests;
+#[cfg(test)]
 mod link_tests;
 #[cfg(test)]
 mod tests;
@@ -132,6 +134,7 @@ impl Owner {
     /// Puts a policy in force here and at every edge.
     pub fn set_policy(&mut self, json: &[u8]) -> Result<(), BadPolicy> {
         let policy = Policy::from_json(json)?;
+        self.users.hide_names(policy.userhash);
         let keepalive = policy.keepalive;
         let changed = self.policy.replace(policy).is_none_or(|old| old.keepalive != keepalive);
         self.config.policy_json = json.to_vec();

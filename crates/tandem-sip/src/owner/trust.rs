@@ -5,8 +5,10 @@ use super::Owner;
 use crate::auth::{check, Check};
 use crate::challenge::Challenger;
 use crate::digest::Ha1;
+use crate::emergency::Unproven;
 use crate::frame::Names;
 use crate::gate::Source;
+use crate::message::Message;
 use crate::name::Name;
 use crate::question::Question;
 use crate::registrar::request::{address_of_record, wish};
@@ -46,7 +48,16 @@ impl Owner {
         let names: SmallVec<[&[u8]; 4]> = proven.iter().map(|name| &**name).collect();
         let source = Source { address: asking.flow.remote.into(), transport: asking.flow.transport as u8, tls_names: &names };
         let mut answer = Vec::new();
-        match check(&by, &self.users, &mut self.nonces, &question, &source, self.out.at, &mut answer) {
+        let checked = check(&by, &self.users, &mut self.nonces, &question, &source, self.out.at, &mut answer);
+        let helped = match checked {
+            Check::Challenge { .. } | Check::Silence if self.calls_for_help(&asking.message) => self.unproven(&question, &asking.flow),
+            _ => None,
+        };
+        if helped.is_some() {
+            self.out.counters.unproven_emergencies += 1;
+            return helped;
+        }
+        match checked {
             Check::User(aor) => Some([b"user:", &aor[..]].concat()),
             Check::Trunk(id) => Some(format!("trunk:{id}").into_bytes()),
             Check::Challenge { guessed } => {
@@ -65,8 +76,32 @@ impl Owner {
     /// Whether the account of a proven user may begin one more thing. Emergency calls (RFC 5031) always may.
     pub(super) fn account_admits(&mut self, asking: &Asking<'_, '_>, trust: &[u8]) -> bool {
         let (Some(aor), Some(policy)) = (trust.strip_prefix(b"user:"), &self.policy) else { return true };
-        let urgent = asking.message.uri().get(..15).is_some_and(|uri| uri.eq_ignore_ascii_case(b"urn:service:sos"));
-        urgent || self.accounts.admit(&policy.limits, aor, self.out.at)
+        self.calls_for_help(&asking.message) || self.accounts.admit(&policy.limits, aor, self.out.at)
+    }
+
+    /// Whether an INVITE is an emergency call by the numbers of its caller's tenant.
+    pub(super) fn calls_for_help(&self, message: &Message<'_>) -> bool {
+        let Some(policy) = self.policy.as_ref().filter(|_| message.method_bytes() == b"INVITE") else { return false };
+        let question = Question::of(message);
+        policy.emergency(question.realm(policy)).holds(&question)
+    }
+
+    /// As whom an emergency call goes that proved nobody. Over UDP a source can be forged: what such a call wins is that it is placed,
+    /// its answers go to where the user's phone is.
+    fn unproven(&self, question: &Question<'_>, flow: &crate::txn::Flow) -> Option<Vec<u8>> {
+        let policy = self.policy.as_ref()?;
+        let domain = question.realm(policy);
+        let unproven = policy.emergency(domain).unproven;
+        let aor = question.aor(question.from, policy).filter(|_| unproven != Unproven::Never)?;
+        let remote: std::net::SocketAddr = flow.remote.into();
+        let here = |binding: &row::Binding<'_>| match flow.connection {
+            0 => binding.flow.connection == 0 && binding.flow.remote == remote,
+            connection => (binding.flow.edge, binding.flow.connection) == (flow.edge, connection),
+        };
+        if self.lookup(&aor).iter().any(here) {
+            return Some([b"user:", &aor[..]].concat());
+        }
+        (unproven == Unproven::Anybody).then(|| [b"stranger:", domain.as_bytes()].concat())
     }
 
     /// An edge says whom a connection's certificate names: a trunk of that name needs no password.
