@@ -111,7 +111,7 @@ def test_a_worker_is_told_whole_members_and_the_one_pool_is_the_route() -> None:
     assert ("10.0.0.11", "10.0.0.11:5060") == (first["name"], first["address"])
     assert {"call": 5} == second["capacity"]
     assert [{"methods": ["INVITE"], "take": {"call": 1}}] == told["pools"][0]["costs"]
-    assert [{"from_pool": "farm", "refuse": 403}, {"pool": "farm"}] == told["routes"]
+    assert [{"pool": "farm"}] == told["routes"]
 
 
 def test_a_member_with_a_name_waits_for_its_address() -> None:
@@ -162,8 +162,7 @@ def test_check_says_in_words_what_will_happen() -> None:
         "listens on udp:0.0.0.0:5060",
         "udp:10.0.0.11, 66.7 % of the calls",
         "fs2 udp:10.0.0.12:5070, 33.3 % of the calls, at most 5 call",
-        "1. from servers of farm: refused with 403",
-        "2. everything else: to pool farm",
+        "1. everything else: to pool farm",
         "never heard: 192.0.2.0/24",
     ):
         assert words in said

@@ -21,6 +21,7 @@ use crate::sys::socket;
 use crate::tls::Tls;
 use crate::trunks::Trunks;
 use crate::udp::Udp;
+use crate::verdicts::Verdicts;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -34,6 +35,8 @@ pub(crate) const STOP: u64 = 0;
 pub(crate) const SIGNAL: u64 = 1;
 /// The first link; others follow.
 pub(crate) const LINK: u64 = 2;
+/// Whoever gives verdicts about requests.
+pub(crate) const VERDICTS: u64 = 1022;
 /// The control socket; its connections follow.
 pub(crate) const CONTROL: u64 = 9;
 const _: () = assert!(LINK + OWNERS as u64 <= CONTROL);
@@ -68,6 +71,7 @@ pub struct Edge {
     pub(crate) keeper: Keeper,
     pub(crate) judge: Judge,
     pub(crate) front: Option<Front>,
+    pub(crate) verdicts: Option<Verdicts>,
     pub(crate) trunks: Trunks,
     pub(crate) tls: Tls,
     /// Whose pages may open WebSockets; none: any.
@@ -123,6 +127,7 @@ impl Edge {
             watches: Watches::new(keys.keys.hash),
             judge: Judge::new(policy, keys),
             front: None,
+            verdicts: None,
             trunks,
             tls,
             origins: config.ws_origins.clone().into(),
@@ -181,6 +186,7 @@ impl Edge {
         loop {
             self.clock();
             self.connect_links();
+            self.connect_verdicts();
             if self.now >= self.next_tick {
                 self.tick();
             }
@@ -212,6 +218,7 @@ impl Edge {
         match event.token {
             LINK..CONTROL => self.link_ready((event.token - LINK) as usize, event),
             CONTROL..SOCKETS => self.control_ready(event),
+            VERDICTS => self.verdicts_ready(event),
             FLOWS.. => self.connection_ready(event),
             token => self.socket_ready((token - SOCKETS) as usize, event),
         }
@@ -232,7 +239,8 @@ impl Edge {
         let next = self.links.retry_at().map_or(self.next_tick, |retry| retry.min(self.next_tick));
         let next = next.min(front).min(self.admission.wake_at().unwrap_or(u64::MAX));
         let watch = self.watches.wake_at().unwrap_or(u64::MAX);
-        next.min(watch).saturating_sub(self.now).div_ceil(1_000) as i32
+        let verdicts = self.verdicts.as_ref().and_then(Verdicts::retry_at).unwrap_or(u64::MAX);
+        next.min(watch).min(verdicts).saturating_sub(self.now).div_ceil(1_000) as i32
     }
 
     fn tick(&mut self) {
@@ -310,6 +318,7 @@ impl Edge {
             self.flush_connection(flow);
         }
         self.dirty = dirty;
+        self.flush_verdicts();
         self.flush_links();
     }
 

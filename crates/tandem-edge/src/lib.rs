@@ -35,6 +35,7 @@ mod tls;
 mod trunks;
 mod udp;
 mod up;
+mod verdicts;
 mod verifiers;
 mod watching;
 

@@ -202,7 +202,7 @@ impl Edge {
     }
 
     // A panic costs one message. It is a bug: counted, and seen in the log.
-    fn guarded(&mut self, source: &Source<'_>, bytes: &[u8], broken: Option<Refusal>) {
+    pub(crate) fn guarded(&mut self, source: &Source<'_>, bytes: &[u8], broken: Option<Refusal>) {
         if catch_unwind(AssertUnwindSafe(|| self.message(source, bytes, broken))).is_err() {
             self.counters.panics += 1;
             self.log.say(self.at, "a message made the edge panic", &[("bytes", &bytes.len())]);

@@ -67,7 +67,11 @@ def check(
     if json_:
         print(
             json.dumps(
-                {"front": front(tree, read_names(config.names)), "policy": policy(tree)}, indent=1
+                {
+                    "front": front(tree, read_names(config.names), config.asked_policy),
+                    "policy": policy(tree),
+                },
+                indent=1,
             )
         )
         return

@@ -62,6 +62,11 @@ class EdgeConfig(Struct, frozen=True):
     def policy_socket(self) -> Path:
         return self.run / "policy.sock"
 
+    @property
+    def asked_policy(self) -> str:
+        """The socket that workers ask for verdicts; "": there are none."""
+        return str(self.policy_socket) if self.tree.policy.file else ""
+
     def worker_socket(self, edge: int) -> Path:
         return self.run / f"worker-{edge}.sock"
 

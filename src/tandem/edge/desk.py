@@ -120,7 +120,7 @@ class Desk:
 
     async def _put(self, tree: Tree) -> None:
         """To one worker first: what it refuses, the others never see. Raises Problem."""
-        told = front(tree, self.names), policy(tree)
+        told = front(tree, self.names, self.config.asked_policy), policy(tree)
         accepted = False
         for edge in self.config.edges:
             try:
@@ -159,7 +159,11 @@ class Desk:
                 continue
             async with self.turn:
                 try:
-                    await self._give(edge, front(self.tree, self.names), policy(self.tree))
+                    await self._give(
+                        edge,
+                        front(self.tree, self.names, self.config.asked_policy),
+                        policy(self.tree),
+                    )
                 except NoNode:
                     continue
                 except Problem as problem:

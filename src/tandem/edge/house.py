@@ -116,7 +116,11 @@ class EdgeHouse:
             "deny": rules["deny"],
             "default_domain": rules["default_domain"],
             "log_level": tree.edge.log_level,
-            **({"front": front(tree, read_names(config.names))} if tree.pool else {}),
+            **(
+                {"front": front(tree, read_names(config.names), config.asked_policy)}
+                if tree.pool
+                else {}
+            ),
         }
 
     def _tls(self) -> dict[str, Any]:

@@ -128,6 +128,28 @@ def calling(talk_seconds: float = 1.0, *, hangs_up: bool = True, final: int = 20
     )
 
 
+def calling_plainly(talk_seconds: float = 0.2, final: int = 200) -> str:
+    """INVITE without credentials, its end, and requests in the dialog along the route set: for a proxy before servers."""
+    text = (
+        HEAD
+        + INVITE.replace("CSEQ", "1").replace("AUTH", "").replace("SDP", SDP)
+        + "".join(f'<recv response="{status}" optional="true"/>' for status in (100, 180, 183))
+    )
+    if final != 200:
+        refused = REFUSED_ACK.replace("CSEQ", "1").replace("[branch-CHALLENGE]", "[branch-5]")
+        return text + f'<recv response="{final}"/>' + refused + "</scenario>"
+    routed = "Call-ID: [call_id]\n[routes]"
+    ack, bye = (one.replace("Call-ID: [call_id]", routed) for one in (ACK, BYE))
+    return (
+        text
+        + f'<recv response="200" rrs="true">{LEARN}</recv>'
+        + ack.replace("CSEQ", "1")
+        + f'<pause milliseconds="{talk_seconds * 1000:.0f}"/>'
+        + bye
+        + '<recv response="200"/></scenario>'
+    )
+
+
 def answering(ring_seconds: float = 0.2) -> str:
     """180, 200, then a BYE."""
     contact = "Contact: <sip:[service]@[local_ip]:[local_port];transport=[transport]>\n"

@@ -12,7 +12,7 @@ use crate::locals::Locals;
 use tandem_sip::ids::Keys;
 use tandem_sip::message::Message;
 use tandem_sip::pool::{BadPools, Change, MemberId, MEMBERS};
-use tandem_sip::proxy::{self, FrontConfig, Output, Proxy, Verdict, World};
+use tandem_sip::proxy::{self, FrontConfig, Given, Output, Proxy, Rule, Verdict, World};
 
 /// The proxy with what it needs of this process.
 pub struct Front {
@@ -82,6 +82,31 @@ impl Front {
             Verdict::Pass if !owned => self.proxy.nobody(message, &from, &mut self.output),
             verdict => verdict,
         }
+    }
+
+    /// Somebody gives verdicts by these rules from now on.
+    pub(crate) fn set_rules(&mut self, rules: Vec<Rule>) {
+        self.proxy.set_rules(rules);
+    }
+
+    /// Nobody gives verdicts any more.
+    pub(crate) fn policy_away(&mut self, now: u64) {
+        self.proxy.policy_away(now, &mut self.output);
+    }
+
+    /// A verdict; `Err`: there is none.
+    pub(crate) fn verdict(&mut self, question: u64, given: Result<Option<Given>, ()>, now: u64) {
+        self.proxy.verdict(question, given, now, &mut self.output);
+    }
+
+    /// The next request goes as the routes say: it has waited already.
+    pub(crate) fn as_routed(&mut self, on: bool) {
+        self.proxy.as_routed(on);
+    }
+
+    /// A message that waited and has no route; nobody else is behind this edge.
+    pub(crate) fn nobody(&mut self, message: &Message<'_>, source: &proxy::Source) -> Verdict {
+        self.proxy.nobody(message, source, &mut self.output)
     }
 
     /// When `advance` has something to do, monotonic microseconds.

@@ -1,8 +1,11 @@
 //! What the front wants sent, put on sockets and connections. It decides nothing.
 
 use crate::edge::Edge;
+use crate::judge::Source;
 use tandem_sip::frame::{Transport, Why};
-use tandem_sip::proxy::{FrontConfig, Hop};
+use tandem_sip::index::Index;
+use tandem_sip::message::Message;
+use tandem_sip::proxy::{self, FrontConfig, Hop};
 
 impl Edge {
     /// Takes a whole new front; the error names the field, and nothing has changed then.
@@ -22,6 +25,7 @@ impl Edge {
             self.judge.policy.spare(front.servers());
         }
         self.pardon();
+        self.verdicts_configured();
         self.log.say(self.at, "front in force", &[]);
         Ok(())
     }
@@ -43,7 +47,7 @@ impl Edge {
     /// Sends what stands in the front's output.
     pub(crate) fn pass(&mut self) {
         let Some(front) = &mut self.front else { return };
-        if front.output.sends.is_empty() && front.output.changes.is_empty() {
+        if front.output.is_empty() {
             return;
         }
         let mut output = std::mem::take(&mut front.output);
@@ -51,10 +55,45 @@ impl Edge {
             self.pass_one(&send.hop, output.of(send), send.cookie);
         }
         self.tell_changes(&output.changes);
+        self.ask_verdicts(&output.questions);
+        let passed = std::mem::take(&mut output.passed);
         output.clear();
         if let Some(front) = &mut self.front {
-            front.output = output;
+            // What could not be asked has been decided meanwhile.
+            let more = std::mem::replace(&mut front.output, output);
+            if !more.is_empty() {
+                front.output = more;
+                self.pass();
+            }
         }
+        for (source, bytes) in passed {
+            self.passed_late(&source, &bytes);
+        }
+    }
+
+    /// A message that waited for a verdict, and that the front has no route for.
+    fn passed_late(&mut self, source: &proxy::Source, bytes: &[u8]) {
+        if self.links.len() > 0 {
+            // Whoever else is behind this edge gets it as if it came now.
+            let names: &[String] = &[];
+            let source = Source { flow: source.flow, transport: source.transport, local: source.local, remote: source.remote, names };
+            for on in [true, false] {
+                if let Some(front) = &mut self.front {
+                    front.as_routed(on);
+                }
+                if on {
+                    self.guarded(&source, bytes, None);
+                }
+            }
+            return;
+        }
+        let mut index = Index::default();
+        let limits = self.judge.limits();
+        let Ok(message) = Message::parse(bytes, &limits, &mut index) else { return };
+        if let Some(front) = &mut self.front {
+            front.nobody(&message, source);
+        }
+        self.pass();
     }
 
     fn pass_one(&mut self, hop: &Hop, message: &[u8], cookie: u64) {

@@ -1,5 +1,6 @@
 //! The JSON of a front: pools, routes and the names by which peers call us. It has shapes and defaults; `routes` and `pool` check values.
 
+use super::policy::PolicyConfig;
 use crate::pool::{PoolConfig, PoolsConfig};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct FrontConfig {
     /// Names by which a Route may mean us beside our addresses: `host` or `host:port`.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// Who else has a say in where requests go.
+    #[serde(default)]
+    pub policy: Option<PolicyConfig>,
 }
 
 /// One route. What is not given matches everything.

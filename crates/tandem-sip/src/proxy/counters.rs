@@ -53,4 +53,16 @@ pub struct Counters {
     pub finals: [u64; 5],
     /// ACKs to what we answered ourselves.
     pub own_acks: u64,
+    /// Verdicts asked for.
+    pub policy_asked: u64,
+    /// Requests decided by a verdict that was kept.
+    pub policy_kept: u64,
+    /// Requests that went by the default since no verdict came in time.
+    pub policy_late: u64,
+    /// The same since nobody could be asked: nobody was there, or too many waited.
+    pub policy_unasked: u64,
+    /// The same since their fields were too long.
+    pub policy_too_long: u64,
+    /// Verdicts that were none: the function failed, or named no pool of ours.
+    pub policy_failed: u64,
 }

@@ -14,9 +14,11 @@ mod hop;
 mod identity;
 mod invite;
 mod inviting;
+mod judging;
 mod next;
 mod output;
 mod own;
+mod policy;
 mod record;
 mod refuse;
 mod request;
@@ -36,6 +38,7 @@ pub use hop::{Hop, Source};
 pub use invite::{ACCEPTED, TRANSACTIONS, TRANSACTION_BYTES};
 pub use output::{Output, Send};
 pub use own::{Own, OwnAddress};
+pub use policy::{Field, Given, PolicyConfig, Question, Rule, FIELDS, KEY_BYTES, LATE_US, RULES, VERDICTS, WAITING, WAIT_MS};
 pub use routes::{ROUTES, VALUES};
 pub use token::TOKEN_CHARS;
 
@@ -103,6 +106,7 @@ pub struct Proxy {
     invites: invite::Table,
     /// How long calls took to be set up.
     pub times: Times,
+    policy: policy::Policy,
     index: Index,
     /// Lines and URIs on their way into a message.
     top: Vec<u8>,
@@ -125,6 +129,7 @@ impl Proxy {
             leaving: Vec::new(),
             invites: invite::Table::default(),
             times: Times::default(),
+            policy: policy::Policy::default(),
             index: Index::default(),
             top: Vec::new(),
             uri: Vec::new(),
@@ -140,6 +145,7 @@ impl Proxy {
         let changes = self.pools.apply(&pools, now)?;
         self.routes = Routes::read(config, &self.pools)?;
         self.aliases.clone_from(&config.aliases);
+        self.policy.configure(config.policy.clone());
         self.name_aliases();
         let members = (0..MEMBERS as MemberId).filter_map(|id| Some((id, self.pools.member(id)?)));
         self.marks = members.map(|(id, member)| (token::member_mark(&self.keys, member.transport, member.address), id)).collect();

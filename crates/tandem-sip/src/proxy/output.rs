@@ -1,6 +1,7 @@
 //! What the proxy wants done: messages to send, and what became of members. A buffer that is used again; it sends nothing.
 
-use super::hop::Hop;
+use super::hop::{Hop, Source};
+use super::policy::Question;
 use crate::pool::Change;
 
 /// One message to send.
@@ -27,6 +28,10 @@ pub struct Output {
     pub changes: Vec<Change>,
     /// Calls that ended and that another edge counts: the edge and the call.
     pub ended: Vec<(u16, u64)>,
+    /// What the operator's functions are to be asked.
+    pub questions: Vec<Question>,
+    /// Messages that waited and have no route: as [`super::Verdict::Pass`].
+    pub passed: Vec<(Source, Vec<u8>)>,
 }
 
 impl Output {
@@ -36,6 +41,14 @@ impl Output {
         self.sends.clear();
         self.changes.clear();
         self.ended.clear();
+        self.questions.clear();
+        self.passed.clear();
+    }
+
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        let quiet = self.changes.is_empty() && self.ended.is_empty() && self.questions.is_empty();
+        quiet && self.sends.is_empty() && self.passed.is_empty()
     }
 
     /// The bytes of one message.

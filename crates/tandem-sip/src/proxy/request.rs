@@ -6,6 +6,7 @@ use super::hop::{Hop, Source};
 use super::invite::Known;
 use super::inviting::Beginning;
 use super::output::Output;
+use super::policy::Judged;
 use super::refuse::{said, status_line};
 use super::routes::{Asked, Way};
 use super::send::Leaving;
@@ -22,16 +23,16 @@ use smallvec::SmallVec;
 
 /// A request with what was found out about it.
 pub(super) struct Request<'a> {
-    message: &'a Message<'a>,
-    source: &'a Source,
+    pub(super) message: &'a Message<'a>,
+    pub(super) source: &'a Source,
     /// The member that it came from.
-    member: Option<MemberId>,
-    ahead: Ahead<'a>,
-    identity: u64,
+    pub(super) member: Option<MemberId>,
+    pub(super) ahead: Ahead<'a>,
+    pub(super) identity: u64,
     /// The method that routes ask for: CANCEL and ACK go where their INVITE went.
-    method: &'a [u8],
+    pub(super) method: &'a [u8],
     /// The member that answered its INVITE.
-    answered_by: Option<MemberId>,
+    pub(super) answered_by: Option<MemberId>,
 }
 
 impl Proxy {
@@ -54,6 +55,11 @@ impl Proxy {
             }
             (b"CANCEL", Some(Known::Txn(slot))) => return self.cancelled(message, source, slot, world, out),
             (b"ACK", Some(Known::Txn(slot))) if self.acked(slot, world.now) => return Verdict::Done,
+            (b"CANCEL", None) if self.policy.asking.waits(identity) => {
+                self.policy.asking.cancel(identity, source, message.bytes());
+                return Verdict::Done;
+            }
+            (_, None) if self.policy.asking.waits(identity) => return Verdict::Done, // it waits already
             (_, Some(Known::Accepted(target))) => Some(target).filter(|target| *target != NOBODY),
             _ => None,
         };
@@ -185,6 +191,11 @@ impl Proxy {
             method: request.method,
             uri: &uri,
         };
+        match self.judged(request, &asked, world.now, out) {
+            Judged::AsRouted => {}
+            Judged::Given(given) => return self.obey(request, &given, world, out),
+            Judged::Waits => return Verdict::Done,
+        }
         match self.routes.find(&asked) {
             Some(Way::Pool(pool, cost)) => {
                 // A CANCEL and an ACK take nothing, and are nobody's turn.
@@ -206,7 +217,14 @@ impl Proxy {
         }
     }
 
-    fn pooled(&mut self, request: &Request<'_>, pool: PoolId, need: crate::pool::Need, world: &World<'_>, out: &mut Output) -> Verdict {
+    pub(super) fn pooled(
+        &mut self,
+        request: &Request<'_>,
+        pool: PoolId,
+        need: crate::pool::Need,
+        world: &World<'_>,
+        out: &mut Output,
+    ) -> Verdict {
         let (message, source) = (request.message, request.source);
         let invite = message.method_bytes() == b"INVITE" && message.to_tag().is_none();
         let octets = crate::frame::Address::from(source.remote).ip;
@@ -318,7 +336,7 @@ impl Proxy {
         said(self.refuse(message, source, "404 Not Found", b"", out), "no_hop")
     }
 
-    fn bad(&mut self, message: &Message<'_>, source: &Source, status: &str, out: &mut Output) -> Verdict {
+    pub(super) fn bad(&mut self, message: &Message<'_>, source: &Source, status: &str, out: &mut Output) -> Verdict {
         self.counters.bad_requests += 1;
         said(self.refuse(message, source, status, b"", out), "bad_request")
     }

@@ -10,12 +10,13 @@ use crate::pool::Outcome;
 impl Proxy {
     /// When `advance` has something to do.
     pub fn wake_at(&self) -> Option<u64> {
-        let times = [self.invites.wake_at(), self.pools.wake_at()];
+        let times = [self.invites.wake_at(), self.pools.wake_at(), self.policy.asking.wake_at()];
         times.into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn advance(&mut self, now: u64, out: &mut Output) {
+        self.tire(now, out);
         self.invites.lapse_until(now);
         while let Some(slot) = self.invites.due(now) {
             let Some(mut txn) = self.invites.take(slot) else { continue };

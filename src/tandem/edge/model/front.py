@@ -59,13 +59,14 @@ def listens(tree: Tree) -> tuple[At, ...]:
     )
 
 
-def front(tree: Tree, names: Names = EMPTY) -> dict[str, Any]:
+def front(tree: Tree, names: Names = EMPTY, policy_socket: str = "") -> dict[str, Any]:
     """`front` of a worker's configuration. The tree is a checked one; members whose name has no address are left out."""
     at = [one.text for one in listens(tree)]
     return {
         "pools": [_told_pool(pool, names) for pool in tree.pool],
         "routes": [_told_route(route, at) for route in routes(tree)],
         "aliases": list(tree.edge.aliases),
+        **({"policy": _told_policy(tree, policy_socket)} if policy_socket else {}),
     }
 
 
@@ -80,11 +81,10 @@ def hosts(tree: Tree) -> tuple[str, ...]:
 
 
 def routes(tree: Tree) -> tuple[Route, ...]:
-    """Those of the file; with none and only one pool: everything goes there that does not come from there."""
+    """Those of the file; with none and only one pool: everything goes there."""
     if tree.route or len(tree.pool) != 1:
         return tree.route
-    name = tree.pool[0].name
-    return (Route(from_pool=name, refuse=403), Route(pool=name))
+    return (Route(pool=tree.pool[0].name),)
 
 
 def policy(tree: Tree) -> dict[str, Any]:
@@ -197,6 +197,12 @@ def _told_member(member: Member, names: Names) -> dict[str, Any]:
     if isinstance(member.capacity, int):
         told["capacity"] = {"call": member.capacity}
     return _without_empty(told) | {"name": named(told)}
+
+
+def _told_policy(tree: Tree, socket: str) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(tree.policy)
+    del told["file"]
+    return {**told, "socket": socket}
 
 
 def _told_route(route: Route, listens: list[str]) -> dict[str, Any]:

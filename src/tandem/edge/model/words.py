@@ -146,6 +146,8 @@ def _routes(tree: Tree) -> Iterator[str]:
     for n, route in enumerate(whole, 1):
         does = f"to pool {route.pool}" if route.pool else f"refused with {route.refuse}"
         yield f"  {n}. {routed(route)}: {does}"
+    if tree.pool:
+        yield "  What servers begin goes where it is addressed, unless a route has from_pool or from."
     if not whole or routed(whole[-1]) != "everything else":
         yield f"  {len(whole) + 1}. everything else: refused with 404"
     if not tree.route and len(tree.pool) > 1:
