@@ -152,6 +152,8 @@ pub struct Connection {
     pub handshake_us: u32,
     /// The same of the last bytes.
     pub worked_us: u32,
+    /// Where its peer wants to be called on it.
+    pub alias: Option<SocketAddr>,
     /// Messages go out in WebSocket frames.
     pub framed: bool,
     records: Records,
@@ -208,6 +210,7 @@ impl Connection {
             interest: Interest::default(),
             cutter: Cutter::Sip(Framer::new(limits)),
             preface: None,
+            alias: None,
             framed: false,
             handshake_us: 0,
             worked_us: 0,

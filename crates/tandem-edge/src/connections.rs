@@ -27,6 +27,8 @@ pub const LAST_WORDS_SECONDS: u64 = 2;
 pub struct Connections {
     all: HashMap<u64, Connection>,
     by_peer: HashMap<(Transport, SocketAddr), u64>,
+    /// By the addresses at which peers want to be called on what they opened.
+    aliases: HashMap<(Transport, SocketAddr), u64>,
     per_source: HashMap<u64, u32>,
     last: u64,
     opening: usize,
@@ -65,6 +67,9 @@ impl Connections {
         if self.by_peer.get(&peer) == Some(&flow) {
             self.by_peer.remove(&peer);
         }
+        if let Some(address) = connection.alias {
+            forget(&mut self.aliases, (connection.transport, address), flow);
+        }
         let source = source_key(connection.remote.ip());
         if let Some(count) = self.per_source.get_mut(&source) {
             *count -= 1;
@@ -100,7 +105,18 @@ impl Connections {
 
     /// The connection to a peer.
     pub fn to(&self, transport: Transport, remote: SocketAddr) -> Option<u64> {
-        self.by_peer.get(&(transport, remote)).copied()
+        let peer = (transport, remote);
+        self.by_peer.get(&peer).or_else(|| self.aliases.get(&peer)).copied()
+    }
+
+    /// Requests to this address go back on a connection, instead of that of its last alias.
+    pub fn alias(&mut self, flow: u64, address: SocketAddr) {
+        let Some(connection) = self.all.get_mut(&flow) else { return };
+        let transport = connection.transport;
+        if let Some(old) = connection.alias.replace(address).filter(|old| *old != address) {
+            forget(&mut self.aliases, (transport, old), flow);
+        }
+        self.aliases.insert((transport, address), flow);
     }
 
     /// How many there are.
@@ -144,6 +160,12 @@ impl Connections {
     pub fn overdue(&self, limits: &Limits, now: u64) -> Vec<(u64, End)> {
         let idle = u64::from(limits.idle_seconds);
         self.all.values().filter_map(|connection| overdue(connection, idle, now).map(|end| (connection.flow, end))).collect()
+    }
+}
+
+fn forget(aliases: &mut HashMap<(Transport, SocketAddr), u64>, address: (Transport, SocketAddr), flow: u64) {
+    if aliases.get(&address) == Some(&flow) {
+        aliases.remove(&address);
     }
 }
 

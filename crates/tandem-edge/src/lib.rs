@@ -3,6 +3,7 @@
 mod accept;
 mod acquainted;
 mod admission;
+mod alias;
 mod asked;
 mod bans;
 mod certificates;

@@ -241,6 +241,7 @@ impl Edge {
         };
         let reason = match verdict {
             Verdict::Up { shard, length } => {
+                self.alias(source, false, bytes);
                 self.hand_up(source, shard, bytes.get(..length).unwrap_or(bytes));
                 "rate"
             }
@@ -255,7 +256,10 @@ impl Edge {
                 self.counters.refuse(reason);
                 reason
             }
-            Verdict::Front(verdict) => self.fronted(verdict),
+            Verdict::Front(verdict) => {
+                self.alias(source, member.is_some(), bytes);
+                self.fronted(verdict)
+            }
             Verdict::Ping => {
                 self.counters.pings += 1;
                 "rate"

@@ -179,3 +179,34 @@ fn a_new_owner_is_told_who_proved_what_before_what_they_said() {
     assert_eq!((flow, vec!["carrier.example".to_string()]), heir.peer());
     assert!(matches!(heir.next(), Got::Sip { .. }), "the kept message comes after it");
 }
+
+#[test]
+fn a_proven_peer_is_called_on_the_connection_that_it_opened_and_a_stranger_is_not() {
+    let place = Place::new();
+    let owner = Owner::listen(&place);
+    let authority = Authority::new();
+    let edge = Running::start(&place, &open_policy(""), &["tls"], &authority.config(&place, ""));
+    let mut link = owner.accept(1);
+    link.next();
+    let asks = |port: u16, method: &str| {
+        let via = format!("127.0.0.1:{port};alias;");
+        String::from_utf8(request(method, "TLS", "alias")).unwrap().replace("127.0.0.1:5999;", &via)
+    };
+    let mut carrier = client(&authority, Some(&authority.issue(&["carrier.example"])), edge.locals[0]);
+    carrier.write_all(asks(5999, "INVITE").as_bytes()).unwrap();
+    assert!(matches!(link.next(), Got::Sip { .. }));
+    link.send(1, 0, 0, Transport::Tls, "127.0.0.1:5999".parse().unwrap(), b"OPTIONS sip:a SIP/2.0\r\n\r\n");
+    assert_eq!("OPTIONS sip:a SIP/2.0\r\n\r\n", text(&mut carrier));
+    let mut stranger = client(&authority, None, edge.locals[0]);
+    stranger.write_all(asks(6001, "INVITE").as_bytes()).unwrap();
+    assert!(text(&mut stranger).starts_with("SIP/2.0 407 "));
+    link.send(1, 9, 0, Transport::Tls, "127.0.0.1:6001".parse().unwrap(), b"OPTIONS sip:a SIP/2.0\r\n\r\n");
+    assert_eq!(Got::Failed(9, Why::Refused), link.next());
+    assert!(matches!(link.next(), Got::Closed(_)), "of the connection that was refused");
+    carrier.conn.send_close_notify();
+    carrier.flush().unwrap();
+    carrier.sock.shutdown(std::net::Shutdown::Both).unwrap();
+    assert!(matches!(link.next(), Got::Closed(_)));
+    link.send(1, 10, 0, Transport::Tls, "127.0.0.1:5999".parse().unwrap(), b"OPTIONS sip:a SIP/2.0\r\n\r\n");
+    assert_eq!(Got::Failed(10, Why::Refused), link.next());
+}
