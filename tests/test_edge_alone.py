@@ -14,6 +14,7 @@ import pytest
 from tandem.cluster.processes import alive
 from tandem.testing.edge import RunningEdge
 
+pytestmark = pytest.mark.slow
 PATIENCE_SECONDS = 5.0
 OPTIONS = (
     "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5999;branch=z9hG4bK{id};rport\r\n"

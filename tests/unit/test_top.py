@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tandem.edge.model.times import Times
 from tandem.edge.model.view import (
@@ -39,9 +40,10 @@ def look(at: float, n: int, **more: Any) -> Moment:
     }
     worker = WorkerView(
         edge=1, pid=7, incarnation=1, at=n * 1_000_000, counters=counters, connections={"tls": 20},
-        front=FrontView(pools=(farm,), calls=80), bans=({"source": "192.0.2.1\x1b[2J"},),
+        front=FrontView(pools=(farm,), calls=80),
     )  # fmt: skip
     view = joined(n * 1_000_000, [worker], {"2": "worker 2 does not answer"})
+    view = replace(view, bans=({"source": "192.0.2.1\x1b[2J"},), banned=1)
     return Moment(at=at, view=view, name="edge 1", cpu={7: at / 2}, **more)
 
 

@@ -89,12 +89,16 @@ def run(file: str = "", *, daemon: bool = False) -> int:
     daemon: go into the background once it serves; `tandem edge stop` ends it.
     """
     from tandem.edge.first import make_data
+    from tandem.edge.lists import read_lists
 
     config = load(config_file(file))
     state = read_state(config.run)
     if state is not None and alive(state.supervisor):
         print(f"this edge runs already (pid {state.supervisor.pid})")
         return 0
+    read_lists(
+        config, {}
+    )  # a pool of nothing is no start; live changes that cannot be used only warn
     make_data(config)
     os.environ["TANDEM_EDGE_CONFIG"] = str(config.file)
     command = [sys.executable, "-P", "-m", "tandem.edge.supervisor", str(config.file)]

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ import structlog
 
 from tandem.cluster.control import Problem, Server
 from tandem.config import BadConfig
+from tandem.edge import logs
 from tandem.edge.config import EdgeConfig, load
 from tandem.edge.desk import Desk
 from tandem.edge.questions import Questions
@@ -26,11 +26,7 @@ def main() -> int:
     except BadConfig as error:
         print(f"tandem: {error}", file=sys.stderr)
         return 2
-    level = logging.getLevelNamesMapping()[config.tree.edge.log_level.upper()]
-    structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-    )
+    logs.configure(config.tree.edge.log_level)
     return asyncio.run(serve(config, json.loads(os.environ["TANDEM_FDS"])))
 
 

@@ -25,6 +25,9 @@ from tandem.edge.model.view import EdgeView
 from tandem.edge.names import keep_names, look_up, read_names
 
 WATCH_SECONDS = 0.25  # between two looks at list files and workers
+RULES = ("limits", "allow", "deny", "scanners")  # of a policy, that change live
+BANS_SECONDS = 5.0  # between two looks at who is banned: a worker walks its whole table for it
+BANS_SHOWN = 50
 NAMES_SECONDS = 30.0  # between two look-ups of names
 log = structlog.get_logger()
 
@@ -42,6 +45,8 @@ class Desk:
         self.applied: dict[
             int, int
         ] = {}  # the incarnation of each worker that has what is in force
+        self.bans: tuple[tuple[dict[str, Any], ...], int] = ((), 0)  # some of them, and how many
+        self.bans_due = 0.0
         self.asked: set[str] = set()  # names that were looked up
         self.seen: dict[str, tuple[int, ...]] = {}
         self.tree: Tree = config.tree
@@ -67,8 +72,27 @@ class Desk:
 
     async def view(self) -> EdgeView:
         seen = await self.fleet.view()
+        await self._look_at_bans()
+        bans, banned = self.bans
         return msgspec.structs.replace(
-            seen, changed=self.patch, problems=tuple(self.problems.values())
+            seen,
+            changed=self.patch,
+            problems=tuple(self.problems.values()),
+            bans=bans,
+            banned=banned,
+        )
+
+    async def _look_at_bans(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self.bans_due:
+            return
+        self.bans_due = now + BANS_SECONDS
+        told = await self.fleet.ask_all("abuse", most=BANS_SHOWN)
+        reports = [one for one in told.values() if not isinstance(one, Exception)]
+        found = {str(ban["source"]): ban for one in reports for ban in one["banned"]}
+        self.bans = (
+            tuple(found.values()),
+            max((int(one["banned_all"]) for one in reports), default=0),
         )
 
     def written(self) -> Patch:
@@ -137,7 +161,7 @@ class Desk:
     async def _give(self, edge: int, front: dict[str, Any], policy: dict[str, Any]) -> None:
         if front["pools"] or self.tree.pool:
             await self.fleet.ask(edge, "front", **front)
-        rules = {key: policy[key] for key in ("limits", "allow", "deny")}
+        rules = {key: policy[key] for key in RULES if key in policy}
         await self.fleet.ask(edge, "policy", **rules)
 
     # --- watching ----------------------------------------------------------------------------------------------------

@@ -115,6 +115,7 @@ class EdgeHouse:
             "allow": rules["allow"],
             "deny": rules["deny"],
             "default_domain": rules["default_domain"],
+            "nft": tree.nft.mode,
             "log_level": tree.edge.log_level,
             **(
                 {"front": front(tree, read_names(config.names), config.asked_policy)}
@@ -158,4 +159,4 @@ def _with_port(at: At, port: int) -> str:
 def _fixed(config: EdgeConfig) -> tuple[object, ...]:
     """What a worker takes at its start and never again."""
     edge = msgspec.structs.replace(config.tree.edge, workers=1)
-    return edge, config.tree.tls
+    return edge, config.tree.tls, config.tree.nft

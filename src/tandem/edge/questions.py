@@ -159,9 +159,11 @@ class Questions:
         return {}
 
     async def ban(self, args: Args) -> Any:
+        self.desk.bans_due = 0.0
         return await self._everywhere("ban", args)
 
     async def unban(self, args: Args) -> Any:
+        self.desk.bans_due = 0.0
         answers = await self._everywhere("unban", args)
         return {"was_banned": any(one["was_banned"] for one in answers.values())}
 

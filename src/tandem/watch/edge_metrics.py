@@ -62,6 +62,7 @@ class Seen(Collector):
         yield started
         yield GaugeMetricFamily("tandem_edge_draining", "Whether new calls are refused.", float(view.draining))  # fmt: skip
         yield GaugeMetricFamily("tandem_edge_problems", "Configuration that could not be used.", float(len(view.problems)))  # fmt: skip
+        yield GaugeMetricFamily("tandem_edge_banned_now", "Sources that are not heard.", float(view.banned))  # fmt: skip
         connections = GaugeMetricFamily(
             "tandem_edge_connections",
             "Connections, by edge and transport.",

@@ -130,7 +130,7 @@ def shown(before: Moment, now: Moment, while_ago: Moment) -> Shown:
         replies=_replies(old, view, seconds),
         refused={n.removeprefix("refused_"): (rate.get(n, 0.0), c) for n, c in reasons.items()},
         dropped={n: (rate.get(n, 0.0), view.counters[n]) for n in TROUBLES if view.counters.get(n)},
-        banned=len(view.bans) or view.counters.get("banned_now", 0),
+        banned=view.banned or len(view.bans),
         bans=tuple(str(ban.get("source")) for ban in view.bans),
         gauges=now.gauges,
         problems=view.problems,

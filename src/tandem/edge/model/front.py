@@ -96,6 +96,7 @@ def policy(tree: Tree) -> dict[str, Any]:
         "allow": [network(text, "lists.allow") for text in tree.lists.allow],
         "deny": [network(text, "lists.deny") for text in tree.lists.deny],
         "limits": msgspec.to_builtins(tree.limits),
+        **({} if tree.lists.scanners is None else {"scanners": list(tree.lists.scanners)}),
     }
 
 

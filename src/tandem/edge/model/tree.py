@@ -12,6 +12,7 @@ MEMBERS_MOST = 1_024  # of all pools
 ROUTES_MOST = 1_024
 CIDRS_MOST = 10_000  # of one list
 NETS_MOST = 256  # entries of a short list
+SCANNERS_MOST = 64
 TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 
 Rate = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -92,6 +93,17 @@ class ListsSection(Struct, frozen=True, forbid_unknown_fields=True):
 
     allow: Annotated[tuple[str, ...], Meta(max_length=CIDRS_MOST)] = ()  # never limited nor banned
     deny: Annotated[tuple[str, ...], Meta(max_length=CIDRS_MOST)] = ()  # never heard
+    scanners: Annotated[tuple[str, ...], Meta(max_length=SCANNERS_MOST)] | None = (
+        None  # beginnings of User-Agents that are banned at once; without it the known ones
+    )
+
+
+class NftSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bans in the kernel's nf_tables: what is banned costs this process nothing more."""
+
+    mode: Literal["off", "auto", "on"] = (
+        "off"  # auto: where it may (CAP_NET_ADMIN), tried once; on: tried for ever
+    )
 
 
 class HttpSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -212,6 +224,7 @@ class Tree(Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsSection = TlsSection()
     limits: LimitsSection = LimitsSection()
     lists: ListsSection = ListsSection()
+    nft: NftSection = NftSection()
     http: HttpSection = HttpSection()
     policy: PolicySection = PolicySection()
     pool: Annotated[tuple[Pool, ...], Meta(max_length=POOLS_MOST)] = ()

@@ -83,7 +83,6 @@ class WorkerView(Struct, frozen=True):
     connections: dict[str, int] = {}
     counters: dict[str, int] = {}
     front: FrontView | None = None
-    bans: tuple[dict[str, Any], ...] = ()
 
 
 class EdgeView(Struct, frozen=True):
@@ -97,7 +96,8 @@ class EdgeView(Struct, frozen=True):
     counters: dict[str, int] = {}
     pools: tuple[PoolView, ...] = ()
     calls: int = 0
-    bans: tuple[dict[str, Any], ...] = ()
+    bans: tuple[dict[str, Any], ...] = ()  # some of those that are banned: source, why, seconds
+    banned: int = 0  # all of them, at the worker that knows most
     changed: dict[str, Any] = field(default_factory=dict)  # the live changes
     problems: tuple[str, ...] = ()  # what could not be used
 
@@ -137,7 +137,6 @@ def joined(at: int, workers: Sequence[WorkerView], missing: Mapping[str, str]) -
         counters=summed(worker.counters for worker in workers),
         pools=_pools(fronts),
         calls=sum(front.calls for front in fronts),
-        bans=_bans(workers),
     )
 
 
@@ -205,8 +204,3 @@ def _resources(same: Sequence[MemberView]) -> dict[str, ResourceView]:
 
 def _used(resource: ResourceView) -> int:
     return resource.used
-
-
-def _bans(workers: Sequence[WorkerView]) -> tuple[dict[str, Any], ...]:
-    by_source = {str(ban.get("source")): ban for worker in workers for ban in worker.bans}
-    return tuple(by_source.values())

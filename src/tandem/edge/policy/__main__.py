@@ -2,16 +2,14 @@
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import socket
 import sys
 from pathlib import Path
 
-import structlog
-
 from tandem.config import BadConfig
+from tandem.edge import logs
 from tandem.edge.config import EdgeConfig, load
 from tandem.edge.policy.server import PolicyServer
 
@@ -22,11 +20,7 @@ def main() -> int:
     except BadConfig as error:
         print(f"tandem: {error}", file=sys.stderr)
         return 2
-    level = logging.getLevelNamesMapping()[config.tree.edge.log_level.upper()]
-    structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-    )
+    logs.configure(config.tree.edge.log_level)
     return asyncio.run(serve(config, json.loads(os.environ["TANDEM_FDS"])["policy"]))
 
 
