@@ -179,6 +179,20 @@ class DnsSection(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+Ping = Annotated[int, Meta(ge=0, le=3_600)]
+
+
+class KeepaliveSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """How flows to phones are kept open. Seconds."""
+
+    udp_seconds: Ping = 25  # between pings of a phone over UDP behind NAT; 0: none
+    stream_seconds: Ping = 90  # of silence, then the kernel asks whether it is there
+    flow_timer_seconds: Ping = 120  # Flow-Timer of phones with outbound; 0: not told
+    options: Literal["off", "nat", "all"] = "off"  # phones that are asked by OPTIONS instead
+    options_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 60  # between two of them
+    options_misses: Annotated[int, Meta(ge=1, le=10)] = 3  # unanswered, then it is unreachable
+
+
 class LogSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What the processes write to <data>/log."""
 
@@ -200,6 +214,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     http: HttpSection = HttpSection()
     journal: JournalSection = JournalSection()
     limits: LimitsSection = LimitsSection()
+    keepalive: KeepaliveSection = KeepaliveSection()
     dns: DnsSection = DnsSection()
     log: LogSection = LogSection()
     trace: TraceSection = TraceSection()

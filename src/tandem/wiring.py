@@ -8,6 +8,8 @@ import signal
 import socket
 from typing import Any
 
+from msgspec import to_builtins
+
 from tandem import _core
 from tandem.adapters.sqlite import Database
 from tandem.adapters.sqlite_records import events_of, keeper
@@ -106,6 +108,7 @@ class Node:
         own = {
             "default_domain": self.config.sip.default_domain,
             "limits": limits(self.config),
+            "keepalive": to_builtins(self.config.keepalive),
         } | self.settings
         told = policy(
             self.directory.tables,

@@ -3,9 +3,10 @@
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from tandem.boundary import Flow
+from tandem.boundary import Failed, Flow
 from tandem.calls.batch import Live
-from tandem.calls.model.call import ENDED, SETUP, STORY_EVENTS, Call, Row
+from tandem.calls.model.call import ENDED, SETUP, STORY_EVENTS, Call, Leg, Row
+from tandem.calls.model.lost import unacked as unacked
 from tandem.calls.model.step import Stepped
 from tandem.records import model as records
 
@@ -63,7 +64,20 @@ def flows_of(call: Call) -> set[tuple[int, int]]:
     server = next((s for s in call.servers if s.txn == call.invite), None)
     if call.state == SETUP and server is not None and server.flow.connection:
         now.add((server.flow.edge, server.flow.connection))
+    now |= {
+        (s.flow.edge, s.flow.connection) for s in call.servers if s.flow.connection and unacked(s)
+    }
     return now
+
+
+def leg_of(call: Call, failed: Failed) -> Leg | None:
+    """The leg whose request or answer could not be sent."""
+    if failed.server:
+        server = next((s for s in call.servers if s.txn == failed.txn), None)
+        name = (server.leg or call.bridge[0]) if server else ""
+    else:
+        name = next((c.leg for c in call.clients if c.n == failed.txn), "")
+    return next((leg for leg in call.legs if leg.name == name), None)
 
 
 def unwatch(flows: dict[tuple[int, int], set[str]], flow: tuple[int, int], key: str) -> None:

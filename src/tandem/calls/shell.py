@@ -118,6 +118,9 @@ class Shell:
         server = next((s for s in call.servers if s.txn == call.invite), None)
         if call.state == SETUP and server is not None and rows.on(server.flow, flow):
             self.queue(key, CallerGone(at))
+        for answered in call.servers:
+            if rows.unacked(answered) and rows.on(answered.flow, flow):
+                self.failure(Failed(at, key, answered.txn, True, "flow"))
         for client in call.clients:
             if not client.ended_at and rows.on(client.flow, flow):
                 self.failure(Failed(at, key, client.n, False, "flow"))
@@ -130,6 +133,9 @@ class Shell:
             for client in call.clients:
                 if client.cut and not client.ended_at:
                     self.failure(Failed(now, key, client.n, False, "flow"))
+            for server in call.servers:
+                if server.cut and rows.unacked(server):
+                    self.failure(Failed(now, key, server.txn, True, "flow"))
 
     def elsewhere(self, event: Heard) -> bool:
         """Gives what belongs to no call to the other rooms; false when none of them knows it."""
@@ -190,9 +196,8 @@ class Shell:
         if live is None or live.call is None:
             self.elsewhere(event)
             return
-        client = next((c for c in live.call.clients if c.n == event.txn), None)
-        leg = next((leg for leg in live.call.legs if client and leg.name == client.leg), None)
-        if not event.server and leg is not None and leg.aor:
+        leg = rows.leg_of(live.call, event)
+        if leg is not None and leg.aor:
             self.queue(event.call, FlowLost(event, self.outside.contacts(leg.aor)))
         else:
             self.queue(event.call, event)
@@ -332,12 +337,7 @@ class Shell:
             self.dues.pop(key, None)
         if call.state != SETUP and self.setups and (mark := rows.setup_of(call)) is not None:
             self.setups.pop(mark, None)
-        if (
-            any(client.flow.connection for client in call.clients)
-            or live.flows
-            or call.state == SETUP
-        ):
-            self.watch_flows(key, live, call)
+        self.watch_flows(key, live, call)
         if call.state == ENDED:
             self.active.discard(key)
             for name in call.limits:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from tandem.boundary import Ask, Request
-from tandem.calls.model import text
+from tandem.calls.model import places, text
 from tandem.calls.model.call import Contact
 from tandem.calls.model.draft import NUMBERS
 
@@ -59,5 +59,8 @@ def ask(message: Kept, contact: Contact, n: int) -> Ask:
         f"CSeq: {n} MESSAGE\r\nMax-Forwards: 69\r\n"
     )
     shard = NUMBERS.index(message.id[0]) * 32 + NUMBERS.index(message.id[1])
-    told = text.request("MESSAGE", contact.uri, (), head, "", message.content_type, message.body)
-    return Ask(shard, message.id, n, "MESSAGE", contact.flow, "", f"{message.id}b0", told)
+    routes, flow = places.way_to(contact)
+    told = text.request(
+        "MESSAGE", contact.uri, routes, head, "", message.content_type, message.body
+    )
+    return Ask(shard, message.id, n, "MESSAGE", flow, "", f"{message.id}b0", told)

@@ -7,7 +7,7 @@ from msgspec import msgpack
 from msgspec.structs import replace
 
 from tandem.boundary import Command, Failed, Request, Respond, Response, TimedOut
-from tandem.calls.model import text
+from tandem.calls.model import places, text
 from tandem.calls.model.call import Contact
 from tandem.log import log
 from tandem.messages import model
@@ -81,7 +81,7 @@ class Messages:
 
     def deliver(self, message: Kept) -> list[Command]:
         """One MESSAGE per phone; nothing where the addressee is away."""
-        contacts = self.contacts(message.to)
+        contacts = places.rung(self.contacts(message.to))
         if not contacts:
             return []
         numbers = range(message.next_n, message.next_n + len(contacts))

@@ -9,6 +9,7 @@ from tandem.boundary import Flow, Request, Response
 from tandem.calls.model import text
 from tandem.calls.model.call import Call, Contact
 from tandem.names.model import Peer, Place, as_written
+from tandem.routing.model import gruu
 from tandem.routing.model.plan import Asked, Plan, Refusal, Target
 from tandem.routing.model.route import route
 from tandem.routing.model.tables import Tables
@@ -74,6 +75,7 @@ class Directory:
         return self.ask(Asked(trust, uri, f"<sip:{who}>", f"<{uri}>"), hash)
 
     def ask(self, asked: Asked, hash: int) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
+        asked = self.named(asked) if ";gr" in asked.uri else asked
         plan = route(self.tables, asked, hash, self.now())
         if isinstance(plan, Refusal):
             return plan, {}
@@ -83,7 +85,23 @@ class Directory:
             )
             plan = replace(plan, stages=stages)
         aors = {target.aor for stage in plan.stages for target in stage if target.aor}
+        kind, _, caller = asked.trust.partition(":")
+        if kind == "user":
+            aors.add(caller)  # so that a call knows which of the caller's phones it came from
         return plan, {aor: self.contacts(aor) for aor in aors}
+
+    def named(self, asked: Asked) -> Asked:
+        """What a GRUU asks for (RFC 5627 5.4): one phone of an address of record. A void one names nobody: 404."""
+        public = gruu.instance_of(asked.uri)
+        if public:
+            return replace(asked, instance=public)
+        user = gruu.temporary_of(asked.uri)
+        if user is None:
+            return asked
+        found = self.registrar.temporary(user)
+        return (
+            replace(asked, uri=f"sip:{found[0]}", instance=found[1].strip("<>")) if found else asked
+        )
 
     def located(self, target: Target, hash: int) -> Target:
         """A trunk's first place, with the others behind it. A name without one stays: it cannot be sent to, and the next target is tried."""

@@ -9,7 +9,7 @@ use crate::frame::{Address, Transport};
 use serde::Deserialize;
 
 /// Shortest time between two pings of one flow, seconds.
-pub const PING_SECONDS_LEAST: u32 = 5;
+pub const PING_SECONDS_LEAST: u32 = 1;
 /// Longest, seconds.
 pub const PING_SECONDS_MOST: u32 = 3600;
 /// Most OPTIONS in a row that may stay without an answer.
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(Ok(()), Keepalive::default().check());
         assert_eq!(Ok(()), Keepalive { udp_seconds: 0, flow_timer_seconds: 0, ..Keepalive::default() }.check());
         for (bad, field) in [
-            (Keepalive { udp_seconds: 4, ..Keepalive::default() }, "udp_seconds"),
+            (Keepalive { udp_seconds: 3601, ..Keepalive::default() }, "udp_seconds"),
             (Keepalive { options_seconds: 0, ..Keepalive::default() }, "options_seconds"),
             (Keepalive { options_misses: 11, ..Keepalive::default() }, "options_misses"),
         ] {

@@ -76,6 +76,7 @@ class Leg(Struct, frozen=True, array_like=True):
     session: Session = Session()
     rseq: int = 0  # last reliable provisional: ours on side a, the callee's on side b
     sdp: bytes = b""  # what the peer last told of its media, while the call is set up
+    bound: str = ""  # the Contact URI that its phone has registered
 
 
 class Attempt(Struct, frozen=True, array_like=True):
@@ -113,6 +114,7 @@ class Server(Struct, frozen=True, array_like=True):
     at: int = 0  # when the last response was decided
     ended_at: int = 0
     rest: str = ""
+    cut: int = 0  # since when a 2xx without ACK has no connection and its phone is waited for
 
 
 class Remembered(Struct, frozen=True, array_like=True):

@@ -1,7 +1,7 @@
 """How a call that nobody answered ends: failed attempts, fail-over, the best final response, CANCEL, refusal."""
 
 from tandem.boundary import Request, Response
-from tandem.calls.model import bill, identity
+from tandem.calls.model import bill, identity, places
 from tandem.calls.model.call import ENDED, GONE, SETUP, TALKING, Attempt
 from tandem.calls.model.draft import Draft
 from tandem.routing.model.stages import next_place, next_stage, outcome
@@ -10,9 +10,11 @@ SAY_INSTEAD = {
     401: 403,
     407: 403,
     408: 480,
+    430: 480,
     503: 500,
     487: 480,
 }  # what a callee's status means to our caller (RFC 3261 16.7)
+FLOW_FAILED = 430  # RFC 5626 11.5
 TOLD = ("reason", "retry-after", "min-se", "unsupported", "accept", "allow", "content-disposition")
 
 
@@ -25,11 +27,25 @@ def failed(draft: Draft, response: Response) -> None:
     if attempt.cancelled or draft.call.state != SETUP:
         drop(draft, attempt, response.status)
         return
+    if response.status == FLOW_FAILED and by_next_flow(draft, attempt):
+        return
     told = "".join(
         f"{name.title()}: {value}\r\n" for name in TOLD for value in response.special.get(name, ())
     )
     lines = identity.apply(attempt.target.headers, told + response.rest)
     attempt_failed(draft, attempt, response.status, response.reason, lines)
+
+
+def by_next_flow(draft: Draft, attempt: Attempt) -> bool:
+    """Asks the same phone over another of its flows (RFC 5626 7); false where it has none that was not asked."""
+    contact = None if attempt.rang else places.next_flow(draft, attempt)
+    if contact is None:
+        return False
+    from tandem.calls.model.setup import invite  # as below
+
+    drop(draft, attempt, FLOW_FAILED)
+    draft.note("moved", f"{attempt.target.aor} is asked over its next flow")
+    return not invite(draft, attempt.target, contact, attempt.stage, attempt.depth)
 
 
 def drop(draft: Draft, attempt: Attempt, status: int) -> None:
@@ -70,9 +86,9 @@ def attempt_failed(draft: Draft, attempt: Attempt, status: int, why: str, lines:
     )  # they call each other: a stage fails, the next one starts
 
     best = 0
-    for other in (mate for mate in mates if mate.status // 100 != 3):
+    for other in (mate for mate in mates if mate.status // 100 != 3 and mate.status != FLOW_FAILED):
         best = other.status if is_better(other.status, best) else best
-    how = outcome(attempt.target.kind, best, rang=any(other.rang for other in mates))
+    how = outcome(attempt.target.kind, best or status, rang=any(other.rang for other in mates))
     stage = draft.call.stage
     if (moved := next_place(draft.call.stages, stage, how, status)) is not None:
         draft.set(stages=moved)

@@ -3,13 +3,13 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Failed, Flow
-from tandem.calls.model import finish, hangup, join, stub, tell, text, transfer
-from tandem.calls.model.call import GONE, LINGER, SETUP, Client, Contact, Effect, Leg
+from tandem.calls.model import finish, hangup, join, places, stub, tell, text, transfer
+from tandem.calls.model.call import GONE, LINGER, SETUP, Client, Contact, Effect, Leg, Server
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Lapsed
 
 ANY_LOCAL = 255  # boundary.md, 2: whichever listening address of the transport
-COMES_BACK = 10_000_000  # microseconds: how long a phone may take to connect again (DESIGN 1)
+COMES_BACK = 10_000_000  # microseconds: how long a caller waits for a phone to connect again
 AGAIN = 500_000  # how often it is looked for
 
 
@@ -59,6 +59,8 @@ def unanswered(draft: Draft, n: int, status: int, why: str) -> None:
     if attempt.status >= 200:
         return
     if draft.call.state == SETUP and not attempt.cancelled:
+        if finish.by_next_flow(draft, attempt):
+            return
         finish.attempt_failed(draft, attempt, status, why)
     else:
         finish.drop(draft, attempt, status)
@@ -67,7 +69,9 @@ def unanswered(draft: Draft, n: int, status: int, why: str) -> None:
 def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
     """The edge could not send. A phone's new connection gets it again, a trunk is connected again; a trunk's failure is a 503 (RFC 3261 8.1.3.1)."""
     if event.server:
-        return  # the answer waits in its transaction; the caller's next message brings a flow
+        unheard(draft, event.txn, contacts)
+        look_again(draft)
+        return
     client = draft.clients.get(event.txn)
     if client is not None and not client.ended_at:
         unsent(draft, client, event.why, contacts)
@@ -76,8 +80,34 @@ def failed(draft: Draft, event: Failed, contacts: tuple[Contact, ...]) -> None:
 
 def look_again(draft: Draft) -> None:
     """While a request waits for its phone, the registrar is asked again."""
-    waits = any(client.cut and not client.ended_at for client in draft.clients.values())
+    waits = any(client.cut and not client.ended_at for client in draft.clients.values()) or any(
+        server.cut and unacked(server) for server in draft.servers.values()
+    )
     draft.set(look_at=draft.now + AGAIN if waits else 0)
+
+
+def unacked(server: Server) -> bool:
+    """A 2xx to INVITE that its peer may not have heard (RFC 3261 13.3.1.4)."""
+    return server.method == "INVITE" and 200 <= server.status < 300 and not server.acked
+
+
+def unheard(draft: Draft, txn: int, contacts: tuple[Contact, ...]) -> None:
+    """A 2xx that has no ACK and no connection: it is said again on the phone's next one, unasked."""
+    server = draft.servers.get(txn)
+    leg = draft.legs.get((server.leg or draft.call.bridge[0]) if server else "")
+    if server is None or leg is None or not leg.aor or not unacked(server):
+        return  # other answers wait in their transaction; the peer's next message brings a flow
+    since = server.cut or draft.now
+    found = [
+        c for c in places.phone_of(leg, contacts) if c.flow != server.flow and c.flow.connection
+    ]
+    if found:
+        flow = draft.leg(leg.name, flow=found[0].flow).flow
+        draft.servers[txn] = replace(server, flow=flow, cut=0)
+        draft.effects.append(Effect("respond", txn, until=draft.now + LINGER))
+        draft.note("moved", f"{leg.aor} is told the answer over its new connection")
+    else:
+        draft.servers[txn] = replace(server, cut=since if draft.now - since < LINGER else 0)
 
 
 def unsent(draft: Draft, client: Client, why: str, contacts: tuple[Contact, ...]) -> None:
@@ -94,7 +124,8 @@ def unsent(draft: Draft, client: Client, why: str, contacts: tuple[Contact, ...]
         resend(draft, client.n, Contact(leg.target, anew(leg)))
         return
     since = client.cut or draft.now
-    if leg is not None and leg.aor and draft.now - since < COMES_BACK:
+    patience = COMES_BACK if client.why == "invite" else LINGER
+    if leg is not None and leg.aor and draft.now - since < patience:
         draft.clients[client.n] = replace(client, cut=since)
         return
     draft.close(client.n)
@@ -115,16 +146,15 @@ def new_contact(
     """Where the same phone is now, if that is not where the request went.
 
     The old connection's failure may be heard after the request has left on the new one: then it goes there once more.
+    An address is dialled once.
     """
     crossed = client.cut and draft.now - client.at < COMES_BACK
     invites = [other for other in draft.clients.values() if other.why == client.why == "invite"]
     # without +sip.instance phones of one user look alike: one that another fork asks is another one
     taken = [other.flow for other in invites if other.leg != client.leg and not leg.instance]
-    for contact in contacts:
-        if contact.flow in taken:
-            continue
-        same = not leg.instance or contact.instance == leg.instance
-        if same and (contact.flow != client.flow or crossed):
+    own = [contact for contact in places.phone_of(leg, contacts) if contact.flow not in taken]
+    for contact in own:
+        if contact.flow != client.flow or (crossed and contact.flow.connection):
             return contact
     return None
 
@@ -141,6 +171,11 @@ def repeat(draft: Draft, client: Client, contact: Contact) -> None:
     As a new transaction an INVITE would be merged with the one that rings, and refused (482, RFC 3261 8.2.2.2); and its
     CANCEL would not find it. A phone that knows the branch says its last response again.
     """
+    leg = draft.legs[client.leg]
+    if client.why == "invite" and contact.uri != leg.bound and not leg.remote_tag:
+        routes, _ = places.way_to(contact)
+        leg = draft.leg(leg.name, target=contact.uri, routes=routes, bound=contact.uri)
+        client = replace(client, message=text.readdressed(client.message, contact.uri, routes))
     flow = draft.leg(client.leg, flow=contact.flow).flow
     cancels = [c for c in draft.clients.values() if c.branch_of == client.n and not c.ended_at]
     rings = client.proceeding and bool(cancels)  # then the CANCEL alone says all

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from tandem.boundary import Response
-from tandem.calls.model import sdp, text, transfer
+from tandem.calls.model import places, sdp, text, transfer
 from tandem.calls.model.call import (
     CONFIRMED,
     EARLY,
@@ -53,13 +53,14 @@ def place(event: Originated, now: int) -> Draft:
         limits=tuple(limit.name for limit in plan.limits),
     )  # fmt: skip
     draft = Draft(call, now)
-    contact = event.first[0]
+    contact = places.rung(event.first)[0]
+    routes, flow = places.way_to(contact)
     name = "b" + draft.new_name()
     domain = event.who.partition("@")[2]
     leg = Leg(
         name=name, peer="", state=EARLY, call_id=call.id + name, local=f"{text.quoted(plan.callee)} <sip:{user(plan.callee)}@{domain}>",
-        local_tag=call.id + name, remote=f"<sip:{event.who}>", remote_tag="", target=contact.uri, routes=(), flow=contact.flow,
-        local_cseq=0, remote_cseq=0, aor=event.who, instance=contact.instance,
+        local_tag=call.id + name, remote=f"<sip:{event.who}>", remote_tag="", target=contact.uri, routes=routes, flow=flow,
+        local_cseq=0, remote_cseq=0, aor=event.who, instance=contact.instance, bound=contact.uri,
     )  # fmt: skip
     draft.legs[name] = leg
     lines = f"Allow: {text.ALLOW}\r\nSupported: timer, replaces\r\nAlert-Info: <urn:alert:source:internal>\r\n"

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Flow, Request, Response
-from tandem.calls.model import bill, identity, join, reliable, text
+from tandem.calls.model import bill, identity, join, places, reliable, text
 from tandem.calls.model.call import EARLY, ENDED, SETUP, Attempt, Call, Caller, Contact, Leg
 from tandem.calls.model.draft import NUMBERS, Draft
 from tandem.calls.model.events import Placed
@@ -137,7 +137,7 @@ def try_target(
     if target.kind == "trunk":
         flow = Flow(0, 0, target.transport or 1, ANY_LOCAL, target.host, target.port or 5060)
         return invite(draft, target, Contact(target.uri, flow), stage, depth)
-    contacts = draft.call.contacts.get(target.aor, ())
+    contacts = places.rung(draft.call.contacts.get(target.aor, ()), target.instance)
     if not contacts:
         return miss(draft, target, 480, "is not registered")
     return max(invite(draft, target, contact, stage, depth) for contact in contacts)
@@ -160,12 +160,13 @@ def invite(draft: Draft, target: Target, contact: Contact, stage: int, depth: in
     call, caller = draft.call, draft.call.caller
     name = f"b{number}"
     shown = identity.shown(call, target)
+    routes, flow = places.way_to(contact)
     leg = Leg(
         name=name, peer=f"a{number}", state=EARLY, call_id=call.id + name, local=shown.from_, local_tag=call.id + name,
         remote=f"<{target.uri}>", remote_tag="", target=contact.uri if target.kind == "user" else target.uri,
-        routes=(f"<{contact.path}>",) if contact.path.startswith("sip") and not contact.flow.connection else (),
-        flow=contact.flow, local_cseq=0, remote_cseq=0, aor=target.aor, instance=contact.instance, trunk=target.trunk,
-        contact=f";user={target.contact}" if target.contact else "",
+        routes=routes, flow=flow,
+        local_cseq=0, remote_cseq=0, aor=target.aor, instance=contact.instance, trunk=target.trunk,
+        contact=f";user={target.contact}" if target.contact else "", bound=contact.uri,
     )  # fmt: skip
     draft.legs[name] = leg
     rest = identity.apply(target.headers, shown.lines + passed_on(draft, caller))
@@ -273,6 +274,7 @@ def caller_leg(draft: Draft, name: str, peer: str) -> Leg:
     supports = text.tokens(caller.special.get("supported")) | text.tokens(
         caller.special.get("require")
     )
+    binding = places.of_caller(draft)
     draft.legs[name] = Leg(
         name=name, peer=peer, state=EARLY, call_id=server.call_id, local=text.without_tag(caller.to),
         local_tag=draft.call.id + name, remote=text.without_tag(from_), remote_tag=tag_of(from_), target=target,
@@ -280,6 +282,7 @@ def caller_leg(draft: Draft, name: str, peer: str) -> Leg:
         local_cseq=0, remote_cseq=server.cseq, seen_at=draft.at, trunk=draft.call.trunk_in,
         aor="" if draft.call.trunk_in else caller.identity, supports=supports,
         allows_update="update" in text.tokens(caller.special.get("allow")),
+        instance=binding.instance if binding else "", bound=binding.uri if binding else "",
     )  # fmt: skip
     return draft.legs[name]
 

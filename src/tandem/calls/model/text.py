@@ -98,9 +98,9 @@ def next_hop(uri: str, flow: Flow) -> Flow:
 
     A peer behind NAT writes an address that is not the one its packets come from; then its flow is the way back.
     """
-    if flow.connection:
-        return flow
     match = _URI.match(uri)
+    if flow.connection or (match and ";ob" in match["rest"].lower()):  # RFC 5626 5.3: this flow
+        return flow
     if not match or match["host"].strip("[]") != flow.host:
         return flow
     transport = flow.transport
@@ -113,6 +113,24 @@ def next_hop(uri: str, flow: Flow) -> Flow:
         transport = UDP
     port = int(match["port"] or (5061 if transport == TLS else 5060))
     return Flow(flow.edge, 0, transport, flow.local, flow.host, port)
+
+
+def place_of(uri: str) -> tuple[str, str, str]:
+    """User, host and port of a URI: what tells two phones apart."""
+    match = _URI.match(uri)
+    return (
+        (match["user"] or "", match["host"].lower(), match["port"] or "") if match else ("", "", "")
+    )
+
+
+def readdressed(message: bytes, uri: str, routes: tuple[str, ...]) -> bytes:
+    """The same request with another Request-URI and Route: to another flow of the same phone."""
+    head, end, body = message.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method = first.split(" ", 1)[0]
+    kept = [line for line in lines if not line.startswith("Route:")]
+    told = [f"{method} {uri} SIP/2.0", *(f"Route: {route}" for route in routes), *kept]
+    return "\r\n".join(told).encode("latin-1") + end + body
 
 
 def tokens(values: list[str] | None) -> frozenset[str]:

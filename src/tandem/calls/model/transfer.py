@@ -7,7 +7,7 @@ The new party is asked without an offer, its offer goes to the side that stays, 
 from msgspec.structs import replace
 
 from tandem.boundary import Flow, Request, Response
-from tandem.calls.model import hangup, identity, join, replaces, tell, text
+from tandem.calls.model import hangup, identity, join, places, replaces, tell, text
 from tandem.calls.model.call import (
     CONFIRMED,
     EARLY,
@@ -126,7 +126,12 @@ def connect(
 ) -> None:
     """Rings the first target of the plan without an offer."""
     target = next(
-        (t for stage in plan.stages for t in stage if t.kind == "trunk" or contacts.get(t.aor)),
+        (
+            t
+            for stage in plan.stages
+            for t in stage
+            if t.kind == "trunk" or places.rung(contacts.get(t.aor, ()), t.instance)
+        ),
         None,
     )
     number = draft.new_name()
@@ -134,17 +139,19 @@ def connect(
         over(draft, 480)
         return
     contact = (
-        contacts[target.aor][0] if target.kind == "user"
+        places.rung(contacts[target.aor], target.instance)[0] if target.kind == "user"
         else Contact(target.uri, Flow(0, 0, target.transport or 1, 255, target.host, target.port or 5060))
     )  # fmt: skip
+    routes, flow = places.way_to(contact)
     call, transfer = draft.call, draft.call.transfer
     assert transfer is not None
     moved = draft.legs[transfer.moved]
     leg = Leg(
         name=f"b{number}", peer=moved.name, state=EARLY, call_id=f"{call.id}b{number}", local=from_of(draft, moved, target),
         local_tag=f"{call.id}b{number}", remote=f"<{target.uri}>", remote_tag="",
-        target=contact.uri if target.kind == "user" else target.uri, routes=(), flow=contact.flow, local_cseq=0, remote_cseq=0,
+        target=contact.uri if target.kind == "user" else target.uri, routes=routes, flow=flow, local_cseq=0, remote_cseq=0,
         aor=target.aor, instance=contact.instance, trunk=target.trunk, contact=f";user={target.contact}" if target.contact else "",
+        bound=contact.uri,
     )  # fmt: skip
     draft.legs[leg.name] = leg
     by = draft.legs.get(transfer.by)

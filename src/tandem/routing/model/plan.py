@@ -55,6 +55,7 @@ class Target(Struct, frozen=True, array_like=True):
     after: int = -1  # the stage whose outcome leads here; -1: the stage before. The same in all targets of a stage
     on: str = "failed"  # the outcome that leads here: failed, busy, no-answer (see stages.py)
     diverted: tuple[Diversion, ...] = ()  # the forwardings that led here, first one first
+    instance: str = ""  # users: only the phone of this instance (RFC 5627), without angle brackets
     others: tuple[
         Place, ...
     ] = ()  # trunks: where it is tried next when this place fails (RFC 3263 4.3)
@@ -97,3 +98,6 @@ class Asked(Struct, frozen=True, array_like=True):
     to: str
     asserted: str = ""  # P-Asserted-Identity, where present
     privacy: str = ""
+    instance: str = (
+        ""  # of the phone that a GRUU names: only it is rung, whatever forwards its user has
+    )

@@ -31,7 +31,8 @@ def policy(
     addresses: Callable[[Peer], tuple[str, ...]] = lambda peer: (),
     draining: bool = False,
 ) -> dict[str, Any]:
-    """The policy as JSON-ready values. settings may hold default_domain, allow, deny, algorithms, nonce_seconds, limits.
+    """The policy as JSON-ready values. settings may hold default_domain, allow, deny, algorithms, nonce_seconds,
+    limits, keepalive.
 
     addresses: all those of a trunk. Where we register, the registrar calls us from them.
     """
@@ -51,6 +52,7 @@ def policy(
         "algorithms": list(own.get("algorithms", ALGORITHMS)),
         "nonce_seconds": own.get("nonce_seconds", NONCE_SECONDS),
         "limits": LIMITS | own.get("limits", {}),
+        "keepalive": own.get("keepalive", {}),
         "draining": draining,
     }
 

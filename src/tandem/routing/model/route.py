@@ -46,7 +46,7 @@ def _from_user(tables: Tables, asked: Asked, aor: str, hash: int, now: int) -> P
             return Plan(
                 tenant.id, aor, shown.number, shown.name, number, stages, emergency=True, why=why
             )
-    journey = _Journey(tables, place, shown, aor, hash, now)
+    journey = _Journey(tables, place, shown, aor, hash, now, asked.instance)
     callee = dialled if host in ("", domain) else f"{dialled}@{host}"
     if not caller.enabled:
         return journey.refusal(403, "Forbidden", f"{aor} is switched off", aor, callee)
@@ -90,7 +90,7 @@ def _from_trunk(tables: Tables, asked: Asked, id: str, hash: int, now: int) -> P
         why = f"nobody has the number {number or dialled}"
         return Refusal(404, "Not Found", why, trunk.tenant, by, number or dialled)
     shown = trunk_identity(trunk, reader, asked)
-    journey = _Journey(tables, place, shown, "", hash, now)
+    journey = _Journey(tables, place, shown, "", hash, now, asked.instance)
     user = _find(place, dialled) or _find(place, number)
     if by_login and dialled == (trunk.contact or trunk.username) and trunk.default_to:
         user = None  # a user who is called as our account is by chance
@@ -128,11 +128,30 @@ def _by_login(tables: Tables, id: str, user: str) -> str:
 class _Journey:
     """One search: collects the stages while it follows forwards."""
 
-    __slots__ = ("callee", "hash", "now", "origin", "place", "shown", "stages", "tables", "why")
+    __slots__ = (
+        "callee",
+        "hash",
+        "instance",
+        "now",
+        "origin",
+        "place",
+        "shown",
+        "stages",
+        "tables",
+        "why",
+    )
 
     def __init__(
-        self, tables: Tables, place: Place, shown: Identity, origin: str, hash: int, now: int
+        self,
+        tables: Tables,
+        place: Place,
+        shown: Identity,
+        origin: str,
+        hash: int,
+        now: int,
+        instance: str = "",
     ) -> None:
+        self.instance = instance
         self.tables, self.place, self.shown = tables, place, shown
         self.origin = origin  # the calling user's address of record; "" when a carrier calls
         self.hash, self.now = hash, now
@@ -203,7 +222,7 @@ class _Journey:
             return 480, "Temporarily Unavailable", f"{aor} is switched off"
         if self.place.lists and (why := self._inward(user, aor, payer)):
             return 403, "Forbidden", why
-        if user.forward_always:
+        if user.forward_always and not self.instance:
             self.why = f"{self.why}, {aor} forwards all calls to {user.forward_always}"
             moved = self._moved(user, aor, diverted, "unconditional")
             return self.reach(user.forward_always, user, moved, (*seen, user.name), after, on)
@@ -220,9 +239,12 @@ class _Journey:
                     after=after,
                     on=on,
                     diverted=diverted,
+                    instance=self.instance,
                 ),
             )
         )
+        if self.instance:
+            return None
         for to, outcome, reason in (
             (user.forward_busy, "busy", "user-busy"),
             (user.forward_no_answer, "no-answer", "no-answer"),

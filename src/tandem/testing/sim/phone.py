@@ -27,6 +27,7 @@ class Habits:
     forgets: bool = False  # keeps no transaction after its end, whatever the transport
     silent: bool = False  # never says a word
     rings_on: bool = True  # a callee's ringing outlives its connection
+    waits_on: bool = False  # so does a caller's INVITE
 
 
 @dataclass
@@ -247,7 +248,7 @@ class Phone:
     def cut_off(self) -> None:
         """Its connection is gone: a call that nobody has answered yet is over for it (as for JsSIP)."""
         for talk in self.talks.values():
-            if talk.caller and talk.state in ("calling", "ringing"):
+            if talk.caller and talk.state in ("calling", "ringing") and not self.habits.waits_on:
                 talk.gave_up = talk.timed_out = True
                 branch = talk.invite.branch if talk.invite else ""
                 talk.unheard = not talk.tries.get(branch, True)
@@ -349,6 +350,8 @@ class Phone:
             talk.infos += 1
 
     def connected(self, talk: Talk, message: Message) -> None:
+        if talk.gave_up and talk.timed_out:
+            return  # its transaction died with its connection: nobody's
         if message.to_tag in talk.acks:
             self.say(talk.acks[message.to_tag])
             return
