@@ -171,6 +171,9 @@ pub struct Config {
     /// The realm until an owner sends a policy.
     #[serde(default)]
     pub default_domain: String,
+    /// How host names of members and next hops are looked up.
+    #[serde(default)]
+    pub dns: tandem_dns::Settings,
     /// Path of the control socket; without one nobody asks.
     #[serde(default)]
     pub control: Option<PathBuf>,
@@ -242,6 +245,7 @@ impl Config {
         if self.tls.more.len() >= CERTIFICATES {
             return Err(format!("`tls.more` has {} certificates, fewer than {CERTIFICATES} are allowed", self.tls.more.len()));
         }
+        self.dns.check().map_err(|error| error.to_string())?;
         let (certificate, key) = (named(&self.tls.certificate), named(&self.tls.key));
         if certificate.is_some() != key.is_some() {
             return Err("`tls.certificate` and `tls.key` go together".into());

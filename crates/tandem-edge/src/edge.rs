@@ -8,7 +8,7 @@ use crate::connections::Connections;
 use crate::control::Control;
 use crate::counters::Counters;
 use crate::files;
-use crate::front::Front;
+use crate::front::{Front, Lookups};
 use crate::judge::Judge;
 use crate::links::{Links, OWNERS};
 use crate::locals::Locals;
@@ -41,6 +41,8 @@ pub(crate) const VERDICTS: u64 = 1022;
 pub(crate) const CONTROL: u64 = 9;
 const _: () = assert!(LINK + OWNERS as u64 <= CONTROL);
 pub(crate) const SOCKETS: u64 = 16;
+/// The resolver's eventfd.
+pub(crate) const NAMES: u64 = 1023;
 pub(crate) const FLOWS: u64 = 1024;
 
 /// Time between two looks at files, counters and connections, in microseconds.
@@ -72,6 +74,8 @@ pub struct Edge {
     pub(crate) judge: Judge,
     pub(crate) front: Option<Front>,
     pub(crate) verdicts: Option<Verdicts>,
+    /// From the first front on.
+    pub(crate) lookups: Option<Lookups>,
     pub(crate) trunks: Trunks,
     pub(crate) tls: Tls,
     /// Whose pages may open WebSockets; none: any.
@@ -128,6 +132,7 @@ impl Edge {
             judge: Judge::new(policy, keys),
             front: None,
             verdicts: None,
+            lookups: None,
             trunks,
             tls,
             origins: config.ws_origins.clone().into(),
@@ -216,6 +221,7 @@ impl Edge {
 
     fn turn(&mut self, event: Ready) {
         match event.token {
+            NAMES => self.names_ready(),
             LINK..CONTROL => self.link_ready((event.token - LINK) as usize, event),
             CONTROL..SOCKETS => self.control_ready(event),
             VERDICTS => self.verdicts_ready(event),

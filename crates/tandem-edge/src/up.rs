@@ -256,6 +256,10 @@ impl Edge {
                 self.counters.refuse(reason);
                 reason
             }
+            Verdict::Front(proxy::Verdict::Look) => {
+                let verdict = self.park(source, bytes, 0);
+                self.fronted(verdict)
+            }
             Verdict::Front(verdict) => {
                 self.alias(source, member.is_some(), bytes);
                 self.fronted(verdict)
@@ -270,7 +274,7 @@ impl Edge {
         self.after_ban();
     }
 
-    fn fronted(&mut self, verdict: proxy::Verdict) -> &'static str {
+    pub(crate) fn fronted(&mut self, verdict: proxy::Verdict) -> &'static str {
         self.pass();
         match verdict {
             proxy::Verdict::Answered(reason) => {
@@ -283,7 +287,7 @@ impl Edge {
                 self.counters.refuse(reason);
                 reason
             }
-            proxy::Verdict::Done | proxy::Verdict::Pass | proxy::Verdict::Sibling(_) => "rate",
+            proxy::Verdict::Done | proxy::Verdict::Pass | proxy::Verdict::Sibling(_) | proxy::Verdict::Look => "rate",
         }
     }
 

@@ -1,23 +1,31 @@
 //! The edge as a proxy before foreign servers: joins `tandem_sip::proxy` to sockets and connections. What becomes of a message is decided there.
 
+mod members;
+mod names;
 mod pass;
 mod place;
 mod view;
 
+pub use names::Lookups;
 pub use view::FrontView;
 
 use crate::connections::Connections;
 use crate::judge::Source;
 use crate::locals::Locals;
+use std::sync::Arc;
+use tandem_dns::Resolver;
 use tandem_sip::ids::Keys;
 use tandem_sip::message::Message;
-use tandem_sip::pool::{BadPools, Change, MemberId, MEMBERS};
+use tandem_sip::pool::{BadPools, Change, MemberId, Pools, MEMBERS};
 use tandem_sip::proxy::{self, FrontConfig, Given, Output, Proxy, Rule, Verdict, World};
 
 /// The proxy with what it needs of this process.
 pub struct Front {
     proxy: Proxy,
     config: FrontConfig,
+    /// The same with the addresses that names lead to, as it is in force.
+    placed: FrontConfig,
+    resolver: Arc<Resolver>,
     /// What it wants sent; empty between messages.
     pub(crate) output: Output,
     /// How many of our addresses it knows.
@@ -26,19 +34,52 @@ pub struct Front {
 
 impl Front {
     /// A front with a first configuration. `edge` is its number among those that share addresses; 0: it is alone.
-    pub fn new(config: FrontConfig, keys: &Keys, locals: &Locals, edge: u16, now: u64) -> Result<Front, BadPools> {
-        let proxy = Proxy::new(keys.clone(), place::own(locals), edge);
-        let mut front = Front { proxy, config: FrontConfig::default(), output: Output::default(), addresses: locals.iter().count() };
+    pub fn new(config: FrontConfig, keys: &Keys, locals: &Locals, lookups: &Lookups, edge: u16, now: u64) -> Result<Front, BadPools> {
+        let mut proxy = Proxy::new(keys.clone(), place::own(locals), edge);
+        proxy.set_names(Box::new(names::Known(lookups.resolver.clone())));
+        let mut front = Front {
+            proxy,
+            config: FrontConfig::default(),
+            placed: FrontConfig::default(),
+            resolver: lookups.resolver.clone(),
+            output: Output::default(),
+            addresses: locals.iter().count(),
+        };
         front.apply(config, now)?;
         Ok(front)
     }
 
     /// Takes a whole new configuration; on an error, which names the field, nothing has changed.
     pub fn apply(&mut self, config: FrontConfig, now: u64) -> Result<Vec<Change>, BadPools> {
-        let changes = self.proxy.apply(&config, now)?;
-        self.config = config;
+        let wishes = members::wishes(&config);
+        if !wishes.is_empty() {
+            // fields are named as they stand in the configuration
+            Pools::new([0; 16]).apply(&config.pools(), now)?;
+        }
+        let placed = members::placed(&config, |wish| self.resolver.peek(wish));
+        let changes = self.proxy.apply(&placed, now)?;
+        (self.config, self.placed) = (config, placed);
+        self.resolver.watch(wishes);
         place::leave(&mut self.proxy);
         Ok(changes)
+    }
+
+    /// Names lead elsewhere now: members move. On an error the old ones stay.
+    pub(crate) fn replace(&mut self, now: u64) -> Result<Vec<Change>, BadPools> {
+        let placed = members::placed(&self.config, |wish| self.resolver.peek(wish));
+        if placed == self.placed {
+            return Ok(Vec::new());
+        }
+        let changes = self.proxy.apply(&placed, now)?;
+        self.placed = placed;
+        place::leave(&mut self.proxy);
+        Ok(changes)
+    }
+
+    /// Refuses a request for whose next hop nobody can say an address now.
+    pub(crate) fn not_now(&mut self, message: &Message<'_>, source: &Source<'_>) -> Verdict {
+        let from = proxy::Source { transport: source.transport, local: source.local, remote: source.remote, flow: source.flow, edge: 0 };
+        self.proxy.not_now(message, &from, &mut self.output)
     }
 
     /// The configuration in force.

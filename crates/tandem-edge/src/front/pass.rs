@@ -16,7 +16,9 @@ impl Edge {
                 self.tell_changes(&changes);
             }
             None => {
-                let front = super::Front::new(config, &self.judge.keys.keys, &self.locals, 0, self.now);
+                self.open_names().map_err(|error| error.to_string())?;
+                let Some(lookups) = &self.lookups else { return Err("names".into()) };
+                let front = super::Front::new(config, &self.judge.keys.keys, &self.locals, lookups, 0, self.now);
                 self.front = Some(front.map_err(|error| error.to_string())?);
             }
         }
@@ -109,7 +111,7 @@ impl Edge {
         }
     }
 
-    fn tell_changes(&mut self, changes: &[tandem_sip::pool::Change]) {
+    pub(crate) fn tell_changes(&mut self, changes: &[tandem_sip::pool::Change]) {
         for change in changes {
             let became = format!("{:?}", change.became).to_lowercase();
             self.log.say(

@@ -6,7 +6,13 @@ use super::cost::{Amounts, Costs, UNLIMITED};
 use super::settings::{bad, name, within, BadPools, PoolSettings, POOLS, RESOURCES};
 use super::{Member, MemberId, Pool, PoolId, Pools, MEMBERS};
 use crate::ids::mac;
+use crate::uri::Uri;
 use std::collections::HashMap;
+
+/// Characters of the name of a member that has a host.
+pub const HOST_NAME_CHARS: usize = 16;
+/// Bytes of a host with its port and transport.
+const HOST_BYTES: usize = 300;
 
 /// What a configuration comes to: nothing of it can fail any more.
 struct Plan {
@@ -181,7 +187,8 @@ impl Pools {
     }
 
     fn configured(&mut self, id: MemberId, became: Became, now_us: u64) -> Change {
-        let why: Box<str> = "configuration".into();
+        let placed = self.member(id).is_none_or(Member::is_placed);
+        let why: Box<str> = if placed { "configuration" } else { "dns" }.into();
         let (mut pool, mut name) = (Box::default(), Box::default());
         if let Some(Some(member)) = self.members.get_mut(usize::from(id)) {
             (pool, name) = (member.pool_name.clone(), member.name.clone());
@@ -222,6 +229,9 @@ fn check_member(field: &str, member: &MemberConfig) -> Result<(), BadPools> {
     name(&format!("{field}.name"), &member.name)?;
     within(&format!("{field}.weight"), member.weight, 0, 10_000)?;
     let address = member.address;
+    if !member.host.is_empty() {
+        return check_host(field, member);
+    }
     if address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast() {
         return Err(bad(format!("{field}.address"), format!("{address} is no address of a server")));
     }
@@ -229,6 +239,22 @@ fn check_member(field: &str, member: &MemberConfig) -> Result<(), BadPools> {
         return Err(bad(format!("{field}.tls_name"), "more than 253 characters"));
     }
     Ok(())
+}
+
+/// A member whose name leads nowhere yet; those that it leads to have addresses.
+fn check_host(field: &str, member: &MemberConfig) -> Result<(), BadPools> {
+    if !member.address.ip().is_unspecified() {
+        return Err(bad(format!("{field}.host"), "a member has an `address` or a `host`, not both"));
+    }
+    if member.name.len() > HOST_NAME_CHARS {
+        return Err(bad(format!("{field}.name"), format!("more than {HOST_NAME_CHARS} characters: the address found is put behind it")));
+    }
+    let uri = format!("sip:{}", member.host);
+    let good = member.host.len() <= HOST_BYTES && Uri::parse(uri.as_bytes()).is_ok_and(|uri| uri.user.is_none() && !uri.host.is_empty());
+    match good {
+        true => Ok(()),
+        false => Err(bad(format!("{field}.host"), format!("{:?} is not host, host:port or host;transport=tcp", member.host))),
+    }
 }
 
 fn capacity(field: &str, member: &MemberConfig, costs: &mut Costs) -> Result<Amounts, BadPools> {

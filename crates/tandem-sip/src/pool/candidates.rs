@@ -95,7 +95,7 @@ impl Pools {
 
 /// How a member stands for a new request.
 pub(super) fn standing(member: &Member, pool: &Pool, fault: bool, now_us: u64) -> Standing {
-    if member.wanted != Wanted::On {
+    if member.wanted != Wanted::On || !member.is_placed() {
         return Standing::Out;
     }
     member.health.standing(pool.panic || fault, pool.panic, now_us)

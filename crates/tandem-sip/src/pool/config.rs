@@ -81,8 +81,12 @@ pub struct PoolConfig {
 pub struct MemberConfig {
     /// Its name within the pool: what keeps its state when all else about it changes.
     pub name: String,
-    /// Where it is.
+    /// Where it is; unspecified while only `host` is known.
+    #[serde(default = "nowhere", skip_serializing_if = "is_nowhere")]
     pub address: SocketAddr,
+    /// Where it is by name, as behind `sip:`: `farm.example`, `farm.example:5070`, `farm.example;transport=tls`. Instead of `address`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub host: String,
     /// How it is talked to: `udp`, `tcp`, `tls`, `ws`, `wss`.
     #[serde(default = "udp", deserialize_with = "transport", serialize_with = "write_transport")]
     pub transport: Transport,
@@ -210,6 +214,15 @@ fn write_transport<S: Serializer>(transport: &Transport, to: S) -> Result<S::Ok,
 /// The transport of a name, whatever its case.
 pub(super) fn named_transport(name: &str) -> Option<Transport> {
     (1..).map_while(Transport::read).find(|transport| transport.via().eq_ignore_ascii_case(name))
+}
+
+/// The address of a member that has none yet.
+pub(super) fn nowhere() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 0))
+}
+
+fn is_nowhere(address: &SocketAddr) -> bool {
+    *address == nowhere()
 }
 
 fn call_id() -> String {

@@ -104,6 +104,11 @@ impl Member {
         (self.pool, self.capacity, self.gone) = (pool, capacity, false);
     }
 
+    /// Whether it is known where it is; without that nothing can be sent to it.
+    pub fn is_placed(&self) -> bool {
+        !self.address.ip().is_unspecified()
+    }
+
     /// What it is found by: pool and name.
     pub(super) fn names(&self) -> (&str, &str) {
         (&self.pool_name, &self.name)

@@ -84,7 +84,7 @@ impl Pools {
     pub(super) fn plan_probes(&mut self) {
         let probed = |member: &&Member| {
             let pool = self.pools.get(usize::from(member.pool)).and_then(Option::as_ref);
-            member.wanted != Wanted::Off && pool.is_some_and(|pool| pool.settings.health.interval_us > 0)
+            member.wanted != Wanted::Off && member.is_placed() && pool.is_some_and(|pool| pool.settings.health.interval_us > 0)
         };
         let next = self.members.iter().flatten().map(|member| &**member).filter(probed).map(|member| member.probe_at_us).min();
         self.probe_at_us = next.unwrap_or(u64::MAX);
@@ -92,7 +92,7 @@ impl Pools {
 
     /// The interval of a member's probes; `None`: it is not probed.
     fn interval_us(&self, member: MemberId) -> Option<u64> {
-        let member = self.member(member).filter(|member| member.wanted != Wanted::Off)?;
+        let member = self.member(member).filter(|member| member.wanted != Wanted::Off && member.is_placed())?;
         Some(self.settings(member.pool).health.interval_us).filter(|&interval_us| interval_us > 0)
     }
 }

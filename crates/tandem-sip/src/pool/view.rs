@@ -114,7 +114,7 @@ impl Pools {
         MemberView {
             name: member.name.clone(),
             number,
-            address: member.address.to_string(),
+            address: if member.is_placed() { member.address.to_string() } else { String::new() },
             transport: member.transport.via().to_ascii_lowercase(),
             state: state(member, now_us),
             tried: standing(member, pool, self.fault, now_us) != Standing::Out,
@@ -150,6 +150,7 @@ impl Pools {
 fn state(member: &Member, now_us: u64) -> &'static str {
     match member.wanted {
         _ if member.gone => "gone",
+        Wanted::On if !member.is_placed() => "down",
         Wanted::Draining => "draining",
         Wanted::Off => "off",
         Wanted::On => match member.health.grey(now_us) {

@@ -29,6 +29,8 @@ pub struct Counters {
     pub bad_requests: u64,
     /// Requests whose next hop is no address that can be reached.
     pub no_hop: u64,
+    /// Requests whose next hop is a name that no name server could say.
+    pub no_name: u64,
     /// INVITE transactions begun.
     pub invites: u64,
     /// INVITEs that came again.

@@ -15,6 +15,7 @@ mod identity;
 mod invite;
 mod inviting;
 mod judging;
+mod names;
 mod next;
 mod output;
 mod own;
@@ -36,6 +37,7 @@ pub use counters::Counters;
 pub use edit::MAX_FORWARDS;
 pub use hop::{Hop, Source};
 pub use invite::{ACCEPTED, TRANSACTIONS, TRANSACTION_BYTES};
+pub use names::{Named, Names};
 pub use output::{Output, Send};
 pub use own::{Own, OwnAddress};
 pub use policy::{Field, Given, PolicyConfig, Question, Rule, FIELDS, KEY_BYTES, LATE_US, RULES, VERDICTS, WAITING, WAIT_MS};
@@ -63,6 +65,8 @@ pub enum Verdict {
     Pass,
     /// This edge has the transaction or the connection: hand it the message as it came.
     Sibling(u16),
+    /// The name in [`Proxy::missing`] must be looked up first: hand the message again then.
+    Look,
 }
 
 /// What the proxy asks of its surroundings while it decides.
@@ -103,6 +107,7 @@ pub struct Proxy {
     aliases: Vec<String>,
     marks: Vec<(u16, MemberId)>,
     leaving: Vec<Option<u8>>,
+    seeking: names::Seeking,
     invites: invite::Table,
     /// How long calls took to be set up.
     pub times: Times,
@@ -127,6 +132,7 @@ impl Proxy {
             aliases: Vec::new(),
             marks: Vec::new(),
             leaving: Vec::new(),
+            seeking: names::Seeking::default(),
             invites: invite::Table::default(),
             times: Times::default(),
             policy: policy::Policy::default(),

@@ -1,10 +1,11 @@
-//! The hop that a URI or a token names. It looks up no host name.
+//! The hop that a URI or a token names.
 
 use super::hop::Hop;
 use super::identity::ip;
 use super::token::Peer;
 use super::Proxy;
 use crate::frame::Transport;
+use crate::message::Message;
 use crate::pool::MemberId;
 use crate::uri::Uri;
 use std::net::SocketAddr;
@@ -34,12 +35,15 @@ pub(super) fn transport_of(uri: &Uri<'_>) -> Transport {
 }
 
 impl Proxy {
-    /// The hop that a URI names by address; None: by a host name, or nobody who can be reached.
-    pub(super) fn hop_to(&self, uri: &[u8], local: u8) -> Option<Hop> {
-        let uri = Uri::parse(uri).ok().filter(|uri| uri.is_sip())?;
+    /// The hop that a URI names; None: nobody who can be reached, or a name that leads nowhere (yet).
+    pub(super) fn hop_to(&self, bytes: &[u8], local: u8, message: &Message<'_>) -> Option<Hop> {
+        let uri = Uri::parse(bytes).ok().filter(|uri| uri.is_sip())?;
         let transport = transport_of(&uri);
         let host = uri.param(b"maddr").filter(|maddr| !maddr.is_empty()).unwrap_or(uri.host);
-        let remote = SocketAddr::new(ip(host)?, uri.port.unwrap_or(default_port(transport)));
+        let Some(ip) = ip(host) else {
+            return if self.own.is_ours(&uri) { None } else { self.hop_by_name(bytes, local, message) };
+        };
+        let remote = SocketAddr::new(ip, uri.port.unwrap_or(default_port(transport)));
         let nowhere = remote.ip().is_unspecified() || remote.ip().is_multicast() || remote.port() == 0;
         if nowhere || self.own.is_ours(&uri) {
             return None;

@@ -5,6 +5,7 @@ use super::branch::NOBODY;
 use super::hop::{Hop, Source};
 use super::invite::Known;
 use super::inviting::Beginning;
+use super::names::Sought;
 use super::output::Output;
 use super::policy::Judged;
 use super::refuse::{said, status_line};
@@ -20,6 +21,9 @@ use crate::pool::{Ask, Candidates, MemberId, PoolId, UriMode};
 use crate::question::Question;
 use crate::uri::Uri;
 use smallvec::SmallVec;
+
+/// What is told with the 503 for a name that nobody can say now.
+const NAME_RETRY: &[u8] = b"Retry-After: 10\r\n";
 
 /// A request with what was found out about it.
 pub(super) struct Request<'a> {
@@ -44,6 +48,7 @@ impl Proxy {
         world: &World<'_>,
         out: &mut Output,
     ) -> Verdict {
+        self.sought(); // of the message before
         let method = message.method_bytes();
         let (identity, known) = self.known(message, source);
         let begins = message.to_tag().is_none();
@@ -100,7 +105,7 @@ impl Proxy {
         let outwards = from_caller == token.callee;
         let member = token.member.and_then(|mark| self.marked(mark));
         let (next, _) = request.ahead.next();
-        let by_uri = || self.hop_to(next, source.local);
+        let by_uri = || self.hop_to(next, source.local, message);
         let hop = match token.peer.filter(|_| outwards) {
             Some(peer) => {
                 let flow = self.hop_back(&peer, token.edge);
@@ -114,7 +119,8 @@ impl Proxy {
                 }
             }
             None if outwards => by_uri(),
-            None => by_uri().or_else(|| self.hop_of(member?, source.local)),
+            // A name that is not known yet is no reason to go elsewhere: one dialog, one place.
+            None => by_uri().or_else(|| if self.seeks() { None } else { self.hop_of(member?, source.local) }),
         };
         let Some(hop) = hop else { return self.unreachable(message, source, out) };
         if let Some(verdict) = self.flow_verdict(message, source, &hop, world, out) {
@@ -150,10 +156,11 @@ impl Proxy {
             self.counters.own_acks += 1;
             return Verdict::Silence("acked");
         }
-        let hop = self.hop_to(request.ahead.next().0, request.source.local);
+        let hop = self.hop_to(request.ahead.next().0, request.source.local, request.message);
         let known = hop.and_then(|hop| self.pools.member_at(hop.remote, hop.transport));
         match hop {
             Some(hop) if request.member.is_some() || known.is_some() => self.pass_on(request, hop, known.unwrap_or(NOBODY), out),
+            None if request.member.is_some() && self.sought() == Sought::Unknown => Verdict::Look,
             _ if ack => self.begins(request, world, out),
             _ => Verdict::Pass,
         }
@@ -207,13 +214,18 @@ impl Proxy {
                 said(self.refuse(message, source, &status_line(status), b"", out), "refused")
             }
             // Members may go where they want.
-            None => match self.hop_to(ahead.next().0, source.local).filter(|_| request.member.is_some()) {
+            None if request.member.is_some() => match self.hop_to(ahead.next().0, source.local, message) {
                 Some(hop) => {
                     let record = self.outward_record(message, ahead, request.member);
                     self.pass_out(request, hop, record, world, out)
                 }
-                None => Verdict::Pass,
+                None => match self.sought() {
+                    Sought::None => Verdict::Pass,
+                    Sought::Unknown => Verdict::Look,
+                    Sought::NotNow => self.not_now(message, source, out),
+                },
             },
+            None => Verdict::Pass,
         }
     }
 
@@ -332,8 +344,19 @@ impl Proxy {
     }
 
     fn unreachable(&mut self, message: &Message<'_>, source: &Source, out: &mut Output) -> Verdict {
+        match self.sought() {
+            Sought::None => {}
+            Sought::Unknown => return Verdict::Look,
+            Sought::NotNow => return self.not_now(message, source, out),
+        }
         self.counters.no_hop += 1;
         said(self.refuse(message, source, "404 Not Found", b"", out), "no_hop")
+    }
+
+    /// A name is not known and nobody can say it now: later perhaps (RFC 3261 21.5.4).
+    pub fn not_now(&mut self, message: &Message<'_>, source: &Source, out: &mut Output) -> Verdict {
+        self.counters.no_name += 1;
+        said(self.refuse(message, source, "503 Service Unavailable", NAME_RETRY, out), "no_name")
     }
 
     pub(super) fn bad(&mut self, message: &Message<'_>, source: &Source, status: &str, out: &mut Output) -> Verdict {
