@@ -18,6 +18,7 @@ use tandem_sip::frame::Transport;
 use tokio::sync::mpsc::{channel, Receiver, Sender};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// Most questions that wait for their answer; beyond it they fail at once.
 pub const ASKED: usize = 1_024;
@@ -291,19 +292,13 @@ async fn turn(shared: &Arc<Shared>, mut jobs: Receiver<Job>) {
         if let Some(job) = job {
             let work = Work { shared: shared.clone(), upstream: upstream.clone() };
             let room = room.clone();
-            under_way.spawn(async move {
-                let _room = room.acquire_owned().await;
-                work.job(job).await;
-            });
+            under_way.spawn(async move { work.job(job, room).await });
         }
         let due = lock(&shared.watch).due(shared.now_us(), room.available_permits());
         for wish in due {
             let work = Work { shared: shared.clone(), upstream: upstream.clone() };
             let room = room.clone();
-            under_way.spawn(async move {
-                let _room = room.acquire_owned().await;
-                work.watched(wish).await;
-            });
+            under_way.spawn(async move { work.watched(wish, room).await });
         }
     }
 }
@@ -315,23 +310,23 @@ struct Work {
 }
 
 impl Work {
-    async fn job(&self, job: Job) {
+    async fn job(&self, job: Job, room: Arc<Semaphore>) {
         match job {
             Job::Ask(wish, token) => {
-                let outcome = self.resolve(&wish, &mut None).await;
+                let outcome = self.resolve(&wish, &mut None, room).await;
                 self.told(Event::Answered { token, outcome });
             }
             Job::Enum(mut search, token) => {
-                let outcome = self.enumerate(&mut search).await;
+                let outcome = self.enumerate(&mut search, room).await;
                 self.told(Event::Enum { token, outcome });
             }
             Job::Explain(wish, told) => {
                 let mut steps = Some(Vec::new());
-                let outcome = self.resolve(&wish, &mut steps).await;
+                let outcome = self.resolve(&wish, &mut steps, room).await;
                 let _ = told.send((steps.unwrap_or_default(), outcome)); // who asked has gone
             }
             Job::ExplainEnum(mut search, told) => {
-                let outcome = self.enumerate(&mut search).await;
+                let outcome = self.enumerate(&mut search, room).await;
                 let _ = told.send((search.steps().to_vec(), outcome));
             }
             Job::Wake => {}
@@ -343,16 +338,20 @@ impl Work {
         self.shared.tell(event);
     }
 
-    async fn watched(&self, wish: Wish) {
-        let outcome = self.resolve(&wish, &mut None).await;
+    async fn watched(&self, wish: Wish, room: Arc<Semaphore>) {
+        let outcome = self.resolve(&wish, &mut None, room).await;
         if lock(&self.shared.watch).answered(&wish, &outcome, self.shared.now_us()) {
             self.shared.tell(Event::Changed { wish });
         }
     }
 
-    async fn resolve(&self, wish: &Wish, steps: &mut Option<Vec<String>>) -> Outcome {
-        let time = self.shared.settings.lookup_time();
-        tokio::time::timeout(time, self.names(wish, steps)).await.unwrap_or(Err(Failure::TimedOut))
+    /// The time limit begins with the wait for room.
+    async fn resolve(&self, wish: &Wish, steps: &mut Option<Vec<String>>, room: Arc<Semaphore>) -> Outcome {
+        let asked = async {
+            let _room = room.acquire().await;
+            self.names(wish, steps).await
+        };
+        timeout(self.shared.settings.lookup_time(), asked).await.unwrap_or(Err(Failure::TimedOut))
     }
 
     /// The name with each suffix, until one is there.
@@ -384,14 +383,15 @@ impl Work {
         }
     }
 
-    async fn enumerate(&self, search: &mut Enum) -> Result<EnumFound, Failure> {
+    async fn enumerate(&self, search: &mut Enum, room: Arc<Semaphore>) -> Result<EnumFound, Failure> {
         let asked = async {
+            let _room = room.acquire().await;
             while search.outcome().is_none() {
                 let answer = self.answer(search.question().clone()).await;
                 search.answered(&answer);
             }
         };
-        let in_time = tokio::time::timeout(self.shared.settings.lookup_time(), asked).await.is_ok();
+        let in_time = timeout(self.shared.settings.lookup_time(), asked).await.is_ok();
         let outcome = search.outcome().filter(|_| in_time);
         outcome.cloned().unwrap_or(Err(Failure::TimedOut))
     }

@@ -124,6 +124,7 @@ impl Edge {
             self.log.say(self.at, "TLS failed", &[("remote", &connection.remote), ("outgoing", &connection.outgoing), ("why", trouble)]);
         } else if connection.outgoing && connection.stage != Stage::Open {
             self.log.say(self.at, "connection not opened", &[("remote", &connection.remote), ("why", &end.name())]);
+            self.not_reached(connection.transport, connection.remote);
         }
         *self.counters.closed.entry(end.name()).or_default() += 1;
         // A peer that hangs up in the handshake did not like our certificate, or has no TLS.

@@ -1,15 +1,18 @@
 //! The edge as a proxy before foreign servers: joins `tandem_sip::proxy` to sockets and connections. What becomes of a message is decided there.
 
+mod kept;
 mod members;
 mod names;
 mod pass;
 mod place;
 mod view;
 
+use kept::Kept;
 pub use names::Lookups;
 pub use view::FrontView;
 
 use crate::connections::Connections;
+use crate::edge::wall;
 use crate::judge::Source;
 use crate::locals::Locals;
 use std::sync::Arc;
@@ -26,6 +29,7 @@ pub struct Front {
     /// The same with the addresses that names lead to, as it is in force.
     placed: FrontConfig,
     resolver: Arc<Resolver>,
+    kept: Kept,
     /// What it wants sent; empty between messages.
     pub(crate) output: Output,
     /// How many of our addresses it knows.
@@ -42,6 +46,7 @@ impl Front {
             config: FrontConfig::default(),
             placed: FrontConfig::default(),
             resolver: lookups.resolver.clone(),
+            kept: Kept::read(lookups.kept.clone()),
             output: Output::default(),
             addresses: locals.iter().count(),
         };
@@ -56,7 +61,8 @@ impl Front {
             // fields are named as they stand in the configuration
             Pools::new([0; 16]).apply(&config.pools(), now)?;
         }
-        let placed = members::placed(&config, |wish| self.resolver.peek(wish));
+        let at = wall() / 1_000_000;
+        let placed = members::placed(&config, |wish| self.kept.known(wish, self.resolver.peek(wish), at));
         let changes = self.proxy.apply(&placed, now)?;
         (self.config, self.placed) = (config, placed);
         self.resolver.watch(wishes);
@@ -66,7 +72,10 @@ impl Front {
 
     /// Names lead elsewhere now: members move. On an error the old ones stay.
     pub(crate) fn replace(&mut self, now: u64) -> Result<Vec<Change>, BadPools> {
-        let placed = members::placed(&self.config, |wish| self.resolver.peek(wish));
+        let at = wall() / 1_000_000;
+        let wishes = members::wishes(&self.config);
+        self.kept.keep(wishes.iter().map(|wish| (wish, self.resolver.peek(wish))), at);
+        let placed = members::placed(&self.config, |wish| self.kept.known(wish, self.resolver.peek(wish), at));
         if placed == self.placed {
             return Ok(Vec::new());
         }

@@ -10,6 +10,7 @@ use crate::sys::epoll::Interest;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tandem_dns::model::Wish;
 use tandem_dns::{Event, Resolver, Settings};
@@ -39,6 +40,8 @@ struct Parked {
 /// The resolver of this edge with what waits for it.
 pub struct Lookups {
     pub(super) resolver: Arc<Resolver>,
+    /// Where names are kept for the next life.
+    pub(super) kept: PathBuf,
     parked: HashMap<u64, Parked>,
     bytes: usize,
     next: u64,
@@ -64,7 +67,7 @@ impl Names for Known {
 
 impl Lookups {
     /// With what can be sent by these addresses; no thread starts before a name is asked for.
-    pub fn new(settings: &Settings, locals: &Locals) -> Result<Lookups, EdgeError> {
+    pub fn new(settings: &Settings, locals: &Locals, kept: PathBuf) -> Result<Lookups, EdgeError> {
         let mut settings = settings.clone();
         let speaks = |name: &String| locals.iter().any(|local| local.transport.via().eq_ignore_ascii_case(name));
         if settings.transports.iter().any(speaks) {
@@ -76,7 +79,7 @@ impl Lookups {
                 [("ipv6", has(true)), ("ipv4", has(false))].iter().filter(|(_, has)| *has).map(|(name, _)| (*name).into()).collect();
         }
         let resolver = Resolver::new(settings).map_err(|error| EdgeError::Config(error.to_string()))?;
-        Ok(Lookups { resolver: Arc::new(resolver), parked: HashMap::new(), bytes: 0, next: 1 })
+        Ok(Lookups { resolver: Arc::new(resolver), kept, parked: HashMap::new(), bytes: 0, next: 1 })
     }
 
     /// Asks for the URI's name; false when it cannot be asked, or too much waits already.
@@ -104,7 +107,7 @@ impl Edge {
     /// Watches for answers, from the first front on.
     pub(crate) fn open_names(&mut self) -> Result<(), EdgeError> {
         if self.lookups.is_none() {
-            let lookups = Lookups::new(&self.config.dns, &self.locals)?;
+            let lookups = Lookups::new(&self.config.dns, &self.locals, self.config.keys.with_file_name("edge-names.json"))?;
             let fd = lookups.resolver.fd().as_raw_fd();
             let system = |why| EdgeError::Socket { what: "eventfd of names".into(), why };
             self.epoll.add(fd, NAMES, Interest { read: true, write: false }).map_err(system)?;
@@ -163,10 +166,10 @@ impl Edge {
         let source = Source { transport, local, remote, flow, names: &[] };
         let mut index = Index::default();
         let Ok(message) = Message::parse(&bytes, &Limits::default(), &mut index) else { return };
-        let Edge { front, connections, link, now, .. } = self;
+        let Edge { front, connections, links, now, .. } = self;
         let Some(front) = front else { return };
         let member = front.member(&source);
-        let verdict = match front.handle(&message, &source, member, connections, link.named(), *now) {
+        let verdict = match front.handle(&message, &source, member, connections, links.len() > 0, *now) {
             Verdict::Look => self.park(&source, &bytes, waits + 1),
             verdict => verdict,
         };

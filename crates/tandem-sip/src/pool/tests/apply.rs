@@ -213,3 +213,20 @@ fn more_members_than_numbers_are_refused() {
     pools.apply(&config, 0).unwrap();
     assert!((0..1024).all(|id| pools.member(id).is_some()));
 }
+
+#[test]
+fn a_member_whose_name_leads_nowhere_is_down_and_nobody_tries_or_probes_it() {
+    let mut config = plain(2, json!({}));
+    config.pools[0].members[0].address = "0.0.0.0:0".parse().unwrap();
+    config.pools[0].members[0].host = "fs1.example;transport=tcp".into();
+    let mut farm = Farm::new(&config);
+    assert_eq!(("down", "", "dns"), (farm.view("a").state, farm.view("a").address.as_str(), &*farm.view("a").why));
+    assert_eq!(vec!["b".to_owned()], farm.tries("x@host"));
+    farm.pools.set_prober(true, 0);
+    assert_eq!(vec![farm.id("b")], farm.pools.probes(60 * SECOND));
+    for (host, told) in [("a b", "pools[0].members[0].host"), ("x@y", "is not host"), ("h;transport=tcp", "")] {
+        config.pools[0].members[0].host = host.into();
+        let error = farm.pools.apply(&config, 0).map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(error.contains(told) && error.is_empty() == told.is_empty(), "{error}");
+    }
+}

@@ -3,6 +3,7 @@
 mod calls;
 mod dialogs;
 mod flows;
+mod names;
 mod policy;
 mod races;
 mod same_stack;
