@@ -1,5 +1,6 @@
 //! What the supervisor tells an edge at its start: addresses, files and the link. It is not policy, which the owner sends.
 
+use crate::hep::Hep;
 use crate::links::OWNERS;
 use crate::nets::Nets;
 use crate::nft;
@@ -183,6 +184,9 @@ pub struct Config {
     /// Networks that are never heard, until an owner sends a policy.
     #[serde(default)]
     pub deny: Vec<String>,
+    /// Copies of messages for a Homer.
+    #[serde(default)]
+    pub hep: Option<Hep>,
     /// Whether bans go to the kernel's nf_tables.
     #[serde(default)]
     pub nft: nft::Mode,
@@ -246,6 +250,9 @@ impl Config {
             return Err(format!("`tls.more` has {} certificates, fewer than {CERTIFICATES} are allowed", self.tls.more.len()));
         }
         self.dns.check().map_err(|error| error.to_string())?;
+        if let Some(hep) = &self.hep {
+            hep.checked()?;
+        }
         let (certificate, key) = (named(&self.tls.certificate), named(&self.tls.key));
         if certificate.is_some() != key.is_some() {
             return Err("`tls.certificate` and `tls.key` go together".into());

@@ -2,6 +2,7 @@
 
 use crate::connection::{Connection, End, Stage};
 use crate::edge::{Edge, Socket, FLOWS};
+use crate::hep::Travelled;
 use crate::sys::epoll::Interest;
 use crate::sys::socket;
 use std::net::SocketAddr;
@@ -34,6 +35,9 @@ impl Edge {
         let Some(Socket::Udp(udp)) = self.sockets.get_mut(leaving.socket) else { return };
         if udp.queue(message, remote, from, cookie) {
             self.counters.sent_udp += 1;
+            if let Some(copies) = &mut self.copies {
+                copies.note(Travelled { datagram: true, from: leaving.bound, to: remote, at_us: self.at }, message);
+            }
         } else {
             self.counters.dropped_udp += 1;
         }
@@ -43,6 +47,10 @@ impl Edge {
     pub(crate) fn queue(&mut self, flow: u64, message: &[u8], cookie: u64) {
         let Some(connection) = self.connections.get(flow) else { return self.failed(cookie, Why::Flow) };
         let queued = connection.queue(message, cookie);
+        if let (Some(copies), Some(local)) = (&mut self.copies, self.locals.get(connection.local)) {
+            let travelled = Travelled { datagram: false, from: local.bound, to: connection.remote, at_us: self.at };
+            copies.note(travelled, message);
+        }
         self.queued(flow, queued, cookie);
     }
 
@@ -149,7 +157,8 @@ impl Edge {
     pub(crate) fn counted(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut map = self.counters.map();
         self.admission.counted().iter().for_each(|(name, count)| drop(map.insert((*name).into(), (*count).into())));
-        for (name, count) in self.firewall.iter().flat_map(|firewall| firewall.counters()) {
+        let copies = self.copies.iter().flat_map(|copies| copies.counters());
+        for (name, count) in self.firewall.iter().flat_map(|firewall| firewall.counters()).chain(copies) {
             map.insert(name.into(), count.into());
         }
         map

@@ -9,6 +9,7 @@ use crate::control::Control;
 use crate::counters::Counters;
 use crate::files;
 use crate::front::{Front, Lookups};
+use crate::hep::Copies;
 use crate::judge::Judge;
 use crate::links::{Links, OWNERS};
 use crate::locals::Locals;
@@ -83,6 +84,8 @@ pub struct Edge {
     pub(crate) counters: Counters,
     pub(crate) log: Log,
     pub(crate) control: Option<Control>,
+    /// Copies for a Homer.
+    pub(crate) copies: Option<Copies>,
     /// The kernel's side of bans.
     pub(crate) firewall: Option<Firewall>,
     pub(crate) incarnation: u64,
@@ -139,6 +142,7 @@ impl Edge {
             counters: Counters::default(),
             log,
             control: None,
+            copies: None,
             firewall: None,
             incarnation: at,
             dirty: Vec::new(),
@@ -161,6 +165,9 @@ impl Edge {
         edge.listen()?;
         if let Some(front) = edge.config.front.take() {
             edge.apply_front(front).map_err(|error| EdgeError::Config(format!("front.{error}")))?;
+        }
+        if let Some(hep) = edge.config.hep.take() {
+            edge.copies = Some(Copies::start(hep, edge.judge.keys.keys.hash).map_err(EdgeError::Config)?);
         }
         let listens = edge.locals.iter().map(|local| (local.transport, local.bound.port())).collect();
         edge.firewall = Firewall::start(edge.config.nft, listens);
@@ -303,6 +310,9 @@ impl Edge {
 
     // One write per turn and socket.
     fn flush(&mut self) {
+        if let Some(copies) = &mut self.copies {
+            copies.flush();
+        }
         let mut failed = Vec::new();
         for (at, socket) in self.sockets.iter_mut().enumerate() {
             let Socket::Udp(udp) = socket else { continue };

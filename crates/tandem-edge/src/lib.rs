@@ -17,6 +17,7 @@ mod down;
 mod edge;
 mod files;
 mod front;
+pub mod hep;
 mod judge;
 mod keys;
 mod link;

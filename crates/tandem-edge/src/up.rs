@@ -4,6 +4,7 @@ use crate::connection::{End, Stage};
 use crate::connections::LAST_WORDS_SECONDS;
 use crate::cutter::{Cut, Cutter};
 use crate::edge::{Edge, Socket, FLOWS, SOCKETS};
+use crate::hep::Travelled;
 use crate::judge::{Source, Verdict};
 use crate::sys::datagram::BATCH;
 use crate::sys::epoll::Ready;
@@ -226,6 +227,10 @@ impl Edge {
         self.counters.received(source.transport);
         if self.is_answer_to_us(source, bytes) {
             return;
+        }
+        if let (Some(copies), Some(local)) = (&mut self.copies, self.locals.get(source.local)) {
+            let datagram = source.transport == Transport::Udp;
+            copies.note(Travelled { datagram, from: source.remote, to: local.bound, at_us: self.at }, bytes);
         }
         let mut answer = std::mem::take(&mut self.answer);
         let verdict = match broken {

@@ -15,6 +15,7 @@ pub mod extract;
 pub mod frame;
 pub mod framing;
 pub mod gate;
+pub mod hep;
 pub mod histogram;
 pub mod ids;
 pub mod index;
