@@ -30,6 +30,8 @@ fn a_request_is_offered_a_bounded_number_of_members() {
         json!({"name": format!("m{i}"), "address": format!("192.0.2.{i}:5060")})).collect::<Vec<_>>()}]}))
     .unwrap();
     let mut farm = Farm::new(&config);
+    let Candidates::Try(list) = farm.ask("x@host") else { panic!("all are up") };
+    assert!(!list.spilled(), "it lives on the stack");
     let tries = farm.tries("x@host");
     assert_eq!(CANDIDATES, tries.len());
     let different: std::collections::BTreeSet<_> = tries.iter().collect();
