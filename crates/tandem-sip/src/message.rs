@@ -125,7 +125,7 @@ impl<'b> Message<'b> {
         index.call_id = index.span(Name::CallId).unwrap_or_default();
         index.cseq = 0;
         index.to_tag = index.span(Name::To).and_then(|to| {
-            let at = to.of(buf).to_ascii_lowercase().windows(4).position(|four| four == b"tag=")?;
+            let at = to.of(buf).windows(4).position(|four| four.eq_ignore_ascii_case(b"tag="))?;
             Some(Span::new(to.start as usize + at + 4, to.end as usize))
         });
         Some(Message { buf, index })
