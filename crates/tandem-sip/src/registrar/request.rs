@@ -72,15 +72,16 @@ impl Registrar {
     }
 }
 
-/// The To's address of record, if `user` may bind it.
+/// The To's address of record, if `user` may bind it. Who is no user may bind none, whatever the To (RFC 3261 10.3: step 4 before 5).
 pub fn address_of_record(message: &Message<'_>, user: Option<&[u8]>, policy: &Policy) -> Result<Aor, BadRegister> {
+    let user = user.ok_or(BadRegister::NotYours)?;
     let (uri, _) = message.first(Name::To).and_then(address).ok_or(BadRegister::To)?;
     let (_, host, _) = uri_parts(uri).ok_or(BadRegister::To)?;
     let aor = aor_of(uri, policy).ok_or(BadRegister::To)?;
     if policy.domain(host).is_none() {
         return Err(BadRegister::NotHere);
     }
-    if user == Some(&aor) {
+    if user == &aor[..] {
         Ok(aor)
     } else {
         Err(BadRegister::NotYours)
@@ -143,6 +144,10 @@ mod tests {
     const AT: u64 = 1_795_000_000_000_000;
 
     fn answer(to: &str, more: &str) -> (u16, String, Registrar) {
+        answer_to(Some(b"alice@demo.example"), to, more)
+    }
+
+    fn answer_to(user: Option<&[u8]>, to: &str, more: &str) -> (u16, String, Registrar) {
         let text = format!(
             "REGISTER sip:demo.example SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n{more}f: <sip:alice@demo.example>;tag=1\r\nt: {to}\r\ni: c@h\r\nCSeq: 7 REGISTER\r\n\r\n"
         );
@@ -152,7 +157,7 @@ mod tests {
         let flow = Flow { edge: 1, connection: 0, transport: 1, local: 0, remote: "192.0.2.1:5060".parse().unwrap() };
         let mut registrar = Registrar::new(Config::default(), [1; 16]);
         let keys = Keys { hash: [1; 16], signing: vec![crate::ids::Key { id: b'a', secret: [2; 16] }] };
-        let outcome = registrar.answer(&message, Some(b"alice@demo.example"), &policy, &flow, &keys, AT, &mut headers);
+        let outcome = registrar.answer(&message, user, &policy, &flow, &keys, AT, &mut headers);
         (outcome.map_or_else(BadRegister::status, |outcome| outcome.status), String::from_utf8(headers).unwrap(), registrar)
     }
 
@@ -171,6 +176,13 @@ mod tests {
         assert_eq!(403, answer("<sip:bob@demo.example>", "m: <sip:x@h>\r\n").0);
         assert_eq!(404, answer("<sip:alice@other.example>", "m: <sip:x@h>\r\n").0);
         assert_eq!(200, answer("<sip:alice@192.0.2.9>", "m: <sip:x@h>\r\n").0, "an address is the default domain");
+    }
+
+    #[test]
+    fn a_trusted_peer_that_is_no_user_learns_nothing_but_403() {
+        for to in ["<sip:alice@demo.example>", "<sip:nobody@demo.example>", "<sip:alice@other.example>", "<isbn:2983792873>"] {
+            assert_eq!(403, answer_to(None, to, "m: <sip:x@h>\r\n").0, "{to}");
+        }
     }
 
     #[test]
