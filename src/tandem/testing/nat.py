@@ -64,7 +64,7 @@ class Nat:
             return sum(not data.strip(b"\r\n") for _, _, data in self.from_server)
 
     def reboot(self) -> None:
-        """Forgets every mapping and drops every connection, as after a power cut: nobody is told."""
+        """Forgets every mapping, of which nobody is told, and ends every connection."""
         with self._lock:
             for phone in list(self.outer):
                 self._forget(phone)
@@ -138,12 +138,12 @@ class Nat:
 
     def _cut(self, one: socket.socket) -> None:
         other = self.pairs.pop(one, None)
+        if other is None:
+            return  # with its other end
+        self.pairs.pop(other, None)
         for end in (one, other):
-            if end is not None:
-                self.pairs.pop(end, None)
-                with contextlib.suppress(KeyError):
-                    self._select.unregister(end)
-                end.close()
+            self._select.unregister(end)
+            end.close()
 
     def _forget(self, phone: Address) -> None:
         outer = self.outer.pop(phone)
