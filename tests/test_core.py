@@ -23,7 +23,7 @@ from tandem.boundary import (
 def test_a_link_begins_with_hello_keys_policy_and_claim_and_its_end_is_told() -> None:
     world = World()
     frames = [frame for _, frame in world.owner.output()]
-    assert [64, 70, 68, 67, 72] == [frame[0] for frame in frames]
+    assert [64, 70, 68, 67, 73] == [frame[0] for frame in frames]
     assert struct.pack("<IHH", 3, 0, 1024) == frames[3][1:]
     world.owner.link_down(1, world.now)
     events = read_events(world.owner.drain())

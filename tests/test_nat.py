@@ -87,7 +87,7 @@ class Phone:
         self.socket.connect(at)
         self.socket.settimeout(PATIENCE_SECONDS)
         self.number, self.over = 0, "UDP" if kind == socket.SOCK_DGRAM else "TCP"
-        self.here = "{}:{}".format(*self.socket.getsockname())
+        self.here = self.contact = "{}:{}".format(*self.socket.getsockname())
 
     def hears(self, begin: str) -> str:
         """The next message that begins so; keep-alives and others are passed over."""
@@ -102,7 +102,7 @@ class Phone:
         self.socket.send(
             f"REGISTER sip:demo.example SIP/2.0\r\nVia: SIP/2.0/{self.over} {self.here};branch=z9hG4bK{self.here}{self.number};rport\r\n"
             f"Max-Forwards: 70\r\nFrom: <sip:{ALICE}>;tag=f\r\nTo: <sip:{ALICE}>\r\nCall-ID: {self.here}\r\n"
-            f"CSeq: {self.number} REGISTER\r\nContact: <sip:alice@{self.here}{transport}>{parameters}\r\nExpires: 600\r\n"
+            f"CSeq: {self.number} REGISTER\r\nContact: <sip:alice@{self.contact}{transport}>{parameters}\r\nExpires: 600\r\n"
             f"{extra}{credential}User-Agent: {'x' * 500}\r\nContent-Length: 0\r\n\r\n".encode()
         )
         answer = self.hears("SIP/2.0")
@@ -230,3 +230,28 @@ def test_outbound_over_a_broken_connection_binds_its_flow_anew(tmp_path: Path) -
         ask(core, flow, uri)
         again.hears("OPTIONS")
         assert core.temporary(temporary) is None, "RFC 5627 5.1: another Call-ID"
+
+
+def test_a_phone_that_can_be_reached_is_called_at_its_contact_when_its_connection_is_gone(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        core = stack.enter_context(node(tmp_path))
+        sip = stack.enter_context(listening(socket.SOCK_STREAM))
+        alice = Phone(sip.getsockname(), socket.SOCK_STREAM)
+        door = stack.enter_context(socket.create_server(("127.0.0.4", 0)))
+        door.settimeout(PATIENCE_SECONDS)
+        alice.contact = "{}:{}".format(*door.getsockname())
+        with edge(tmp_path, 7, sip, "tcp"):
+            assert alice.registers().startswith("SIP/2.0 200")
+            assert found(core)[0][1].connection
+        with edge(tmp_path, 7, sip, "tcp"):  # it has been killed, and the phone does not notice
+            here = ("127.0.0.4", door.getsockname()[1])
+            until(lambda: (found(core)[0][1].host, found(core)[0][1].port) == here)
+            ((uri, flow, _),) = found(core)
+            assert 0 == flow.connection
+            until(lambda: core.counters()["edges_up"] == 1)
+            ask(core, flow, uri)
+            called, _ = door.accept()
+            with called:
+                assert called.recv(65_535).startswith(f"OPTIONS {uri} ".encode())

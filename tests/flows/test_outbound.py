@@ -3,10 +3,10 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Failed
-from tandem.calls.model import places
-from tandem.calls.model.call import CONFIRMED, Contact, Leg
+from tandem.calls.model.call import Call
 from tandem.calls.model.events import FlowLost
 from tandem.routing.model.plan import Plan, Target
+from tandem.testing.actor import TCP
 from tandem.testing.flows import Play
 from tandem.testing.sim.node import flow_of
 
@@ -114,60 +114,28 @@ def test_rfc_5627_a_gruu_rings_its_phone_and_no_other(play: Play) -> None:
     play.ends()
 
 
-# -- which phone a leg's is
-
-
-def leg(bound: str, instance: str = "", target: str = "") -> Leg:
-    flow = flow_of(1, "10.0.0.1", 2, 7)
-    return Leg(
-        "b0", "a0", CONFIRMED, "c", "<sip:x>", "t", "<sip:y>", "u", target or bound, (), flow, 1, 1, aor=BOB,
-        instance=instance, bound=bound,
-    )  # fmt: skip
-
-
-def at(uri: str, host: str, connection: int = 8, instance: str = "") -> Contact:
-    return Contact(uri, flow_of(1, host, 2, connection), instance=instance)
-
-
-def test_of_several_phones_without_instance_the_one_with_the_legs_contact_is_asked() -> None:
-    own, other = at("sip:bob@10.0.0.1:4000", "10.0.0.1"), at("sip:bob@10.0.0.2", "10.0.0.2")
-    assert [own] == places.phone_of(leg("sip:bob@10.0.0.1:4000"), (other, own))
-    assert [own] == places.phone_of(leg("sip:bob@10.0.0.1:3999"), (other, own)), "another port"
-    moved = at("sip:bob-7@10.9.9.9", "10.9.9.9")
-    assert [moved] == places.phone_of(leg("sip:bob-7@10.0.0.1"), (other, moved)), "another address"
-
-
-def test_another_phone_of_the_same_user_is_never_taken_for_it() -> None:
-    other, third = at("sip:bob@10.0.0.2", "10.0.0.2"), at("sip:bob@10.0.0.3", "10.0.0.3")
-    assert [] == places.phone_of(leg("sip:bob-7@10.0.0.1"), (other, third))
-    named = at("sip:bob@10.0.0.1", "10.0.0.1", instance="<urn:uuid:2>")
-    assert [] == places.phone_of(leg("sip:bob@10.0.0.1", "<urn:uuid:1>"), (named, other))
-    gone = replace(at("sip:bob@10.0.0.1", "10.0.0.1"), flow=flow_of(1, "10.0.0.1", 2, 0))
-    gone = replace(gone, flow=replace(gone.flow, port=0))
-    assert [] == places.phone_of(leg("sip:bob@10.0.0.1"), (gone, other)), "it is not back yet"
-
-
 def test_an_address_is_dialled_once(play: Play) -> None:
     alice, bob = play.phone("alice"), play.phone("bob")
     alice.invites("bob")
     bob.rings()
-    node = play.world.nodes[-1]
-    key = next(iter(play.world.store.rows))
-    call = node.shell.find(key).call  # type: ignore[union-attr]
-    assert call is not None
-    client = next(c for c in call.clients if c.why == "invite")
-    dialled = (at(play.board.contacts_of[BOB][0].uri, bob.host, 0, "bob"),)
+    (bound,) = play.board.contacts_of[BOB]
+    dialled = (replace(bound, flow=flow_of(1, bob.host, TCP, 0)),)
     play.board.contacts_of[BOB] = dialled
     tried = []
     for _ in range(3):
-        node.shell.queue(
-            key, FlowLost(Failed(play.clock.now, key, client.n, False, "flow"), dialled)
-        )
-        node.turn()
+        n = next(one.n for one in the_call(play).clients if one.why == "invite")
+        key = next(iter(play.world.store.rows))
+        play.order(FlowLost(Failed(play.clock.now, key, n, False, "flow"), dialled), key)
         play.wait(0.6)
-        found = node.shell.find(key).call  # type: ignore[union-attr]
-        assert found is not None
-        tried.append(sum(event.what == "moved" for event in found.story))
+        tried.append(sum(event.what == "moved" for event in the_call(play).story))
     assert [1, 1, 1] == tried
     alice.cancels()
     play.wait(40)
+
+
+def the_call(play: Play) -> Call:
+    play.until(lambda: play.world.nodes[-1].alive, "an owner")
+    live = play.world.nodes[-1].shell.find(next(iter(play.world.store.rows)))
+    assert live is not None
+    assert live.call is not None
+    return live.call
