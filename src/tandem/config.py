@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from tandem.names.model import DnsSection, bad_server
+
 LISTEN_MAX = 16  # sockets that one edge listens on
 LISTEN_TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 SECURE_TRANSPORTS = ("tls", "wss")
@@ -121,62 +123,6 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     connections_per_source: Annotated[int, Meta(ge=1, le=100_000)] = 100  # of one address
     message_bytes: Annotated[int, Meta(ge=1_500, le=65_535)] = 65_535  # of one SIP message
     idle_seconds: Annotated[int, Meta(ge=30, le=86_400)] = 900  # then a silent connection is closed
-
-
-class DnsSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """How names of trunks are looked up (RFC 3263). Times of life are seconds."""
-
-    servers: Annotated[
-        tuple[str, ...], Meta(max_length=8)
-    ] = ()  # address or address:port; none: those of resolv_conf
-    resolv_conf: str = "/etc/resolv.conf"  # read again when it changes
-    hosts: str = "/etc/hosts"  # comes before any server; read again when it changes; "": none
-    server_milliseconds: Annotated[int, Meta(ge=50, le=30_000)] = 1_500  # for one server's answer
-    attempts: Annotated[int, Meta(ge=1, le=5)] = 2  # rounds over all servers
-    lookup_milliseconds: Annotated[int, Meta(ge=50, le=60_000)] = (
-        8_000  # for all questions that one name leads to
-    )
-    ttl_floor: Annotated[int, Meta(ge=0, le=3_600)] = 5  # an answer counts at least so long,
-    ttl_ceiling: Annotated[int, Meta(ge=1, le=604_800)] = 3_600  # and at most so long
-    negative: Annotated[int, Meta(ge=0, le=10_800)] = (
-        300  # that there is no such name or record, at most
-    )
-    stale: Annotated[int, Meta(ge=0, le=604_800)] = (
-        3_600  # what was known is used so much longer while servers fail
-    )
-    failed_target: Annotated[int, Meta(ge=0, le=3_600)] = (
-        30  # a target that failed is tried last for so long
-    )
-    transports: Annotated[tuple[Literal["udp", "tcp", "tls"], ...], Meta(min_length=1)] = (
-        "udp",
-        "tcp",
-        "tls",
-    )  # what trunks may be reached by, the preferred one first
-    families: Annotated[
-        tuple[Literal["ipv6", "ipv4"], ...], Meta(max_length=2)
-    ] = ()  # the preferred one first; none: IPv6 first where this machine has a global IPv6 address
-
-    @property
-    def json(self) -> bytes:
-        """As the core reads it."""
-        return msgspec.json.encode(
-            {
-                "servers": self.servers,
-                "resolv_conf": self.resolv_conf,
-                "hosts": self.hosts,
-                "server_ms": self.server_milliseconds,
-                "question_ms": self.lookup_milliseconds,
-                "lookup_ms": self.lookup_milliseconds,
-                "attempts": self.attempts,
-                "ttl_floor_seconds": self.ttl_floor,
-                "ttl_ceiling_seconds": self.ttl_ceiling,
-                "negative_seconds": self.negative,
-                "stale_seconds": self.stale,
-                "ill_seconds": self.failed_target,
-                "transports": self.transports,
-                "families": self.families,
-            }
-        )
 
 
 Ping = Annotated[int, Meta(ge=0, le=3_600)]
@@ -342,20 +288,6 @@ def check_net(text: str, named: str) -> str:
         raise BadConfig(f"{named}: {text!r} is no network, like 192.0.2.0/24") from None
 
 
-def _check_server(text: str) -> None:
-    bare = text.removeprefix("[").removesuffix("]")
-    host, _, port = text.rpartition(":")
-    for address, number in ((bare, "53"), (host.removeprefix("[").removesuffix("]"), port)):
-        try:
-            ip_address(address)
-        except ValueError:
-            continue
-        if number.isascii() and number.isdigit() and 0 < int(number) <= 65_535:
-            return
-    like = "write address or address:port, like 192.0.2.53 or [2001:db8::53]:53"
-    raise BadConfig(f"dns.servers: {text!r}: {like}")
-
-
 def config_path(environ: Mapping[str, str] | None = None) -> Path:
     """Where tandem.toml is (or will be): TANDEM_CONFIG, else the checkout, else /etc/tandem (root) or ~/.config."""
     environ = os.environ if environ is None else environ
@@ -405,8 +337,8 @@ def parse(raw: dict[str, Any], environ: Mapping[str, str], *, base: Path, name: 
     except msgspec.ValidationError as error:
         text = str(error).replace(" - at `$.", ": field `")
         raise BadConfig(f"{name}: {text}") from None
-    for server in config.dns.servers:
-        _check_server(server)
+    if told := bad_server(config.dns):
+        raise BadConfig(told)
     _ = config.listens, config.http_listen  # checked now, so that nothing later can fail on them
     for net in config.sip.local_net:
         check_net(net, "sip.local_net")

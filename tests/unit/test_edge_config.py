@@ -9,7 +9,7 @@ from tandem.config import BadConfig
 from tandem.edge.config import EdgeConfig, changed, parse
 from tandem.edge.first import TOML, write_toml
 from tandem.edge.model.changes import composed, lists_of, merged
-from tandem.edge.model.front import front, hosts, policy
+from tandem.edge.model.front import front, policy
 from tandem.edge.model.words import told
 
 FILE = Path("edge.toml")
@@ -114,22 +114,21 @@ def test_a_worker_is_told_whole_members_and_the_one_pool_is_the_route() -> None:
     assert [{"pool": "farm"}] == told["routes"]
 
 
-def test_a_member_with_a_name_waits_for_its_address() -> None:
-    tls = {"name": "fs3", "address": "sip.example:5071", "transport": "tls"}
+def test_a_member_with_a_name_is_told_as_a_name() -> None:
+    tls = {"name": "fs3", "address": "sip.example:5071", "transport": "tls", "tls_name": "x"}
     tree = parse(pool(members=["fs1.example", "10.0.0.2", tls]), FILE).tree
-    assert ("fs1.example", "sip.example") == hosts(tree)
-    assert ["10.0.0.2"] == [one["name"] for one in front(tree)["pools"][0]["members"]]
-    members = front(tree, {"fs1.example": "10.0.0.1", "sip.example": "2001:db8::3"})["pools"][0][
-        "members"
-    ]
-    assert ["10.0.0.1:5060", "10.0.0.2:5060", "[2001:db8::3]:5071"] == [
-        m["address"] for m in members
-    ]
-    assert ["fs1.example", None, "sip.example"] == [
-        members[0]["name"],
-        members[1].get("tls_name"),
-        members[2]["tls_name"],
-    ]
+    one, two, three = front(tree)["pools"][0]["members"]
+    assert ("fs1.example", "fs1.example", None) == (one["name"], one["host"], one.get("address"))
+    assert ("10.0.0.2:5060", "udp") == (two["address"], two["transport"])
+    assert ("sip.example:5071;transport=tls", "x") == (three["host"], three["tls_name"])
+    assert "transport" not in one and "transport" not in three
+
+
+def test_name_servers_are_checked_and_told() -> None:
+    with pytest.raises(BadConfig, match=r"dns\.servers.*write address or address:port"):
+        parse({**FARM, "dns": {"servers": ["dns.example"]}}, FILE)
+    tree = parse({**FARM, "dns": {"servers": ["[::1]:5353"], "stale": 60}}, FILE).tree
+    assert (("[::1]:5353",), 60) == (tree.dns.told["servers"], tree.dns.told["stale_seconds"])
 
 
 def test_a_route_names_its_address_by_number() -> None:

@@ -28,7 +28,7 @@ pub struct BadSettings {
 ///
 /// ```
 /// let settings = tandem_dns::Settings::read(br#"{"servers": ["127.0.0.1:5353"], "stale_seconds": 60}"#).unwrap();
-/// assert_eq!(5000, settings.question_ms);
+/// assert_eq!(4000, settings.question_ms);
 /// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -80,8 +80,8 @@ impl Default for Settings {
             search: None,
             server_ms: 1_500,
             attempts: 2,
-            question_ms: 5_000,
-            lookup_ms: 8_000,
+            question_ms: 4_000,
+            lookup_ms: 4_000,
             ttl_floor_seconds: times.floor,
             ttl_ceiling_seconds: times.ceiling,
             negative_seconds: times.nothing,

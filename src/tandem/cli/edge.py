@@ -58,7 +58,6 @@ def check(
     from tandem.edge import truth
     from tandem.edge.lists import warnings
     from tandem.edge.model.front import front, policy
-    from tandem.edge.names import read_names
 
     config = load(config_file(file))
     tree, why = truth.now(config)
@@ -68,7 +67,7 @@ def check(
         print(
             json.dumps(
                 {
-                    "front": front(tree, read_names(config.names), config.asked_policy),
+                    "front": front(tree, config.asked_policy),
                     "policy": policy(tree),
                 },
                 indent=1,

@@ -59,7 +59,18 @@ def pools(*, config: ConfigFile = "", json: Json = False) -> None:
 
 def _member_rows(pool: dict[str, Any], seen: dict[str, Any]) -> list[dict[str, Any]]:
     live = {p["name"]: {m["name"]: m for m in p["members"]} for p in seen["pools"]}
-    return [_member_row(pool["name"], one, live.get(pool["name"], {})) for one in pool["members"]]
+    return [
+        _member_row(pool["name"], each, live.get(pool["name"], {}))
+        for one in pool["members"]
+        for each in _servers(one, live.get(pool["name"], {}))
+    ]
+
+
+def _servers(member: dict[str, Any], live: dict[str, Any]) -> list[dict[str, Any]]:
+    """A member that is a name, as the servers that it leads to now; else itself."""
+    found = [seen for name, seen in live.items() if name.startswith(member["name"] + "@")]
+    keys = ("name", "address", "transport", "weight", "priority")
+    return [{**member, **{key: seen[key] for key in keys}} for seen in found] or [member]
 
 
 def _member_row(pool: str, member: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +81,7 @@ def _member_row(pool: str, member: dict[str, Any], live: dict[str, Any]) -> dict
     return {
         "pool": pool,
         "member": member["name"],
-        "address": f"{member.get('transport', 'udp')}:{member['address']}",
+        "address": f"{member.get('transport', 'auto')}:{member['address']}",
         "state": seen.get("state") or "?",
         "weight": member.get("weight", 100),
         "priority": member.get("priority", 0),

@@ -41,7 +41,7 @@ async def serve(config: EdgeConfig, fds: dict[str, int]) -> int:
     reloads: set[asyncio.Task[None]] = set()
     loop.add_signal_handler(signal.SIGHUP, lambda: _begin(reloads, desk))
     await server.start_on(socket.socket(fileno=fds["control"]))
-    tasks = [asyncio.create_task(desk.watch()), asyncio.create_task(desk.watch_names())]
+    tasks = [asyncio.create_task(desk.watch())]
     if "http" in fds:
         from tandem.edge.http.app import serve_http
 

@@ -51,10 +51,6 @@ class EdgeConfig(Struct, frozen=True):
         return self.data / "changes.json"
 
     @property
-    def names(self) -> Path:
-        return self.data / "names.json"
-
-    @property
     def admin_socket(self) -> Path:
         return self.run / "admin.sock"
 

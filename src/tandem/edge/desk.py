@@ -19,16 +19,14 @@ from tandem.edge.config import EdgeConfig, changed, load
 from tandem.edge.fleet import Fleet
 from tandem.edge.lists import Members, list_files, read_lists
 from tandem.edge.model.changes import Patch, by_name, composed, merged
-from tandem.edge.model.front import front, hosts, policy
+from tandem.edge.model.front import front, policy
 from tandem.edge.model.tree import Tree
 from tandem.edge.model.view import EdgeView
-from tandem.edge.names import keep_names, look_up, read_names
 
 WATCH_SECONDS = 0.25  # between two looks at list files and workers
 RULES = ("limits", "allow", "deny", "scanners")  # of a policy, that change live
 BANS_SECONDS = 5.0  # between two looks at who is banned: a worker walks its whole table for it
 BANS_SHOWN = 50
-NAMES_SECONDS = 30.0  # between two look-ups of names
 log = structlog.get_logger()
 
 
@@ -47,10 +45,8 @@ class Desk:
         ] = {}  # the incarnation of each worker that has what is in force
         self.bans: tuple[tuple[dict[str, Any], ...], int] = ((), 0)  # some of them, and how many
         self.bans_due = 0.0
-        self.asked: set[str] = set()  # names that were looked up
         self.seen: dict[str, tuple[int, ...]] = {}
         self.tree: Tree = config.tree
-        self.names = read_names(config.names)
         self._read()
 
     def _read(self) -> None:
@@ -144,7 +140,7 @@ class Desk:
 
     async def _put(self, tree: Tree) -> None:
         """To one worker first: what it refuses, the others never see. Raises Problem."""
-        told = front(tree, self.names, self.config.asked_policy), policy(tree)
+        told = front(tree, self.config.asked_policy), policy(tree)
         accepted = False
         for edge in self.config.edges:
             try:
@@ -185,7 +181,7 @@ class Desk:
                 try:
                     await self._give(
                         edge,
-                        front(self.tree, self.names, self.config.asked_policy),
+                        front(self.tree, self.config.asked_policy),
                         policy(self.tree),
                     )
                 except NoNode:
@@ -205,41 +201,6 @@ class Desk:
             self.lists, self.tree = lists, tree
             self.problems.pop("dispatcher list", None)
             log.info("lists read again", members=sum(map(len, lists.values())))
-
-    async def watch_names(self) -> None:
-        """Until cancelled. A name server that is slow delays nothing else."""
-        due = 0.0
-        while True:
-            now = asyncio.get_running_loop().time()
-            if now >= due or self._unknown():
-                await self._look_up()
-                due = now + NAMES_SECONDS
-            await asyncio.sleep(WATCH_SECONDS)
-
-    def _unknown(self) -> bool:
-        """A name came with a change and was never looked up."""
-        return any(host not in self.asked for host in hosts(self.tree))
-
-    async def _look_up(self) -> None:
-        """Names of servers; who has none yet is left out until it has."""
-        wanted = hosts(self.tree)
-        names = await look_up(wanted, self.names)
-        self.asked = set(wanted)
-        for host in wanted:
-            if host in names:
-                self.problems.pop(host, None)
-            else:
-                self._problem(host, f"{host} has no address: its servers are left out")
-        if names == self.names:
-            return
-        async with self.turn:
-            keep_names(self.config.names, names)
-            self.names = names
-            try:
-                await self._put(self.tree)
-            except Problem as problem:
-                self._problem("names", str(problem))
-            log.info("names looked up", count=len(names))
 
     def _stamps(self) -> dict[str, tuple[int, ...]]:
         stamps: dict[str, tuple[int, ...]] = {}

@@ -1,6 +1,5 @@
 """What an edge needs before its first start: a commented edge.toml, keys, a certificate, a token. Nothing is ever replaced."""
 
-import asyncio
 import os
 import secrets
 from ipaddress import ip_address
@@ -8,10 +7,7 @@ from pathlib import Path
 
 from tandem.cluster.first import make_keys, self_signed
 from tandem.config import BadConfig
-from tandem.edge import truth
 from tandem.edge.config import EdgeConfig
-from tandem.edge.model.front import hosts
-from tandem.edge.names import keep_names, look_up, read_names
 
 TOKEN_BYTES = 24
 
@@ -81,9 +77,6 @@ def make_data(config: EdgeConfig) -> None:
         raise BadConfig(f"edge.data: {error.filename}: {error.strerror}") from error
     if config.serves_tls:
         _certificate(config)
-    wanted = hosts(truth.now(config)[0])
-    if wanted:
-        keep_names(config.names, asyncio.run(look_up(wanted, read_names(config.names))))
 
 
 def make_token(config: EdgeConfig) -> None:

@@ -15,7 +15,6 @@ from tandem.edge import truth
 from tandem.edge.config import EdgeConfig, load
 from tandem.edge.model.addresses import At
 from tandem.edge.model.front import front, policy
-from tandem.edge.names import read_names
 
 ADMIN, POLICY = "admin", "policy"
 WORKER = "edge-"  # and its number
@@ -115,13 +114,10 @@ class EdgeHouse:
             "allow": rules["allow"],
             "deny": rules["deny"],
             "default_domain": rules["default_domain"],
+            "dns": tree.dns.told,
             "nft": tree.nft.mode,
             "log_level": tree.edge.log_level,
-            **(
-                {"front": front(tree, read_names(config.names), config.asked_policy)}
-                if tree.pool
-                else {}
-            ),
+            **({"front": front(tree, config.asked_policy)} if tree.pool else {}),
         }
 
     def _tls(self) -> dict[str, Any]:

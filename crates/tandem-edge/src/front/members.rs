@@ -1,9 +1,10 @@
 //! Members that are given by name: what their names lead to, as members with addresses. It asks nobody.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use tandem_dns::model::{Found, Outcome, Wish};
 use tandem_sip::frame::Transport;
-use tandem_sip::pool::{MemberConfig, PoolConfig};
+use tandem_sip::pool::{MemberConfig, PoolConfig, NAME_CHARS};
 use tandem_sip::proxy::FrontConfig;
 
 /// Most servers that one name may become.
@@ -23,7 +24,8 @@ pub(super) fn placed(config: &FrontConfig, known: impl Fn(&Wish) -> Option<Outco
             Some(Some(Ok(found))) => servers(member, &found),
             Some(_) => vec![MemberConfig { address: nowhere(), ..member.clone() }],
         };
-        pool.members.iter().flat_map(of).collect()
+        let mut names = HashSet::new();
+        pool.members.iter().flat_map(of).filter(|one| names.insert(one.name.clone())).collect()
     };
     let pools = config.pools.iter().map(|pool| PoolConfig { members: members(pool), ..pool.clone() }).collect();
     FrontConfig { pools, ..config.clone() }
@@ -54,7 +56,7 @@ fn servers(member: &MemberConfig, found: &Found) -> Vec<MemberConfig> {
             for &ip in &choice.addresses {
                 let address = SocketAddr::new(ip, choice.port);
                 servers.push(MemberConfig {
-                    name: format!("{}@{address}", member.name),
+                    name: name(&member.name, address),
                     address,
                     host: String::new(),
                     transport: choice.transport,
@@ -68,6 +70,13 @@ fn servers(member: &MemberConfig, found: &Found) -> Vec<MemberConfig> {
     }
     servers.truncate(SERVERS);
     servers
+}
+
+/// `name@address:port`, the name shortened to what a member's name may have.
+fn name(member: &str, address: SocketAddr) -> String {
+    let address = address.to_string();
+    let room = NAME_CHARS.saturating_sub(address.len() + 1);
+    format!("{}@{address}", member.get(..room).unwrap_or(member))
 }
 
 fn nowhere() -> SocketAddr {
@@ -121,6 +130,14 @@ mod tests {
             assert_eq!(config, placed(&config, |_| nothing.clone()));
         }
         assert_eq!(vec![Wish::of_uri(b"sip:farm.example;transport=tcp").unwrap()], wishes(&config));
+    }
+
+    #[test]
+    fn a_long_name_is_shortened_and_a_server_found_twice_is_one() {
+        let long = "n".repeat(64);
+        let config = config(&format!(r#"{{"name": "{long}", "host": "a.example"}}, {{"name": "{long}2", "host": "b.example"}}"#));
+        let placed = placed(&config, |_| Some(known(vec![choice(0, 0, &["192.0.2.1"])])));
+        assert_eq!(vec![64, 3], placed.pools[0].members.iter().map(|one| one.name.len()).collect::<Vec<_>>());
     }
 
     #[test]

@@ -9,8 +9,6 @@ use crate::ids::mac;
 use crate::uri::Uri;
 use std::collections::HashMap;
 
-/// Characters of the name of a member that has a host.
-pub const HOST_NAME_CHARS: usize = 16;
 /// Bytes of a host with its port and transport.
 const HOST_BYTES: usize = 300;
 
@@ -245,9 +243,6 @@ fn check_member(field: &str, member: &MemberConfig) -> Result<(), BadPools> {
 fn check_host(field: &str, member: &MemberConfig) -> Result<(), BadPools> {
     if !member.address.ip().is_unspecified() {
         return Err(bad(format!("{field}.host"), "a member has an `address` or a `host`, not both"));
-    }
-    if member.name.len() > HOST_NAME_CHARS {
-        return Err(bad(format!("{field}.name"), format!("more than {HOST_NAME_CHARS} characters: the address found is put behind it")));
     }
     let uri = format!("sip:{}", member.host);
     let good = member.host.len() <= HOST_BYTES && Uri::parse(uri.as_bytes()).is_ok_and(|uri| uri.user.is_none() && !uri.host.is_empty());

@@ -17,7 +17,6 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use apply::HOST_NAME_CHARS;
 pub use calls::CALLS_HELD;
 pub use change::{Became, Change};
 pub use config::{Algorithm, CostConfig, HealthConfig, MemberConfig, PoolConfig, PoolsConfig, UriMode, Wanted};

@@ -11,7 +11,14 @@ from tandem.edge.model.tree import TRANSPORTS, ListenTable
 HOST_NAME = re.compile(
     r"^(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*(?![0-9]+$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$"
 )
-PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}  # RFC 3261 19.1.2, RFC 7118 8
+PORTS = {
+    "auto": 5060,
+    "udp": 5060,
+    "tcp": 5060,
+    "tls": 5061,
+    "ws": 80,
+    "wss": 443,
+}  # RFC 3261 19.1.2, RFC 7118 8
 
 
 class BadValue(Exception):
@@ -74,7 +81,7 @@ def _words(written: str, field: str) -> tuple[str, str, list[str]]:
 
 
 def member_address(text: str, transport: str, field: str) -> tuple[str, int]:
-    """Host (an IP address, or a name to be looked up) and port, the transport's where none is written."""
+    """Host (an IP address, or a name that the workers look up) and port, the transport's where none is written."""
     host, port = _hostport(text, field, text, PORTS[transport])
     if _is_name(host) and not HOST_NAME.match(host):
         raise BadValue(

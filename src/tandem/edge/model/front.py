@@ -14,12 +14,10 @@ from tandem.edge.model.addresses import (
     member_address,
     network,
 )
-from tandem.edge.model.changes import named
 from tandem.edge.model.tree import EDGES_MOST, MEMBERS_MOST, Member, Pool, Route, Tree
+from tandem.names.model import bad_server
 
 METHOD_CHARACTERS = 32
-Names = Mapping[str, str]  # the address of each name that could be looked up
-EMPTY: Names = {}
 INVITE_COST: dict[str, Any] = {"methods": ["INVITE"], "take": {"call": 1}}
 
 
@@ -47,6 +45,9 @@ def checked(tree: Tree) -> Tree:
     for n, text in enumerate(tree.tls.certificates):
         if len(text.split()) != 2:
             raise BadValue(f"tls.certificates[{n}]", text, "write `certificate.pem key.pem`")
+    if told := bad_server(tree.dns):
+        field, _, why = told.partition(": ")
+        raise BadValue(field, tree.dns.servers, why)
     _otherwise(tree)
     return tree
 
@@ -59,25 +60,15 @@ def listens(tree: Tree) -> tuple[At, ...]:
     )
 
 
-def front(tree: Tree, names: Names = EMPTY, policy_socket: str = "") -> dict[str, Any]:
-    """`front` of a worker's configuration. The tree is a checked one; members whose name has no address are left out."""
+def front(tree: Tree, policy_socket: str = "") -> dict[str, Any]:
+    """`front` of a worker's configuration. The tree is a checked one."""
     at = [one.text for one in listens(tree)]
     return {
-        "pools": [_told_pool(pool, names) for pool in tree.pool],
+        "pools": [_told_pool(pool) for pool in tree.pool],
         "routes": [_told_route(route, at) for route in routes(tree)],
         "aliases": list(tree.edge.aliases),
         **({"policy": _told_policy(tree, policy_socket)} if policy_socket else {}),
     }
-
-
-def hosts(tree: Tree) -> tuple[str, ...]:
-    """The names among the members' addresses."""
-    each = (
-        member_address(one.address, one.transport, "members")[0]
-        for pool in tree.pool
-        for one in members(pool)
-    )
-    return tuple(dict.fromkeys(host for host in each if is_name(host)))
 
 
 def routes(tree: Tree) -> tuple[Route, ...]:
@@ -175,29 +166,28 @@ def _once(field: str, names: list[str], key: str = "") -> None:
         seen.add(name)
 
 
-def _told_pool(pool: Pool, names: Names) -> dict[str, Any]:
+def _told_pool(pool: Pool) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(pool)
     for key in ("dispatcher_list", "set"):
         del told[key]
     told["costs"] = [_without_empty(cost) for cost in told["costs"]] or [INVITE_COST]
-    each = (_told_member(one, names) for one in members(pool))
-    told["members"] = [one for one in each if one]
+    told["members"] = [_told_member(one) for one in members(pool)]
     return told
 
 
-def _told_member(member: Member, names: Names) -> dict[str, Any]:
-    """{} while its name has no address."""
+def _told_member(member: Member) -> dict[str, Any]:
+    """With a name instead of an address as it is written: the worker asks DNS for what it does not say."""
     host, port = member_address(member.address, member.transport, "members")
-    ip = names.get(host, "") if is_name(host) else host
-    if not ip:
-        return {}
     told: dict[str, Any] = msgspec.to_builtins(member)
-    told["address"] = joined(ip, port)
-    if is_name(host) and member.transport in ("tls", "wss"):
-        told["tls_name"] = member.tls_name or host  # RFC 5922 4
+    if is_name(host):
+        said = "" if member.transport == "auto" else f";transport={member.transport}"
+        told |= {"host": member.address + said, "address": "", "transport": ""}
+    else:
+        told["address"] = joined(host, port)
+        told["transport"] = "udp" if member.transport == "auto" else member.transport
     if isinstance(member.capacity, int):
         told["capacity"] = {"call": member.capacity}
-    return _without_empty(told) | {"name": named(told)}
+    return _without_empty(told) | {"name": member.name}
 
 
 def _told_policy(tree: Tree, socket: str) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from tandem.names.model import DnsSection
+
 WORKERS_MOST = 64
 EDGES_MOST = 1_023  # numbers of edges on a host
 LISTEN_MOST = 32  # addresses of one edge
@@ -158,10 +160,12 @@ class Cost(Struct, frozen=True, forbid_unknown_fields=True):
 class Member(Struct, frozen=True, forbid_unknown_fields=True):
     """One foreign server."""
 
-    address: str  # address or address:port
+    address: str  # address, address:port, name or name:port; a name may lead to several servers (docs/guide/dns.md)
     name: str = ""  # "": the address
-    transport: Transport = "udp"
-    tls_name: str = ""  # the name that its certificate must have; "": its address
+    transport: Transport | Literal["auto"] = (
+        "auto"  # auto: what DNS says of a name, udp for an address
+    )
+    tls_name: str = ""  # the name that its certificate must have; "": its name or address
     weight: Annotated[int, Meta(ge=0, le=10_000)] = 100  # its share among those of its priority
     priority: Annotated[int, Meta(ge=0, le=65_535)] = 0  # lower is tried first
     capacity: (
@@ -227,5 +231,6 @@ class Tree(Struct, frozen=True, forbid_unknown_fields=True):
     nft: NftSection = NftSection()
     http: HttpSection = HttpSection()
     policy: PolicySection = PolicySection()
+    dns: DnsSection = DnsSection()
     pool: Annotated[tuple[Pool, ...], Meta(max_length=POOLS_MOST)] = ()
     route: Annotated[tuple[Route, ...], Meta(max_length=ROUTES_MOST)] = ()

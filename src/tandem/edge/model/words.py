@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tandem.edge.model.addresses import is_name, member_address
 from tandem.edge.model.front import listens, members, routes
 from tandem.edge.model.tree import Health, Member, Pool, Route, Tree
 
@@ -110,7 +111,9 @@ def _pool(pool: Pool) -> Iterator[str]:
 
 def _member(member: Member, others: tuple[Member, ...]) -> Iterator[str]:
     name = "" if member.name == member.address else f"{member.name} "
-    yield f"{name}{member.transport}:{member.address}"
+    host, _ = member_address(member.address, member.transport, "members")
+    by = "by DNS" if is_name(host) else "udp"
+    yield f"{name}{by if member.transport == 'auto' else member.transport}:{member.address}"
     if member.state != "on":
         yield f"{member.state}: {STATES[member.state]}"
     elif part := share(member, others):
