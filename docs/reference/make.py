@@ -13,6 +13,7 @@ from cyclopts import App
 
 from tandem import config
 from tandem.cli.main import COMMANDS
+from tandem.edge.model import tree
 
 HERE = Path(__file__).parent
 
@@ -136,7 +137,100 @@ def comments(struct: type) -> dict[str, str]:
     }
 
 
-PAGES = {"commands.md": commands, "configuration.md": configuration}
+def edge() -> str:
+    lines = [
+        "# edge.toml",
+        "",
+        "*Made from the code by `docs/reference/make.py`. How to use it: the guide to the edge.*",
+        "",
+        "The file of a standalone edge. A command finds it by `--config` (or as its argument), `TANDEM_EDGE_CONFIG`, in the current directory, or in `/etc/tandem`.",
+        "An unknown key or section is refused. Relative paths are relative to the file's directory. `tandem edge check` says in words what a file means; after a change: `tandem edge reload`.",
+    ]
+    for name, struct, many in sections():
+        lines += ["", f"## {'[[' if many else '['}{name}{']]' if many else ']'}", ""]
+        lines += [
+            str(inspect.getdoc(struct)),
+            "",
+            "| key | type | default | meaning |",
+            "|---|---|---|---|",
+        ]
+        told = comments(struct)
+        for field in msgspec.structs.fields(struct):
+            if inner(field.type) is not None:
+                continue
+            meaning = told.get(field.name, "")
+            lines.append(
+                f"| `{field.encode_name}` | {written(field)} | {default(field)} | {meaning} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def sections() -> list[tuple[str, type, bool]]:
+    """Name, Struct, and whether there may be several; what stands within another one comes behind it."""
+    found = []
+    for field in msgspec.structs.fields(tree.Tree):
+        struct, many = inner(field.type) or (None, False)
+        assert struct is not None
+        found.append((field.name, struct, many))
+        for deeper in msgspec.structs.fields(struct):
+            if (one := inner(deeper.type)) is not None:
+                found.append((f"{field.name}.{deeper.name}", *one))
+    return found
+
+
+def inner(type_: object) -> tuple[type, bool] | None:
+    """The Struct of a section, and whether it is a list of them."""
+    told = msgspec.inspect.type_info(type_)
+    match told:
+        case msgspec.inspect.StructType(cls=cls):
+            return cls, False
+        case msgspec.inspect.VarTupleType(item_type=msgspec.inspect.StructType(cls=cls)):
+            return cls, True
+        case msgspec.inspect.VarTupleType(item_type=msgspec.inspect.UnionType(types=types)):
+            structs = [one.cls for one in types if isinstance(one, msgspec.inspect.StructType)]
+            return (structs[0], True) if structs and structs[0] is not tree.ListenTable else None
+    return None
+
+
+def written(field: msgspec.structs.FieldInfo) -> str:
+    return words(msgspec.inspect.type_info(field.type))
+
+
+def words(told: msgspec.inspect.Type) -> str:
+    match told:
+        case msgspec.inspect.Metadata(type=one):
+            return words(one)
+        case msgspec.inspect.LiteralType(values=values):
+            return " or ".join(f'"{one}"' for one in values)
+        case msgspec.inspect.IntType(ge=least, le=most):
+            return f"{least} to {most}"
+        case msgspec.inspect.StrType():
+            return "text"
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.VarTupleType(item_type=one):
+            return f"list of {words(one)}"
+        case msgspec.inspect.DictType(value_type=one):
+            return f"table of {words(one)}"
+        case msgspec.inspect.UnionType(types=types):
+            return " or ".join(
+                words(one) for one in types if not isinstance(one, msgspec.inspect.NoneType)
+            )
+        case msgspec.inspect.StructType():
+            return "table"
+    raise AssertionError(told)
+
+
+def default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "needed"
+    if field.default is None:
+        return ""
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    return f"`{json.dumps(msgspec.to_builtins(value))}`"
+
+
+PAGES = {"commands.md": commands, "configuration.md": configuration, "edge.md": edge}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

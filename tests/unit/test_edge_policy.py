@@ -90,7 +90,7 @@ def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, text: str, why: str)
 
 
 def test_the_example_is_a_policy_and_short() -> None:
-    path = ROOT / "examples" / "edge_policy.py"
+    path = ROOT / "examples" / "edge" / "policy.py"
     (written,) = read_file(path)
     ask = lambda source, user: written.function(Request(written.rule, (source, user)))  # noqa: E731
     assert Refuse(403, "Not from here") == ask("10.1.0.1", "0900123")

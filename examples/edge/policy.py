@@ -1,4 +1,4 @@
-"""Where calls go, in Python: `[policy] file = "edge_policy.py"` in edge.toml. Changed? `tandem edge reload`."""
+"""Where calls go, in Python: `[policy] file = "policy.py"` in edge.toml. Changed? `tandem edge reload`."""
 
 from tandem.edge.policy import Refuse, Request, To, on
 
