@@ -2,7 +2,7 @@
 
 use crate::base32;
 use siphasher::sip::SipHasher24;
-use std::hash::Hasher;
+use smallvec::SmallVec;
 
 /// How many shards the calls are divided into.
 pub const SHARDS: u16 = 1024;
@@ -14,6 +14,8 @@ pub const TAG: usize = CALL_ID + 2;
 pub const TOKEN: usize = 18;
 /// What every branch of ours starts with (RFC 3261 8.1.1.7).
 pub const COOKIE: &[u8] = b"z9hG4bK";
+/// Bytes that are hashed without asking for memory.
+const MAC_TEXT: usize = 512;
 
 /// One signing key with its one-character name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,12 +132,12 @@ pub fn read_tag(tag: &[u8]) -> Option<(&[u8], [u8; 2])> {
 
 /// SipHash-2-4 over length-prefixed parts.
 pub fn mac(secret: &[u8; 16], parts: &[&[u8]]) -> u64 {
-    let mut hasher = SipHasher24::new_with_key(secret);
+    let mut text: SmallVec<[u8; MAC_TEXT]> = SmallVec::new();
     for part in parts {
-        hasher.write(&(part.len() as u32).to_le_bytes());
-        hasher.write(part);
+        text.extend_from_slice(&(part.len() as u32).to_le_bytes());
+        text.extend_from_slice(part);
     }
-    hasher.finish()
+    SipHasher24::new_with_key(secret).hash(&text) // in one piece: half the time of one that is fed
 }
 
 fn chars_for(n: u32) -> u32 {

@@ -23,7 +23,7 @@ impl Owner {
     /// What edges are to keep alive of an address of record.
     pub(super) fn watched(&self, aor: &[u8]) -> Flows {
         let (cookie, keepalive) = (self.registrar.hash(aor), self.keepalive());
-        self.registrar.lookup(aor, self.out.at).iter().filter_map(|binding| wanted(binding, &keepalive, cookie)).collect()
+        self.registrar.bindings(aor, self.out.at).filter_map(|binding| wanted(&binding, &keepalive, cookie)).collect()
     }
 
     /// An address of record has changed: its edges are told. `before`: what they know.

@@ -140,10 +140,15 @@ impl Registrar {
 
     /// The bindings of an AoR that are alive, best first: by q, then the youngest.
     pub fn lookup(&self, aor: &[u8], now_us: u64) -> List<'_> {
-        let Some(slot) = self.table.find(aor).and_then(|at| self.table.slot(at)) else { return List::new() };
-        let mut list: List<'_> = alive(&slot.row, seconds(now_us), slot.grace()).collect();
+        let mut list: List<'_> = self.bindings(aor, now_us).collect();
         list.sort_by_key(|binding| (std::cmp::Reverse(binding.q.unwrap_or(1000)), std::cmp::Reverse(binding.expires_at)));
         list
+    }
+
+    /// The same in no order.
+    pub fn bindings(&self, aor: &[u8], now_us: u64) -> impl Iterator<Item = Binding<'_>> {
+        let slot = self.table.find(aor).and_then(|at| self.table.slot(at));
+        slot.into_iter().flat_map(move |slot| alive(&slot.row, seconds(now_us), slot.grace()))
     }
 
     /// The AoR's row for the store; `None`: there is none (any more).
