@@ -38,7 +38,7 @@ def measure(budget: Budget) -> list[Figure]:
         mine = [turn[n] for turn in ours]
         theirs = [turn[n] for turn in peer]
         method = (
-            f"CPU per registration (REGISTER, 401, REGISTER, 200; MD5) of all processes, {what} pass over {USERS} distinct users,"
+            f"CPU per registration (REGISTER, 401, REGISTER, 200; MD5) of all processes, {what} pass over {USERS} distinct users (the second one refreshes: same Call-ID and Contact, CSeq counted up),"
             f" closed loop of {WINDOW}, one core, journal on, 127.0.0.1 on the allow list (no rate limit for the one source, every other"
             f" protection on); alternating, {len(mine)} turns each; us per registration min/median/max: Tandem {spread(mine)}"
         )
