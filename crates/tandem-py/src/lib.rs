@@ -11,6 +11,9 @@ mod store;
 
 use pyo3::prelude::*;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The Rust core of Tandem.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
