@@ -152,6 +152,9 @@ pub struct Config {
     /// Where bans are written for fail2ban; by default `bans.log` beside the keys.
     #[serde(default)]
     pub ban_log: Option<PathBuf>,
+    /// The folder in which the edges of this host that share addresses meet: they hand each other what belongs there, and one probes.
+    #[serde(default)]
+    pub run: Option<PathBuf>,
     /// Pools of foreign servers that this edge is a proxy before.
     #[serde(default)]
     pub front: Option<FrontConfig>,
@@ -234,6 +237,9 @@ impl Config {
         }
         if self.listen.is_empty() || self.listen.len() > LISTENERS {
             return Err(format!("`listen` has {} addresses, 1 to {LISTENERS} are allowed", self.listen.len()));
+        }
+        if self.run.is_some() && !(1..=crate::front::EDGES).contains(&self.edge) {
+            return Err(format!("`edge` is {}; with `run` it is within 1..={}", self.edge, crate::front::EDGES));
         }
         for (at, listen) in self.listen.iter().enumerate() {
             if listen.bound.is_none() && listen.fd.is_none() {

@@ -44,6 +44,8 @@ const _: () = assert!(LINK + OWNERS as u64 <= CONTROL);
 pub(crate) const SOCKETS: u64 = 16;
 /// The resolver's eventfd.
 pub(crate) const NAMES: u64 = 1023;
+/// What other edges of this host hand over.
+pub(crate) const SIBLINGS: u64 = 1021;
 pub(crate) const FLOWS: u64 = 1024;
 
 /// Time between two looks at files, counters and connections, in microseconds.
@@ -232,6 +234,7 @@ impl Edge {
             LINK..CONTROL => self.link_ready((event.token - LINK) as usize, event),
             CONTROL..SOCKETS => self.control_ready(event),
             VERDICTS => self.verdicts_ready(event),
+            SIBLINGS => self.siblings_ready(),
             FLOWS.. => self.connection_ready(event),
             token => self.socket_ready((token - SOCKETS) as usize, event),
         }
@@ -270,6 +273,9 @@ impl Edge {
         if self.now >= self.next_second {
             self.next_second = self.now + TICK_US;
             self.keep_connections();
+            if let Some(front) = &mut self.front {
+                front.tend(self.now);
+            }
             self.stats();
         }
     }

@@ -1,5 +1,6 @@
 //! How often something took how long: counts in buckets that grow with the time, four to a doubling. It measures nothing itself.
 
+use serde::{Serialize, Serializer};
 use serde_json::{json, Value};
 
 /// What is shorter falls into the first bucket, in microseconds.
@@ -10,7 +11,7 @@ pub const DOUBLINGS: usize = 20;
 pub const BUCKETS: usize = DOUBLINGS * 4 + 1;
 
 /// Times of one kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Histogram {
     counts: [u64; BUCKETS],
     sum_us: u64,
@@ -47,6 +48,12 @@ impl Histogram {
     pub fn view(&self) -> Value {
         let end = self.counts.iter().rposition(|&count| count > 0).map_or(0, |last| last + 1);
         json!({"sum_us": self.sum_us, "counts": self.counts.get(..end)})
+    }
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.view().serialize(to)
     }
 }
 

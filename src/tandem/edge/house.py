@@ -118,6 +118,7 @@ class EdgeHouse:
             "nft": tree.nft.mode,
             "log_level": tree.edge.log_level,
             **({"front": front(tree, config.asked_policy)} if tree.pool else {}),
+            "run": str(config.run),
         }
 
     def _tls(self) -> dict[str, Any]:

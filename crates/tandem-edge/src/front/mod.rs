@@ -3,24 +3,28 @@
 mod kept;
 mod members;
 mod names;
+mod near;
 mod pass;
 mod place;
+mod siblings;
 mod view;
 
 use kept::Kept;
 pub use names::Lookups;
+pub use siblings::EDGES;
 pub use view::FrontView;
 
 use crate::connections::Connections;
 use crate::edge::wall;
 use crate::judge::Source;
 use crate::locals::Locals;
+use siblings::Siblings;
 use std::sync::Arc;
 use tandem_dns::Resolver;
 use tandem_sip::ids::Keys;
 use tandem_sip::message::Message;
-use tandem_sip::pool::{BadPools, Change, MemberId, Pools, MEMBERS};
-use tandem_sip::proxy::{self, FrontConfig, Given, Output, Proxy, Rule, Verdict, World};
+use tandem_sip::pool::{BadPools, Change, MemberId, Pools, Usage, MEMBERS};
+use tandem_sip::proxy::{self, FrontConfig, Given, Handover, Output, Proxy, Rule, Verdict, World};
 
 /// The proxy with what it needs of this process.
 pub struct Front {
@@ -34,12 +38,36 @@ pub struct Front {
     pub(crate) output: Output,
     /// How many of our addresses it knows.
     addresses: usize,
+    edge: u16,
+    /// The other edges of this host, where there may be some.
+    pub(crate) siblings: Option<Siblings>,
+    told: Usage,
+    usage_at: u64,
+    prober: bool,
+}
+
+/// Who a front is.
+pub struct Identity<'a> {
+    /// For MACs.
+    pub keys: &'a Keys,
+    /// Names of members and next hops.
+    pub lookups: &'a Lookups,
+    /// Our addresses.
+    pub locals: &'a Locals,
+    /// The edge's number, 1 to [`EDGES`] where it has siblings.
+    pub edge: u16,
+    /// Where it meets them.
+    pub siblings: Option<Siblings>,
+    /// Which life of it this is.
+    pub incarnation: u64,
 }
 
 impl Front {
-    /// A front with a first configuration. `edge` is its number among those that share addresses; 0: it is alone.
-    pub fn new(config: FrontConfig, keys: &Keys, locals: &Locals, lookups: &Lookups, edge: u16, now: u64) -> Result<Front, BadPools> {
-        let mut proxy = Proxy::new(keys.clone(), place::own(locals), edge);
+    /// A front with a first configuration.
+    pub fn new(config: FrontConfig, identity: Identity<'_>, now: u64) -> Result<Front, BadPools> {
+        let Identity { keys, locals, lookups, edge, siblings, incarnation } = identity;
+        let edge = if siblings.is_some() { edge } else { 0 };
+        let mut proxy = Proxy::new(keys.clone(), place::own(locals), edge, incarnation);
         proxy.set_names(Box::new(names::Known(lookups.resolver.clone())));
         let mut front = Front {
             proxy,
@@ -49,8 +77,14 @@ impl Front {
             kept: Kept::read(lookups.kept.clone()),
             output: Output::default(),
             addresses: locals.iter().count(),
+            edge,
+            siblings,
+            told: Usage::default(),
+            usage_at: 0,
+            prober: false,
         };
         front.apply(config, now)?;
+        front.tend(now);
         Ok(front)
     }
 
@@ -98,7 +132,15 @@ impl Front {
 
     /// All there is to show.
     pub fn view(&self, now: u64) -> FrontView {
-        FrontView { pools: self.proxy.pools.view(now), counters: self.proxy.counters.clone() }
+        let (transactions, transaction_bytes) = self.proxy.transactions();
+        FrontView {
+            pools: self.proxy.pools.view(now),
+            counters: self.proxy.counters.clone(),
+            set_up: self.proxy.times.clone(),
+            transactions,
+            transaction_bytes,
+            prober: self.prober,
+        }
     }
 
     /// New keys.
@@ -128,7 +170,15 @@ impl Front {
     ) -> Verdict {
         let from = proxy::Source { transport: source.transport, local: source.local, remote: source.remote, flow: source.flow, edge: 0 };
         let alive = |flow| connections.has(flow);
-        match self.proxy.handle(message, &from, member, &World { now, alive: &alive, alone: true }, &mut self.output) {
+        let mut verdict = self.proxy.handle(message, &from, member, &World { now, alive: &alive, alone: false }, &mut self.output);
+        if let Verdict::Sibling(edge) = verdict {
+            let handed = Handover::Came(proxy::Source { edge: self.edge, ..from }, message.bytes());
+            if self.siblings.as_mut().is_some_and(|siblings| siblings.hand(edge, &handed)) {
+                return Verdict::Done;
+            }
+            verdict = self.proxy.handle(message, &from, member, &World { now, alive: &alive, alone: true }, &mut self.output);
+        }
+        match verdict {
             Verdict::Pass if !owned => self.proxy.nobody(message, &from, &mut self.output),
             verdict => verdict,
         }
@@ -161,12 +211,14 @@ impl Front {
 
     /// When `advance` has something to do, monotonic microseconds.
     pub(crate) fn wake_at(&self) -> Option<u64> {
-        self.proxy.wake_at()
+        let usage_at = self.siblings.as_ref().filter(|siblings| !siblings.is_empty()).map(|_| self.usage_at);
+        self.proxy.wake_at().into_iter().chain(usage_at).min()
     }
 
     /// Does what is due; what is to be sent stands in `output`.
     pub(crate) fn advance(&mut self, now: u64) {
         self.proxy.advance(now, &mut self.output);
+        self.tell_usage(now);
     }
 
     /// A message could not be sent. False: it was none of the front's.

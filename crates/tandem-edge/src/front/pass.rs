@@ -1,11 +1,14 @@
 //! What the front wants sent, put on sockets and connections. It decides nothing.
 
+use super::siblings::Siblings;
+use super::{Front, Identity};
 use crate::edge::Edge;
 use crate::judge::Source;
 use tandem_sip::frame::{Transport, Why};
 use tandem_sip::index::Index;
 use tandem_sip::message::Message;
-use tandem_sip::proxy::{self, FrontConfig, Hop};
+use tandem_sip::pool::Change;
+use tandem_sip::proxy::{self, FrontConfig, Handover, Hop};
 
 impl Edge {
     /// Takes a whole new front; the error names the field, and nothing has changed then.
@@ -18,8 +21,14 @@ impl Edge {
             None => {
                 self.open_names().map_err(|error| error.to_string())?;
                 let Some(lookups) = &self.lookups else { return Err("names".into()) };
-                let front = super::Front::new(config, &self.judge.keys.keys, &self.locals, lookups, 0, self.now);
-                self.front = Some(front.map_err(|error| error.to_string())?);
+                let siblings = match &self.config.run {
+                    None => None,
+                    Some(run) => Some(Siblings::open(run, self.config.edge).map_err(|error| format!("run: {}: {error}", run.display()))?),
+                };
+                let (keys, locals) = (&self.judge.keys.keys, &self.locals);
+                let identity = Identity { keys, locals, lookups, edge: self.config.edge, siblings, incarnation: self.incarnation };
+                self.front = Some(Front::new(config, identity, self.now).map_err(|error| error.to_string())?);
+                self.watch_siblings();
             }
         }
         self.judge.fronts = true;
@@ -57,6 +66,9 @@ impl Edge {
             self.pass_one(&send.hop, output.of(send), send.cookie);
         }
         self.tell_changes(&output.changes);
+        if let Some(front) = self.front.as_mut().filter(|_| !output.ended.is_empty()) {
+            front.tell_ended(&output.ended);
+        }
         self.ask_verdicts(&output.questions);
         let passed = std::mem::take(&mut output.passed);
         output.clear();
@@ -103,6 +115,13 @@ impl Edge {
             self.acquaint(hop.remote, message);
             return self.send_datagram(hop.local, hop.remote, message, cookie);
         }
+        if hop.edge != 0 {
+            let siblings = self.front.as_mut().and_then(|front| front.siblings.as_mut());
+            if !siblings.is_some_and(|siblings| siblings.hand(hop.edge, &Handover::Send(*hop, message))) {
+                self.failed(cookie, Why::Flow);
+            }
+            return;
+        }
         let flow = Some(hop.flow).filter(|flow| *flow != 0 && self.connections.has(*flow));
         match flow.or_else(|| self.connections.to(hop.transport, hop.remote).filter(|_| !hop.only)) {
             Some(flow) => self.queue(flow, message, cookie),
@@ -111,7 +130,17 @@ impl Edge {
         }
     }
 
-    pub(crate) fn tell_changes(&mut self, changes: &[tandem_sip::pool::Change]) {
+    pub(crate) fn tell_changes(&mut self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        if let Some(front) = &mut self.front {
+            front.tell_verdicts(changes);
+        }
+        self.say_changes(changes);
+    }
+
+    pub(super) fn say_changes(&mut self, changes: &[Change]) {
         for change in changes {
             let became = format!("{:?}", change.became).to_lowercase();
             self.log.say(

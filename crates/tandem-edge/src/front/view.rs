@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tandem_sip::pool::PoolsView;
-use tandem_sip::proxy::Counters;
+use tandem_sip::proxy::{Counters, Times};
 
 /// A front at one moment.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -12,4 +12,12 @@ pub struct FrontView {
     pub pools: PoolsView,
     /// What the proxy did.
     pub counters: Counters,
+    /// From INVITE to the first response above 100, and to the final one.
+    pub set_up: Times,
+    /// INVITE transactions in hand.
+    pub transactions: usize,
+    /// Bytes that they hold.
+    pub transaction_bytes: usize,
+    /// Whether this edge is the one of its host that probes.
+    pub prober: bool,
 }

@@ -191,7 +191,7 @@ impl Pools {
         self.members.get(usize::from(member))?.as_deref()
     }
 
-    /// Whether a source is one of ours: by address and port over UDP, by address over streams, where ports are anyone's.
+    /// Whether a source is one of ours: by address and port over UDP, by address and transport over streams, where ports are anyone's.
     pub fn member_at(&self, address: SocketAddr, transport: Transport) -> Option<MemberId> {
         self.members_at(address, transport).next()
     }
@@ -303,10 +303,12 @@ impl Pools {
 
     fn members_at(&self, address: SocketAddr, transport: Transport) -> impl Iterator<Item = MemberId> + '_ {
         let known = self.at.get(&address.ip().to_canonical()).map_or(&[][..], |list| list);
-        known
-            .iter()
-            .copied()
-            .filter(move |&id| transport.is_reliable() || self.member(id).is_some_and(|member| member.address.port() == address.port()))
+        // Phones may stand behind one address with a server: a stream is the server's only where it is known to use that one.
+        let same = move |member: &Member| match transport.is_reliable() {
+            true => member.transport == transport,
+            false => member.address.port() == address.port(),
+        };
+        known.iter().copied().filter(move |&id| self.member(id).is_some_and(same))
     }
 
     fn with(&mut self, member: MemberId, act: impl FnOnce(&mut Member, &Costs)) {

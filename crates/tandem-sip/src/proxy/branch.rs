@@ -51,6 +51,29 @@ pub(super) fn read(branch: &[u8]) -> Option<Ours> {
     Some(Ours { target: base32::read(target)? as u16, key: *key, sum: base32::read(sum)? })
 }
 
+/// Marks the branch of a probe.
+const PROBE: u8 = b'o';
+
+/// Appends the branch of a probe: who sent it to whom, its number, and the MAC over these.
+pub(super) fn push_probe(out: &mut Vec<u8>, key: u8, edge: u16, member: u16, n: u32, sum: u64) {
+    out.extend_from_slice(COOKIE);
+    out.extend_from_slice(&[PROBE, key]);
+    base32::push(out, u64::from(edge), EDGE as u32);
+    base32::push(out, u64::from(member), TARGET as u32);
+    base32::push(out, u64::from(n), 4);
+    base32::push(out, sum, 13);
+}
+
+/// Reads it: edge, member, number, MAC.
+pub(super) fn read_probe(branch: &[u8]) -> Option<(u16, u16, u32, u64)> {
+    let rest = branch.strip_prefix(COOKIE)?;
+    let [PROBE, _, rest @ ..] = rest else { return None };
+    let (edge, rest) = rest.split_at_checked(EDGE)?;
+    let (member, rest) = rest.split_at_checked(TARGET)?;
+    let (n, sum) = rest.split_at_checked(4)?;
+    Some((base32::read(edge)? as u16, base32::read(member)? as u16, base32::read(n)? as u32, base32::read(sum)?))
+}
+
 /// The MAC of such a branch.
 pub(super) fn sum_of(keys: &Keys, by: u8, identity: u64, target: u16) -> u64 {
     key(keys, by).map_or(0, |key| sum(key, identity, target))

@@ -10,6 +10,7 @@ mod compose;
 mod config;
 mod counters;
 mod edit;
+mod handover;
 mod hop;
 mod identity;
 mod invite;
@@ -20,6 +21,7 @@ mod next;
 mod output;
 mod own;
 mod policy;
+mod probing;
 mod record;
 mod refuse;
 mod request;
@@ -35,6 +37,7 @@ pub use ahead::ROUTE_VALUES;
 pub use config::{FrontConfig, RouteConfig};
 pub use counters::Counters;
 pub use edit::MAX_FORWARDS;
+pub use handover::{Handover, News};
 pub use hop::{Hop, Source};
 pub use invite::{ACCEPTED, TRANSACTIONS, TRANSACTION_BYTES};
 pub use names::{Named, Names};
@@ -51,6 +54,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::pool::{BadPools, Change, MemberId, Pools, MEMBERS};
 use routes::Routes;
+use serde::Serialize;
 
 /// What became of a message. The texts are names of counters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,7 +85,7 @@ pub struct World<'a> {
 }
 
 /// From an INVITE to what its client heard.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Times {
     /// The first response above 100.
     pub first: Histogram,
@@ -112,6 +116,8 @@ pub struct Proxy {
     /// How long calls took to be set up.
     pub times: Times,
     policy: policy::Policy,
+    probing: probing::Probing,
+    born: u64,
     index: Index,
     /// Lines and URIs on their way into a message.
     top: Vec<u8>,
@@ -119,8 +125,9 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy without pools. `edge` is its number among those of this host that share addresses: 0 when it is alone.
-    pub fn new(keys: Keys, own: Own, edge: u16) -> Proxy {
+    /// A proxy without pools. `edge` is its number among those of this host that share addresses: 0 when it is alone. `born`: some
+    /// number that no other life of it had, for names that must not come again.
+    pub fn new(keys: Keys, own: Own, edge: u16, born: u64) -> Proxy {
         Proxy {
             pools: Pools::new(keys.hash),
             counters: Counters::default(),
@@ -136,6 +143,8 @@ impl Proxy {
             invites: invite::Table::default(),
             times: Times::default(),
             policy: policy::Policy::default(),
+            probing: probing::Probing::default(),
+            born,
             index: Index::default(),
             top: Vec::new(),
             uri: Vec::new(),

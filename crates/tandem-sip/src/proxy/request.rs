@@ -194,7 +194,8 @@ impl Proxy {
         let asked = Asked {
             listen: self.own.get(source.local).map_or(0, |own| own.listen),
             source: source.remote.ip(),
-            from_pool: request.member.and_then(|id| self.pools.member(id)).map(|member| member.pool),
+            member: request.member.is_some(),
+            is_from: &|pool| self.pools.is_from(pool, source.remote, source.transport),
             method: request.method,
             uri: &uri,
         };

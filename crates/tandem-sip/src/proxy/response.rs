@@ -23,6 +23,13 @@ impl Proxy {
                 return Verdict::Done;
             }
         }
+        if let Some((edge, member, n)) = self.prober_of(message) {
+            if edge == self.edge || world.alone {
+                self.probe_answered(member, n, message.status(), world.now, out);
+                return Verdict::Done;
+            }
+            return Verdict::Sibling(edge);
+        }
         let found = top.branch.and_then(branch::read).and_then(|ours| {
             let next = edit::next_via(message)?;
             let towards = answered_towards(&next)?;

@@ -21,14 +21,16 @@ pub enum Way<'a> {
 }
 
 /// What routes look at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// The listening address that was asked.
     pub listen: u8,
     /// The source.
     pub source: IpAddr,
-    /// The pool whose member the source is.
-    pub from_pool: Option<PoolId>,
+    /// The source is a member of some pool.
+    pub member: bool,
+    /// Whether it is one of this pool: a server may be in several.
+    pub is_from: &'a dyn Fn(PoolId) -> bool,
     /// The method.
     pub method: &'a [u8],
     /// The Request-URI.
@@ -110,7 +112,7 @@ impl Route {
         let user = || if asked.uri.is_sip() { asked.uri.user.unwrap_or_default() } else { asked.uri.opaque };
         self.listen.is_none_or(|listen| listen == asked.listen)
             // What members send goes outwards: it comes back to a pool only where a route speaks of them.
-            && self.from_pool.map_or(asked.from_pool.is_none() || self.from.is_some(), |pool| asked.from_pool == Some(pool))
+            && self.from_pool.map_or(!asked.member || self.from.is_some(), asked.is_from)
             && (self.methods.is_empty() || self.methods.iter().any(|method| **method == *asked.method))
             && (self.user_prefix.is_empty() || user().starts_with(&self.user_prefix))
             && (self.domains.is_empty() || self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(asked.uri.bare_host())))
@@ -141,9 +143,11 @@ mod tests {
                 "user_prefix": "+49", "pool": "a", "cost": "big"}, {"listen": 1, "refuse": 403}]"#,
         )
         .unwrap();
-        let find = |listen, source: &str, from_pool, method: &'static [u8], uri: &str| {
+        let find = |listen, source: &str, from_pool: Option<PoolId>, method: &'static [u8], uri: &str| {
             let uri = Uri::parse(uri.as_bytes()).unwrap();
-            let way = routes.find(&Asked { listen, source: source.parse().unwrap(), from_pool, method, uri: &uri });
+            let is_from = |pool| from_pool == Some(pool);
+            let source = source.parse().unwrap();
+            let way = routes.find(&Asked { listen, source, member: from_pool.is_some(), is_from: &is_from, method, uri: &uri });
             way.map(|way| format!("{way:?}"))
         };
         assert_eq!(Some("Pool(1, None)".into()), find(0, "10.0.0.1", Some(0), b"BYE", "sip:x"));

@@ -10,7 +10,7 @@ use crate::pool::Outcome;
 impl Proxy {
     /// When `advance` has something to do.
     pub fn wake_at(&self) -> Option<u64> {
-        let times = [self.invites.wake_at(), self.pools.wake_at(), self.policy.asking.wake_at()];
+        let times = [self.invites.wake_at(), self.pools.wake_at(), self.policy.asking.wake_at(), self.probing.wake_at()];
         times.into_iter().flatten().min()
     }
 
@@ -33,6 +33,7 @@ impl Proxy {
             self.keep(slot, txn, now);
         }
         self.pools.advance(now);
+        self.probe(now, out);
     }
 
     fn act(&mut self, slot: u32, txn: &mut Txn, now: u64, out: &mut Output) {
@@ -133,7 +134,7 @@ impl Proxy {
 
     /// A message could not be sent. False: the cookie is none of ours.
     pub fn failed(&mut self, cookie: u64, now: u64, out: &mut Output) -> bool {
-        let Some((slot, at, part)) = read_cookie(cookie) else { return false };
+        let Some((slot, at, part)) = read_cookie(cookie) else { return self.probe_failed(cookie, now, out) };
         let same = |txn: &&Txn| txn.identity & 0xff_ffff == part && txn.stage == Stage::Calling && at + 1 == txn.attempts.len();
         if self.invites.get(slot).filter(same).is_none() {
             return false;

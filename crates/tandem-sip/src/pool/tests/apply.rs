@@ -138,7 +138,7 @@ fn a_server_in_two_pools_is_from_both() {
         |pool: &str, source: &str, transport| farm.pools.is_from(farm.pools.pool(pool).unwrap(), source.parse().unwrap(), transport);
     assert!(is_from("calls", "192.0.2.1:5060", Transport::Udp) && is_from("voicemail", "[::ffff:192.0.2.1]:5060", Transport::Udp));
     assert!(!is_from("calls", "192.0.2.1:5061", Transport::Udp), "another process on that host");
-    assert!(is_from("calls", "192.0.2.1:40123", Transport::Tcp), "a connection comes from any port");
+    assert!(!is_from("calls", "192.0.2.1:40123", Transport::Tcp), "a phone behind the same address");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod dialogs;
 mod flows;
 mod names;
 mod policy;
+mod probes;
 mod races;
 mod same_stack;
 
@@ -55,7 +56,7 @@ impl World1 {
         let mut own = Own::default();
         own.add(Transport::Udp, EDGE.parse().unwrap(), EDGE.as_bytes(), 0);
         own.add(Transport::Tcp, EDGE.parse().unwrap(), EDGE.as_bytes(), 1);
-        let mut proxy = Proxy::new(keys(), own, 0);
+        let mut proxy = Proxy::new(keys(), own, 0, 7);
         let config: FrontConfig = serde_json::from_str(front).unwrap();
         proxy.apply(&config, 0).unwrap();
         World1 { proxy, now: 1_000_000, flows: BTreeSet::new() }
