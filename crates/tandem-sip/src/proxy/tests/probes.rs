@@ -25,14 +25,15 @@ fn a_member_that_answers_nothing_goes_down_and_comes_back_with_an_answer() {
     assert!(world.says(&member(0), &answer(&first.text, "200 OK")).is_empty());
     assert_eq!("up", state(&world));
     let sent = world.waits(10_000);
-    assert_eq!(sent[0].1.text, sent[1].1.text, "a lost datagram is no verdict");
+    assert!(sent.windows(2).any(|two| two[0].1.text == two[1].1.text), "a lost datagram is no verdict");
     assert_eq!("down", state(&world));
     let forged = answer(&sent.last().unwrap().1.text, "200 OK").replace("z9hG4bKob", "z9hG4bKoa");
     world.says(&member(0), &forged);
     assert_eq!("down", state(&world));
-    world.says(&member(0), &answer(&sent.last().unwrap().1.text, "200 OK"));
-    let next = world.waits(2_000).remove(0).1;
-    world.says(&member(0), &answer(&next.text, "200 OK"));
+    for _ in 0..2 {
+        let probe = world.waits(1_100).pop().unwrap().1;
+        world.says(&member(0), &answer(&probe.text, "200 OK"));
+    }
     assert_eq!("up", state(&world));
 }
 
