@@ -36,7 +36,7 @@ impl Oracle {
                     "routes": [{{"user_prefix": "+", "pool": "farm"}}, {{"domains": ["demo.example"], "pool": "farm"}}, {{"refuse": 403}}]}}"#
             ))
             .unwrap();
-            let mut proxy = Proxy::new(keys.keys.clone(), own, 0);
+            let mut proxy = Proxy::new(keys.keys.clone(), own, 0, 0);
             proxy.apply(&config, 1).unwrap();
             proxy
         });

@@ -196,9 +196,12 @@ impl Pools {
         self.members_at(address, transport).next()
     }
 
-    /// Whether a source is a member of this pool; as `member_at`, for servers that are in several pools.
-    pub fn is_from(&self, pool: PoolId, address: SocketAddr, transport: Transport) -> bool {
-        self.members_at(address, transport).any(|id| self.member(id).is_some_and(|member| member.pool == pool && !member.gone))
+    /// The pools that a source is a member of; as `member_at`, for servers that are in several.
+    pub fn pools_of(&self, address: SocketAddr, transport: Transport) -> SmallVec<[PoolId; 4]> {
+        self.members_at(address, transport)
+            .filter_map(|id| self.member(id).filter(|member| !member.gone))
+            .map(|member| member.pool)
+            .collect()
     }
 
     /// What a request takes: by the rule that `cost` names (a route's or a policy's word), else the first for its method.

@@ -64,14 +64,14 @@ pub(super) fn push_probe(out: &mut Vec<u8>, key: u8, edge: u16, member: u16, n: 
     base32::push(out, sum, 13);
 }
 
-/// Reads it: edge, member, number, MAC.
-pub(super) fn read_probe(branch: &[u8]) -> Option<(u16, u16, u32, u64)> {
+/// Reads it: key, edge, member, number, MAC.
+pub(super) fn read_probe(branch: &[u8]) -> Option<(u8, u16, u16, u32, u64)> {
     let rest = branch.strip_prefix(COOKIE)?;
-    let [PROBE, _, rest @ ..] = rest else { return None };
+    let [PROBE, by, rest @ ..] = rest else { return None };
     let (edge, rest) = rest.split_at_checked(EDGE)?;
     let (member, rest) = rest.split_at_checked(TARGET)?;
     let (n, sum) = rest.split_at_checked(4)?;
-    Some((base32::read(edge)? as u16, base32::read(member)? as u16, base32::read(n)? as u32, base32::read(sum)?))
+    Some((*by, base32::read(edge)? as u16, base32::read(member)? as u16, base32::read(n)? as u32, base32::read(sum)?))
 }
 
 /// The MAC of such a branch.

@@ -73,8 +73,9 @@ impl Proxy {
 
     /// The edge that sent a probe whose response this is.
     pub(super) fn prober_of(&self, message: &Message<'_>) -> Option<(u16, MemberId, u32)> {
-        let (edge, member, n, sum) = branch::read_probe(message.top_via().branch?)?;
-        self.keys.signing.iter().any(|key| mac(&key.secret, &[b"probe", &numbers(edge, member, n)]) == sum).then_some((edge, member, n))
+        let (by, edge, member, n, sum) = branch::read_probe(message.top_via().branch?)?;
+        let key = self.keys.signing.iter().find(|key| key.id == by)?;
+        (mac(&key.secret, &[b"probe", &numbers(edge, member, n)]) == sum).then_some((edge, member, n))
     }
 
     /// A response to a probe of ours.

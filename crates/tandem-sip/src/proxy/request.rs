@@ -191,11 +191,12 @@ impl Proxy {
         if request.method == b"OPTIONS" && for_us {
             return said(self.answer_options(message, source, out), "options");
         }
+        let pools = request.member.map(|_| self.pools.pools_of(source.remote, source.transport)).unwrap_or_default();
         let asked = Asked {
             listen: self.own.get(source.local).map_or(0, |own| own.listen),
             source: source.remote.ip(),
             member: request.member.is_some(),
-            is_from: &|pool| self.pools.is_from(pool, source.remote, source.transport),
+            pools: &pools,
             method: request.method,
             uri: &uri,
         };

@@ -21,7 +21,7 @@ pub enum Way<'a> {
 }
 
 /// What routes look at.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// The listening address that was asked.
     pub listen: u8,
@@ -29,8 +29,8 @@ pub struct Asked<'a> {
     pub source: IpAddr,
     /// The source is a member of some pool.
     pub member: bool,
-    /// Whether it is one of this pool: a server may be in several.
-    pub is_from: &'a dyn Fn(PoolId) -> bool,
+    /// Those pools: a server may be in several.
+    pub pools: &'a [PoolId],
     /// The method.
     pub method: &'a [u8],
     /// The Request-URI.
@@ -112,7 +112,7 @@ impl Route {
         let user = || if asked.uri.is_sip() { asked.uri.user.unwrap_or_default() } else { asked.uri.opaque };
         self.listen.is_none_or(|listen| listen == asked.listen)
             // What members send goes outwards: it comes back to a pool only where a route speaks of them.
-            && self.from_pool.map_or(!asked.member || self.from.is_some(), asked.is_from)
+            && self.from_pool.map_or(!asked.member || self.from.is_some(), |pool| asked.pools.contains(&pool))
             && (self.methods.is_empty() || self.methods.iter().any(|method| **method == *asked.method))
             && (self.user_prefix.is_empty() || user().starts_with(&self.user_prefix))
             && (self.domains.is_empty() || self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(asked.uri.bare_host())))
@@ -145,9 +145,8 @@ mod tests {
         .unwrap();
         let find = |listen, source: &str, from_pool: Option<PoolId>, method: &'static [u8], uri: &str| {
             let uri = Uri::parse(uri.as_bytes()).unwrap();
-            let is_from = |pool| from_pool == Some(pool);
             let source = source.parse().unwrap();
-            let way = routes.find(&Asked { listen, source, member: from_pool.is_some(), is_from: &is_from, method, uri: &uri });
+            let way = routes.find(&Asked { listen, source, member: from_pool.is_some(), pools: from_pool.as_slice(), method, uri: &uri });
             way.map(|way| format!("{way:?}"))
         };
         assert_eq!(Some("Pool(1, None)".into()), find(0, "10.0.0.1", Some(0), b"BYE", "sip:x"));

@@ -134,8 +134,9 @@ fn a_server_in_two_pools_is_from_both() {
         {"name": "voicemail", "members": [{"name": "fs", "address": "192.0.2.1:5060"}]}]}))
     .unwrap();
     let farm = Farm::new(&config);
-    let is_from =
-        |pool: &str, source: &str, transport| farm.pools.is_from(farm.pools.pool(pool).unwrap(), source.parse().unwrap(), transport);
+    let is_from = |pool: &str, source: &str, transport| {
+        farm.pools.pools_of(source.parse().unwrap(), transport).contains(&farm.pools.pool(pool).unwrap())
+    };
     assert!(is_from("calls", "192.0.2.1:5060", Transport::Udp) && is_from("voicemail", "[::ffff:192.0.2.1]:5060", Transport::Udp));
     assert!(!is_from("calls", "192.0.2.1:5061", Transport::Udp), "another process on that host");
     assert!(!is_from("calls", "192.0.2.1:40123", Transport::Tcp), "a phone behind the same address");
