@@ -47,6 +47,7 @@ class Node:
             str(config.data / "journal"), "before" if config.journal.sync == "before" else "batch"
         )
         epoch = self.store.claim()
+        self.keys_at = config.keys.stat().st_mtime_ns
         keys = json.loads(config.keys.read_text())
         self.trace = config.data / "trace"
         self.core = _core.Node(
@@ -119,7 +120,20 @@ class Node:
         )
         self.core.set_policy(json.dumps(told).encode())
 
+    def look_at_keys(self) -> None:
+        """Rotated keys are in force here and at the edges without a restart; bad ones change nothing."""
+        try:
+            at = self.config.keys.stat().st_mtime_ns
+            if at == self.keys_at:
+                return
+            self.keys_at = at
+            self.core.set_keys(self.config.keys.read_bytes())
+            log.info("keys read again")
+        except (OSError, ValueError) as error:
+            log.error("keys not usable, the old ones stay", error=str(error))
+
     def reload(self) -> None:
+        self.look_at_keys()
         found = self.database.do_now(refresh, self.directory.tables, self.seen)
         if found is not None:
             self.put(found)
@@ -182,6 +196,7 @@ class Node:
         """Sees changes of the database that nobody announced."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
+            self.look_at_keys()
             try:
                 found = await self.database.do(refresh, self.directory.tables, self.seen)
                 if found is not None:

@@ -11,6 +11,7 @@ use crate::files;
 use crate::front::{Front, Lookups};
 use crate::hep::Copies;
 use crate::judge::Judge;
+use crate::keyring::Keyring;
 use crate::links::{Links, OWNERS};
 use crate::locals::Locals;
 use crate::log::Log;
@@ -75,6 +76,7 @@ pub struct Edge {
     pub(crate) unreached: BTreeSet<usize>,
     pub(crate) keeper: Keeper,
     pub(crate) judge: Judge,
+    pub(crate) keyring: Keyring,
     pub(crate) front: Option<Front>,
     pub(crate) verdicts: Option<Verdicts>,
     /// From the first front on.
@@ -120,7 +122,8 @@ impl Edge {
         let at = wall();
         let system = |why| EdgeError::Socket { what: "epoll".into(), why };
         let mut log = Log::default();
-        let keys = files::keys(&config.keys)?;
+        let mut keyring = Keyring::open(&config.keys)?;
+        let keys = keyring.keys(at);
         let (policy, trunks) = files::policy(&config, at, &mut log);
         let tls = Tls::open(&config, &keys).map_err(|error| EdgeError::Config(error.to_string()))?;
         let links = Links::open(&config).map_err(|error| EdgeError::Config(format!("link_tls: {error}")))?;
@@ -135,6 +138,7 @@ impl Edge {
             unreached: BTreeSet::new(),
             watches: Watches::new(keys.keys.hash),
             judge: Judge::new(policy, keys),
+            keyring,
             front: None,
             verdicts: None,
             lookups: None,
@@ -264,6 +268,7 @@ impl Edge {
         self.reload_tls(false);
         self.tend_links();
         self.firewall_news();
+        self.tend_keys();
         for (flow, end) in self.connections.overdue(&self.judge.policy.limits, self.now) {
             self.end(flow, end);
         }

@@ -1,7 +1,6 @@
 //! The edge's files: keys, the last policy, bans for fail2ban. It interprets none of them.
 
-use crate::config::{Config, EdgeError};
-use crate::keys::{self, EdgeKeys};
+use crate::config::Config;
 use crate::log::{stamp, Log};
 use crate::trunks::Trunks;
 use serde_json::json;
@@ -10,13 +9,6 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::Path;
 use tandem_sip::policy::Policy;
-
-/// Reads `keys.json`.
-pub fn keys(path: &Path) -> Result<EdgeKeys, EdgeError> {
-    let bad = |why: String| EdgeError::File { path: path.into(), why };
-    let json = fs::read(path).map_err(|error| bad(error.to_string()))?;
-    keys::read(&json).map_err(bad)
-}
 
 /// The policy that was kept; without a usable one, that of an edge with one domain, which challenges everybody.
 pub fn policy(config: &Config, at: u64, log: &mut Log) -> (Policy, Trunks) {

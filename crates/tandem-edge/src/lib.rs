@@ -19,6 +19,7 @@ mod files;
 mod front;
 pub mod hep;
 pub mod judge;
+mod keyring;
 pub mod keys;
 mod link;
 mod links;

@@ -2,11 +2,11 @@
 
 use crate::connection::End;
 use crate::edge::{Edge, LINK};
+use crate::files;
 use crate::link::{self, Heard};
 use crate::links::TWIN_REST_US;
 use crate::sys::epoll::{Interest, Ready};
 use crate::trunks::Trunks;
-use crate::{files, keys};
 use tandem_link::node_name;
 use tandem_sip::frame::{self, Down};
 use tandem_sip::keeper::Passage;
@@ -177,11 +177,9 @@ impl Edge {
             Down::Policy(_) | Down::Keys(_) | Down::Close { .. } if !self.keeper.speaks(number) => self.counters.down_stale += 1,
             Down::Policy(json) => self.take_policy(json),
             Down::Close { flow } => self.end(flow, End::Owner),
-            Down::Keys(json) => match keys::read(json) {
-                Ok(keys) => {
-                    self.tls.rekey(&keys);
-                    self.judge.keys = keys;
-                }
+            Down::Keys(json) => match self.keyring.told(number, json) {
+                Ok(false) => {}
+                Ok(true) => self.renew_keys(),
                 Err(error) => self.log.say(self.at, "keys refused", &[("why", &error)]),
             },
             Down::Watch(watches) => watches.iter().for_each(|watch| self.watch_flow(number, &watch)),
@@ -220,6 +218,29 @@ impl Edge {
                 counters.redelivered += 1;
             });
         }
+    }
+
+    /// Keys whose file changed, or whose time has come.
+    pub(crate) fn tend_keys(&mut self) {
+        match self.keyring.look() {
+            Ok(false) if !self.keyring.is_due(self.at) => {}
+            Ok(_) => self.renew_keys(),
+            Err(error) => self.log.say(self.at, "keys not usable, the old ones stay", &[("why", &error)]),
+        }
+    }
+
+    fn renew_keys(&mut self) {
+        let keys = self.keyring.keys(self.at);
+        if keys == self.judge.keys {
+            return;
+        }
+        let signs = keys.keys.signing.first().map_or('-', |key| char::from(key.id));
+        self.log.say(self.at, "keys in force", &[("signs", &signs), ("verify", &keys.keys.signing.len())]);
+        self.tls.rekey(&keys);
+        if let Some(front) = &mut self.front {
+            front.set_keys(&keys.keys);
+        }
+        self.judge.keys = keys;
     }
 
     fn take_policy(&mut self, json: &[u8]) {

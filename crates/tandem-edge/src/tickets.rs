@@ -81,13 +81,13 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::read;
+    use tandem_sip::ring::Ring;
 
     fn tickets(secrets: &[u8], context: u8, clock: fn() -> u64) -> Tickets {
         let hex = |n: &u8| format!("{n:02x}").repeat(16);
         let signing: Vec<String> = secrets.iter().map(|n| format!(r#"{{"id":"{n}","secret":"{}"}}"#, hex(n))).collect();
         let json = format!(r#"{{"hash":"{0}","signing":[{1}],"nonce":[{{"id":"a","secret":"{0}"}}]}}"#, hex(&0), signing.join(","));
-        Tickets { clock, ..Tickets::new(&read(json.as_bytes()).unwrap(), [context; 32]) }
+        Tickets { clock, ..Tickets::new(&EdgeKeys::of(&Ring::read(json.as_bytes()).unwrap(), 0), [context; 32]) }
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Node {
         self.with(|node| node.with(|owner| crate::owner::set_policy(owner, json)))?
     }
 
+    /// Puts keys in force here and at every edge; ValueError names what is wrong with them.
+    fn set_keys(&self, json: &[u8]) -> PyResult<()> {
+        self.with(|node| node.with(|owner| owner.set_keys(json)))?.map_err(PyValueError::new_err)
+    }
+
     fn lookup(&self, aor: &str) -> PyResult<Vec<Found>> {
         let aor = bytes("aor", aor)?;
         self.with(|node| node.with(|owner| registrar::lookup(owner, &aor)))

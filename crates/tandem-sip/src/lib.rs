@@ -35,6 +35,7 @@ pub mod question;
 pub mod refusal;
 pub mod registrar;
 pub mod reply;
+pub mod ring;
 mod scan;
 pub mod scanners;
 pub mod stun;

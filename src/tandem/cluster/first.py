@@ -8,10 +8,10 @@ import socket
 import subprocess
 from pathlib import Path
 
+from tandem.cluster.keys import SECRET_BYTES, write_keys
 from tandem.cluster.sockets import default_address
 from tandem.config import SECURE_TRANSPORTS, BadConfig, Config, config_path, default_data
 
-SECRET_BYTES = 16
 CERTIFICATE_DAYS = 825  # the longest that phones and browsers accept for a self-signed one
 
 TOML = """\
@@ -98,12 +98,7 @@ def make_keys(path: Path) -> None:
         "signing": [{"id": "a", "secret": secret[1]}],
         "nonce": [{"id": "a", "secret": secret[2]}],
     }
-    new = path.with_suffix(".new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        json.dump(keys, out)
-        out.flush()
-        os.fsync(out.fileno())
-    new.rename(path)
+    write_keys(path, keys)
 
 
 def make_certificate(config: Config) -> None:

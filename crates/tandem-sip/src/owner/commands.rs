@@ -110,7 +110,8 @@ impl Owner {
         let is_cancel = *method == *b"CANCEL";
         let branch = if is_cancel { branch_of } else { n };
         let mut bytes = Vec::new();
-        let via = self.via(&flow, &call, branch);
+        let signed = self.client_key(&call, branch);
+        let via = self.via(&flow, &call, branch, signed, age);
         if !self.complete(&mut bytes, message, &via, shard, &contact, &call_id, &flow) {
             return Ok(12);
         }
@@ -123,7 +124,7 @@ impl Owner {
         let (mut flow, mut told, mut fallback) = (flow, &bytes, None);
         let mut streamed = Vec::new();
         if let Some(stream) = stream {
-            let via = self.via(&stream, &call, branch);
+            let via = self.via(&stream, &call, branch, signed, age);
             if self.complete(&mut streamed, message, &via, shard, &contact, &call_id, &stream) {
                 (told, fallback) = (&streamed, may_change.then_some((flow, &bytes[..])));
                 flow = stream;
@@ -151,7 +152,7 @@ impl Owner {
             return Ok(9);
         };
         let mut bytes = Vec::new();
-        let via = self.via(&flow, &call, branch);
+        let via = self.via(&flow, &call, branch, 0, age);
         if !self.complete(&mut bytes, message, &via, shard, b"", b"", &flow) {
             return Ok(9);
         }
@@ -203,10 +204,11 @@ impl Owner {
         flow.transport.is_reliable() && !self.out.edges.get(&flow.edge).is_some_and(Edge::reachable)
     }
 
-    fn via(&self, flow: &Flow, call: &CallId, branch: u32) -> Vec<u8> {
+    /// The Via of a request first sent `age` ago; `transaction` is the one whose branch it has, if that may be in hand.
+    fn via(&self, flow: &Flow, call: &CallId, branch: u32, transaction: u64, age: u64) -> Vec<u8> {
         let mut via = Vec::with_capacity(128);
         let advertised = self.out.advertised(flow).map(|(_, text)| text).unwrap_or_default();
-        push_via(&mut via, flow.transport, advertised, &self.config.keys, call, branch);
+        push_via(&mut via, flow.transport, advertised, &self.keys_of(transaction, age), call, branch);
         via
     }
 

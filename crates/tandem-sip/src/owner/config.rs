@@ -1,14 +1,13 @@
 //! What an owner is started with, from JSON; the error names the field.
 
 use crate::ids::{Key, Keys, SHARDS};
+use crate::ring::Ring;
 use crate::txn::Intervals;
 use serde::Deserialize;
 use thiserror::Error;
 
 /// Events that wait for Python, beyond which new requests are refused.
 pub const INBOX_EVENTS: usize = 65_536;
-/// Keys in one list.
-pub const KEYS: usize = 16;
 
 /// Why a configuration is refused.
 #[derive(Debug, Error)]
@@ -38,7 +37,9 @@ pub struct Config {
     pub epoch: u32,
     /// (first, count).
     pub shards: Vec<(u16, u16)>,
-    /// Keys for shards, branches and tokens.
+    /// All keys, and from when they sign.
+    pub ring: Ring,
+    /// Keys for shards, branches and tokens as they are now.
     pub keys: Keys,
     /// Keys for nonces.
     pub nonce: Vec<Key>,
@@ -76,29 +77,12 @@ struct Text {
     inbox_events: Option<usize>,
 }
 
-#[derive(Deserialize)]
-struct KeysText {
-    hash: String,
-    signing: Vec<KeyText>,
-    #[serde(default)]
-    nonce: Vec<KeyText>,
-}
-
-#[derive(Deserialize)]
-struct KeyText {
-    id: String,
-    secret: String,
-}
-
 impl Config {
     /// Reads `{"node_id", "incarnation", "epoch", "keys": {"hash", "signing": [{"id", "secret"}], "nonce"}, "policy"?, "shards"?, "t1_ms"?, ..}`.
     pub fn read(json: &[u8]) -> Result<Config, BadConfig> {
         let text: Text = serde_json::from_slice(json)?;
-        let keys: KeysText = serde_json::from_value(text.keys.clone())?;
-        let signing = list("keys.signing", &keys.signing)?;
-        if signing.is_empty() {
-            return Err(bad("keys.signing", format!("has no key, 1 to {KEYS} are allowed")));
-        }
+        let keys_json = text.keys.to_string().into_bytes();
+        let ring = Ring::read(&keys_json).map_err(|why| bad("keys", why))?;
         let shards = text.shards.unwrap_or_else(|| vec![(0, SHARDS)]);
         if shards.iter().any(|(first, count)| u32::from(*first) + u32::from(*count) > u32::from(SHARDS)) {
             return Err(bad("shards", format!("a range ends beyond shard {}", SHARDS - 1)));
@@ -114,9 +98,10 @@ impl Config {
             incarnation: text.incarnation,
             epoch: text.epoch,
             shards,
-            keys: Keys { hash: secret("keys.hash", &keys.hash)?, signing },
-            nonce: list("keys.nonce", &keys.nonce)?,
-            keys_json: text.keys.to_string().into_bytes(),
+            keys: ring.keys(0),
+            nonce: ring.nonces(0),
+            ring,
+            keys_json,
             policy_json: text.policy.map(|policy| policy.to_string().into_bytes()).unwrap_or_default(),
             intervals: Intervals {
                 t1: ms("t1_ms", text.t1_ms, t.t1)?,
@@ -127,23 +112,6 @@ impl Config {
             inbox_events: text.inbox_events.unwrap_or(INBOX_EVENTS).clamp(1, INBOX_EVENTS),
         })
     }
-}
-
-fn list(field: &'static str, texts: &[KeyText]) -> Result<Vec<Key>, BadConfig> {
-    if texts.len() > KEYS {
-        return Err(bad(field, format!("has {} keys, 1 to {KEYS} are allowed", texts.len())));
-    }
-    let key = |text: &KeyText| match text.id.as_bytes() {
-        [id] => Ok(Key { id: *id, secret: secret(field, &text.secret)? }),
-        _ => Err(bad(field, "an id is one character".into())),
-    };
-    texts.iter().map(key).collect()
-}
-
-fn secret(field: &'static str, hex: &str) -> Result<[u8; 16], BadConfig> {
-    let number = (hex.len() == 32).then(|| u128::from_str_radix(hex, 16).ok()).flatten();
-    // The secret itself never enters an error.
-    number.map(u128::to_be_bytes).ok_or_else(|| bad(field, "a secret is 32 hexadecimal digits".into()))
 }
 
 fn bad(field: &'static str, why: String) -> BadConfig {

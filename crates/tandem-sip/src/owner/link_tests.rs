@@ -157,3 +157,58 @@ fn a_failure_that_another_owner_caused_changes_nothing_here() {
     owner.handle(1, &frame[4..], SECOND);
     assert_eq!(0, owner.waiting());
 }
+
+fn keys(signing: &[(char, u64)]) -> String {
+    let secret = |id: char| format!("{:032x}", u32::from(id));
+    let key = |(id, from): &(char, u64)| format!(r#"{{"id": "{id}", "secret": "{}", "from": {from}}}"#, secret(*id));
+    let list = signing.iter().map(key).collect::<Vec<_>>().join(",");
+    format!(r#"{{"hash": "00000000000000000000000000000001", "signing": [{list}], "nonce": [{{"id": "a", "secret": "{}"}}]}}"#, secret('a'))
+}
+
+#[test]
+fn a_new_key_signs_from_its_time_on_and_old_ones_verify() {
+    let mut owner = owner();
+    owner.set_keys(keys(&[('a', 0)]).as_bytes()).unwrap();
+    let mut old = Vec::new();
+    owner.keys().push_token(&mut old, SHARD, *b"a0", b"call");
+    owner.set_keys(keys(&[('b', 5 * SECOND), ('a', 0)]).as_bytes()).unwrap();
+    assert!(owner.output(1).windows(4).any(|part| part == b"from"), "the edges are told at once");
+    let signs = |owner: &mut Owner, now| {
+        owner.advance(now);
+        owner.keys().signing[0].id
+    };
+    assert_eq!((b'a', b'b'), (signs(&mut owner, 4 * SECOND), signs(&mut owner, 5 * SECOND)));
+    owner.set_keys(keys(&[('c', 6 * SECOND), ('b', 5 * SECOND), ('a', 0)]).as_bytes()).unwrap();
+    assert_eq!(b'c', signs(&mut owner, 7 * SECOND));
+    assert_eq!(Ok((SHARD, *b"a0")), owner.keys().read_token(&old, b"call"), "after two rotations");
+    assert!(owner.set_keys(b"{}").unwrap_err().contains("hash"));
+    assert_eq!(b'c', owner.keys().signing[0].id);
+}
+
+#[test]
+fn what_is_said_again_after_a_rotation_has_the_branch_of_the_first_time() {
+    let mut owner = owner();
+    owner.set_keys(keys(&[('b', 5 * SECOND), ('a', 0)]).as_bytes()).unwrap();
+    owner.advance(9 * SECOND);
+    let id = |owner: &Owner, age| owner.keys_of(7, age).signing[0].id;
+    assert_eq!((b'b', b'b', b'a'), (id(&owner, 0), id(&owner, 4 * SECOND), id(&owner, 5 * SECOND)));
+    // One in hand has its key in its bytes: a CANCEL, or the same on another connection, takes it from there.
+    let flow = Flow { edge: 1, connection: 0, transport: Transport::Udp, local: 0, remote: address("192.0.2.1:5060") };
+    let message = b"INVITE sip:b@d SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK05000000000001-a0000000000000;rport\r\n\r\n";
+    let asked = crate::txn::Asked {
+        call: crate::txn::NO_CALL,
+        n: 1,
+        invite: true,
+        cancel: 0,
+        cancel_of: 0,
+        flow,
+        shard: SHARD,
+        message,
+        quiet: false,
+        age: 0,
+        proceeding: false,
+        fallback: None,
+    };
+    owner.clients.ask(7, &asked, 9 * SECOND, &mut owner.out);
+    assert_eq!(b'a', id(&owner, 0));
+}

@@ -15,6 +15,7 @@ mod links;
 mod msgpack;
 mod outbox;
 mod proven;
+mod signing;
 mod trust;
 mod unheard;
 
@@ -62,6 +63,8 @@ pub struct Owner {
     servers: Servers,
     clients: Clients,
     out: Outbox,
+    /// When another key signs, in microseconds since 1970; 0: never.
+    keys_change_at: u64,
     /// Frames given to Python and not taken yet; the client transaction whose ACK waits for it, or 0.
     in_hand: HashMap<(u16, u64), u64>,
     edge_stats: BTreeMap<u16, Vec<u8>>,
@@ -99,6 +102,7 @@ impl Owner {
             servers: Servers::new(intervals),
             clients: Clients::new(intervals),
             out,
+            keys_change_at: 1,
             in_hand: HashMap::new(),
             edge_stats: BTreeMap::new(),
             clock_offset: 0,
@@ -259,5 +263,6 @@ impl Owner {
 
     fn tell(&mut self, now: u64) {
         self.out.at = now.saturating_add_signed(self.clock_offset);
+        self.turn_keys();
     }
 }

@@ -432,6 +432,11 @@ impl Clients {
         Unsent::Over(call, n)
     }
 
+    /// The bytes of a request in hand, or of the ACK that has its branch.
+    pub fn message(&self, key: u64) -> Option<&[u8]> {
+        self.rows.get(&key).map(|row| &row.bytes[..])
+    }
+
     /// The transport and peer of a request in hand, and whether it may still change to UDP.
     pub fn towards(&self, key: u64) -> Option<(Transport, Address, bool)> {
         self.rows.get(&key).map(|row| (row.flow.transport, row.flow.remote, row.fallback.is_some()))

@@ -1,0 +1,1 @@
+"""What the cluster room decides without doing anything."""
