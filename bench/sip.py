@@ -31,6 +31,7 @@ SCENARIOS = (
     "edge_ready",
     "edge_deaths",
     "restart",
+    "link_lost",
     "torture",
     "svwar",
     "fuzz",

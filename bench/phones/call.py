@@ -44,6 +44,7 @@ class Call:
         self.to = f"<{callee.aor}>"
         self.target = callee.aor
         self.route: list[tuple[str, str]] = []
+        self.more: list[tuple[str, str]] = []  # headers of the INVITE
         self.ack = b""
         self.cancelled = False
         # the callee's half
@@ -61,7 +62,7 @@ class Call:
         self.caller.dialogs[self.call_id] = self._caller_asked
         self.cseq += 1
         self.invite_headers = self._headers(f"{self.cseq} INVITE")
-        more = [("Contact", self.caller.contact)]
+        more = [("Contact", self.caller.contact), *self.more]
         if credential:
             more.append(("Proxy-Authorization", credential))
         self.via, _ = self.caller.request(
@@ -213,13 +214,18 @@ class Call:
         ]
         headers += [("Route", route) for route in asked.all("record-route")]
 
+        self.callee.request(
+            "BYE", message.uri(asked.first("contact")), headers, self._far_done("BYE")
+        )
+
+    def _far_done(self, what: str):  # type: ignore[no-untyped-def]
         def answered(response: Message | None) -> None:
             if response is None or response.status >= 300:
                 said = response.status if response else "no answer"
                 if not (said == 481 and self.near.ended_by_me):
-                    self.far.trouble = f"BYE: {said}"
+                    self.far.trouble = f"{what}: {said}"
 
-        self.callee.request("BYE", message.uri(asked.first("contact")), headers, answered)
+        return answered
 
     def _callee_asked(self, request: Message) -> None:
         match request.method:

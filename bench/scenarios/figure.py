@@ -28,6 +28,7 @@ TARGETS: dict[str, Target] = {
     "restart_cdr_wrong": Target("CDRs", 0, 0, "call node killed: CDRs missing or double"),
     "restart_cdr_error_s": Target("s", 1, 0.1, "call node killed: worst CDR error"),
     "edge_restart_lost": Target("calls", 0, 0, "edge killed: calls lost beyond promise 1"),
+    "link_lost": Target("messages", 0, 0, "call node killed: messages over streams without effect"),
     "ready_ms": Target("ms", 800, 300, "call node killed to its successor's first reply"),
     "edge_restart_ms": Target("ms", 300, 100, "edge killed to its successor's first reply"),
     "torture_failed": Target("", 0, 0, "RFC 4475 messages treated wrongly"),

@@ -95,14 +95,14 @@ def test_the_command_rotates_lists_and_names_what_is_wrong(
     (tmp_path / "var").mkdir()
     path = tmp_path / "var" / "keys.json"
     with pytest.raises(BadConfig, match=r"keys\.json"):
-        build()(["keys", "list"])
+        build()(["keys", "list"], result_action="return_value")
     make_keys(path)
     secret = json.loads(path.read_text())["signing"][0]["secret"]
-    build()(["keys", "rotate"])
+    build()(["keys", "rotate"], result_action="return_value")
     out, err = capsys.readouterr()
     assert out.startswith("key b signs in 10 s; 1 older ones verify")
     assert "not live yet" in err  # no node runs
-    build()(["keys", "list", "--json"])
+    build()(["keys", "list", "--json"], result_action="return_value")
     out, _ = capsys.readouterr()
     assert ["b", "a", "b", "a"] == [json.loads(line)["id"] for line in out.splitlines()]
     assert secret not in out

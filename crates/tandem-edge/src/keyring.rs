@@ -94,7 +94,7 @@ fn changed_at(path: &Path) -> Option<SystemTime> {
 
 /// Whole or not at all, and for this user only.
 fn keep(path: &Path, json: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension("new");
+    let new = path.with_extension(format!("{}.new", std::process::id())); // edges of one machine may share the path
     let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(json)?;
     file.sync_all()?;

@@ -180,7 +180,10 @@ impl Edge {
             Down::Keys(json) => match self.keyring.told(number, json) {
                 Ok(false) => {}
                 Ok(true) => self.renew_keys(),
-                Err(error) => self.log.say(self.at, "keys refused", &[("why", &error)]),
+                Err(error) => {
+                    self.log.say(self.at, "keys refused or not kept", &[("why", &error)]);
+                    self.renew_keys();
+                }
             },
             Down::Watch(watches) => watches.iter().for_each(|watch| self.watch_flow(number, &watch)),
             Down::Forget(flows) if flows.is_rest() => self.watches.forget_rest(number as u8),

@@ -4,11 +4,12 @@
 
 use std::net::SocketAddr;
 use tandem_edge::judge::{Judge, Source, Verdict};
-use tandem_edge::keys;
+use tandem_edge::keys::EdgeKeys;
 use tandem_sip::frame::Transport;
 use tandem_sip::message::Message;
 use tandem_sip::policy::Policy;
 use tandem_sip::proxy::{self, FrontConfig, Output, Own, Proxy, World};
+use tandem_sip::ring::Ring;
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
 const MEMBER: &str = "10.0.0.11:5060";
@@ -26,7 +27,7 @@ impl Oracle {
     /// `policy`: fields after the usual ones, beginning with a comma.
     pub fn new(front: bool, policy: &str) -> Oracle {
         let keys = format!(r#"{{"hash":"{HEX}","signing":[{{"id":"a","secret":"{HEX}"}}],"nonce":[{{"id":"a","secret":"{HEX}"}}]}}"#);
-        let keys = keys::read(keys.as_bytes()).unwrap();
+        let keys = EdgeKeys::of(&Ring::read(keys.as_bytes()).unwrap(), AT);
         let policy = format!(r#"{{"default_domain": "demo.example", "domains": {{"demo.example": "demo"}}{policy}}}"#);
         let mut own = Own::default();
         own.add(Transport::Udp, "192.0.2.100:5060".parse().unwrap(), b"192.0.2.100:5060", 0);
