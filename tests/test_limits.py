@@ -88,6 +88,34 @@ def test_a_full_node_refuses_a_new_call_but_no_emergency_and_nothing_in_a_dialog
     assert {("bob@one.test", 200), ("112", 200)} == {(c.callee, c.status) for c in cdrs(one)}
 
 
+def test_a_phone_that_is_registered_nowhere_calls_for_help_where_anybody_may(
+    tmp_path: Path, phones: list[sipp.Phone]
+) -> None:
+    rescue = free_port("127.0.0.5")
+    settings = {"emergency": {"tenants": '["demo anybody"]'}}
+    with machine(tmp_path / "one", "127.0.0.1", "one.test", **settings) as one:
+        one.up()
+        offer_md5(one)
+        put(one, Trunk("rescue", "127.0.0.5", "demo", rescue, UDP))
+        connection = open_database(one.config.database)
+        put_emergency(connection, Emergency("demo", "112", "rescue"))
+        connection.close()
+        one.ask("reload", what="all")
+        stranger, saver = (
+            sipp.Phone(name, "", host=host, port=port, edge=one.address(), domain="one.test")
+            for name, host, port in (("mallory", "127.0.0.7", 0), ("112", "127.0.0.5", rescue))
+        )
+        stranger.port = free_port(stranger.host)
+        phones += [stranger, saver]
+        answering = saver.start(sipp.answering())
+        sipp.ended(stranger.start(sipp.calling_plainly(), "112"))
+        sipp.ended(answering)
+        sipp.ended(stranger.start(sipp.calling_plainly(final=407), "bob"))
+        one.until(lambda: len(cdrs(one)) == 1, "a CDR", 5)
+        told = cdrs(one)[0]
+        assert ("stranger:one.test", "112", 200) == (told.caller, told.callee, told.status)
+
+
 def test_a_draining_node_keeps_its_call_and_takes_no_other_until_it_is_told(
     one: Machine, phones: list[sipp.Phone]
 ) -> None:

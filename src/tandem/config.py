@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -24,6 +24,7 @@ EDGES_MAX = 16  # edge processes of one machine
 EDGES_STEP = 64  # between the numbers of a machine's edges; a machine with several has a lower id
 
 Rate = Annotated[int, Meta(ge=1, le=1_000_000)]
+Unproven = Literal["never", "registered", "anybody"]
 
 
 class BadConfig(Exception):
@@ -125,6 +126,13 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     idle_seconds: Annotated[int, Meta(ge=30, le=86_400)] = 900  # then a silent connection is closed
 
 
+class EmergencySection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may call a tenant's emergency numbers without a password: never, registered (from where the user's phone is), anybody."""
+
+    unproven: Unproven = "registered"
+    tenants: tuple[str, ...] = ()  # single tenants that differ, `tenant anybody`
+
+
 Ping = Annotated[int, Meta(ge=0, le=3_600)]
 
 
@@ -161,6 +169,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalSection = JournalSection()
     limits: LimitsSection = LimitsSection()
     keepalive: KeepaliveSection = KeepaliveSection()
+    emergency: EmergencySection = EmergencySection()
     dns: DnsSection = DnsSection()
     log: LogSection = LogSection()
     trace: TraceSection = TraceSection()
@@ -215,6 +224,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     def edge_control(self, edge: int) -> Path:
         """The control socket of an edge process."""
         return self.run / f"worker-{edge}.sock"
+
+    @property
+    def unproven(self) -> dict[str, str]:
+        """Who needs no proof for an emergency call, by tenant; "": all others."""
+        pairs = (text.split() for text in self.emergency.tenants)
+        return {"": self.emergency.unproven, **dict(pairs)}
 
     @property
     def certificates(self) -> tuple[tuple[Path, Path], ...]:
@@ -345,6 +360,11 @@ def parse(raw: dict[str, Any], environ: Mapping[str, str], *, base: Path, name: 
     for text in config.sip.certificates:
         if len(text.split()) != 2:
             raise BadConfig(f"sip.certificates: {text!r}: write `certificate.pem key.pem`")
+    for text in config.emergency.tenants:
+        if len(text.split()) != 2 or text.split()[1] not in get_args(Unproven):
+            raise BadConfig(
+                f"emergency.tenants: {text!r}: write `tenant` and one of {', '.join(get_args(Unproven))}"
+            )
     if config.sip.edges > 1 and config.node.id >= EDGES_STEP:
         raise BadConfig(
             f"sip.edges: {config.sip.edges}: with more than 1, node.id is at most {EDGES_STEP - 1}, not {config.node.id}"

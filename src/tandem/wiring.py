@@ -110,6 +110,7 @@ class Node:
             "default_domain": self.config.sip.default_domain,
             "limits": limits(self.config),
             "keepalive": to_builtins(self.config.keepalive),
+            "emergency": self.config.unproven,
         } | self.settings
         told = policy(
             self.directory.tables,

@@ -4,6 +4,7 @@ Each gets what the RFC and RFC 3261 name, or silence where silence is right; non
 """
 
 import contextlib
+import os
 import re
 import select
 import socket
@@ -19,7 +20,8 @@ from tandem.testing.machine import Machine
 
 pytestmark = pytest.mark.slow
 FILES = Path(__file__).parent.parent / "golden" / "torture"
-STRANGER, PEER = "127.44.75.1", "127.44.75.2"
+NET = f"127.{44 + os.getpid() % 200}.{os.getpid() // 200 % 256}"  # another run has others
+STRANGER, PEER = f"{NET}.1", f"{NET}.2"
 # Answers go to the port in Via, or to 5060 (RFC 3261 18.2.2); on the two addresses nobody else has them.
 PORTS = (5060, 5050, 5070)
 QUIET_SECONDS = 0.4  # nothing more comes after so long

@@ -16,7 +16,7 @@ from tandem.routing.model.numbers import format_number, normalise
 from tandem.routing.model.plan import Asked, HeaderRule, Limit, Plan, Refusal
 from tandem.routing.model.policy import policy
 from tandem.routing.model.route import route
-from tandem.routing.model.rows import ListEntry, Route, Trunk
+from tandem.routing.model.rows import Emergency, ListEntry, Route, Trunk
 from tandem.routing.model.schedule import is_open, minute_of_week, parse_schedule
 from tandem.routing.model.tables import Tables, Way, country_of, matching, tables_from
 from tandem.routing.model.uri import split_name_addr, split_uri
@@ -465,7 +465,18 @@ def test_a_list_entry_takes_countries_prefixes_and_addresses_only() -> None:
 @given(
     st.one_of(st.text(max_size=60), st.text('sip:tel+@<>;=[]%"\\ 0145a.', max_size=60)),
     st.text('sip:alicebo@<>;=[]%"\\.', max_size=60),
-    st.sampled_from(["user:alice@demo.example", "trunk:one", "user:", "trunk:x", "", "x"]),
+    st.sampled_from(
+        [
+            "user:alice@demo.example",
+            "trunk:one",
+            "user:",
+            "trunk:x",
+            "stranger:demo.example",
+            "stranger:",
+            "",
+            "x",
+        ]
+    ),
 )
 def test_nothing_that_a_peer_writes_breaks_routing(uri: str, from_: str, trust: str) -> None:
     known = tables(Route("r", "one"), lists=lists(("deny", "country", "RU")))
@@ -473,6 +484,18 @@ def test_nothing_that_a_peer_writes_breaks_routing(uri: str, from_: str, trust: 
     assert isinstance(route(known, Asked(trust, uri, from_, from_, from_)), Plan | Refusal)
     split_uri(from_)
     split_name_addr(uri)
+
+
+def test_the_policy_names_each_tenants_emergency_numbers_and_who_needs_no_proof() -> None:
+    known = tables(trunks=[Trunk("on", "192.0.2.1")], emergency=[Emergency("demo", "110", "on")])
+
+    told = policy(known, settings={"emergency": {"": "registered", "demo": "anybody"}})
+
+    assert {
+        "demo": {"numbers": ["110", "sos"], "unproven": "anybody"},
+        "": {"numbers": ["112", "911", "sos"], "unproven": "never"},
+    } == told["emergency"]
+    assert "registered" == policy(known)["emergency"]["demo"]["unproven"]
 
 
 def test_where_we_register_the_registrar_may_call_us() -> None:

@@ -1,6 +1,7 @@
 """Calls between users of one tenant: who is found, who is shown, what forwards do."""
 
 import pytest
+from msgspec.structs import replace
 
 from tandem.accounts.model.account import Tenant, User
 from tandem.routing.model.plan import Asked, Limit, Plan, Refusal
@@ -272,6 +273,35 @@ def test_an_emergency_call_passes_every_limit_and_list(dialled: str) -> None:
     assert 0 == plan.max_seconds
     assert ["on", "off"] == [stage[0].trunk for stage in plan.stages]
     assert "sip:112@192.0.2.9;user=phone" == plan.stages[0][0].uri
+
+
+@pytest.mark.parametrize("dialled", ["112", "urn:service:sos"])
+def test_a_stranger_reaches_an_emergency_number_as_nobody(dialled: str) -> None:
+    plan = planned(route(rescued(), strange(dialled, "demo.example")))
+
+    assert plan.emergency
+    assert ("stranger:demo.example", "", "") == (plan.caller, plan.caller_number, plan.caller_name)
+    assert ["on"] == [stage[0].trunk for stage in plan.stages]
+
+
+@pytest.mark.parametrize("dialled", ["bob", "nobody", "+49301", "113", "0112"])
+@pytest.mark.parametrize("domain", ["demo.example", "other.example", ""])
+def test_a_stranger_reaches_nothing_else_and_hears_the_same(dialled: str, domain: str) -> None:
+    assert 403 == refused(route(rescued(), strange(dialled, domain))).status
+
+
+def strange(dialled: str, domain: str) -> Asked:
+    return replace(ask(dialled), trust=f"stranger:{domain}")
+
+
+def rescued() -> Tables:
+    return tables_from(
+        [Tenant("demo", "demo.example")],
+        [User("demo", "alice"), User("demo", "bob")],
+        trunks=[Trunk("on", "192.0.2.9")],
+        routes=[Route("all", "on", "demo", "")],
+        emergency=[Emergency("demo", "112", "on")],
+    )
 
 
 def test_who_may_call_nobody_outside_may_call_the_next_room() -> None:

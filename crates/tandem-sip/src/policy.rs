@@ -173,6 +173,7 @@ impl Policy {
     pub fn from_json(json: &[u8]) -> Result<Policy, BadPolicy> {
         let text: Text = serde_json::from_slice(json)?;
         text.keepalive.check().map_err(|(field, why)| bad(format!("keepalive.{field}"), why))?;
+        let mut emergencies = emergency(text.emergency)?;
         let mut policy = Policy {
             version: text.version,
             default_domain: text.default_domain.to_ascii_lowercase().into(),
@@ -183,8 +184,8 @@ impl Policy {
             draining: text.draining,
             userhash: text.userhash,
             scanners: scanners(text.scanners.as_deref())?,
-            emergency: emergency(text.emergency)?,
-            common_emergency: Emergency::default(),
+            common_emergency: emergencies.remove("").unwrap_or_default(),
+            emergency: emergencies,
             spared: Cidrs::default(),
             domains: domains(&text.domains)?,
             trunks: Vec::new(),

@@ -84,6 +84,10 @@ fn each_tenant_has_its_emergency_numbers_and_others_the_common_ones() {
     assert_eq!(Unproven::Anybody, policy.emergency("a.example").unproven);
     assert_eq!(vec![Box::from(&b"110"[..]), Box::from(&b"112"[..])], policy.emergency("a.example").numbers);
     assert_eq!(Unproven::Registered, policy.emergency("b.example").unproven);
+    let policy = Policy::from_json(br#"{"domains": {"": "a"}, "emergency": {"": {"numbers": ["999"], "unproven": "never"}}}"#);
+    assert!(policy.is_err(), "no domain is empty");
+    let policy = Policy::from_json(br#"{"emergency": {"": {"numbers": ["999"], "unproven": "never"}}}"#).unwrap();
+    assert_eq!((Unproven::Never, 1), (policy.emergency("b.example").unproven, policy.emergency("b.example").numbers.len()));
 }
 
 #[test]

@@ -70,8 +70,8 @@ class Directory:
     def reach(
         self, who: str, uri: str, *, hash: int = 0
     ) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
-        """A plan for `who` (an address of record or trunk:id) to call `uri`."""
-        trust = who if who.startswith("trunk:") else f"user:{who}"
+        """A plan for `who` (an address of record, trunk:id or stranger:domain) to call `uri`."""
+        trust = who if who.startswith(("trunk:", "stranger:")) else f"user:{who}"
         return self.ask(Asked(trust, uri, f"<sip:{who}>", f"<{uri}>"), hash)
 
     def ask(self, asked: Asked, hash: int) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:

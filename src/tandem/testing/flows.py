@@ -86,10 +86,10 @@ class Play:
         self.actors: dict[str, Actor] = {}
         self.clock.run(START + SECOND)
 
-    def phone(self, name: str, transport: int = 0, of: str = "") -> Actor:
-        """A phone; `of` makes it one more contact of that user."""
+    def phone(self, name: str, transport: int = 0, of: str = "", host: str = "") -> Actor:
+        """A phone; `of` makes it one more contact of that user. Outside of 10.0.0.0/8 it is a stranger."""
         transport = transport or self.transport
-        host = f"10.0.0.{len(self.actors) + 1}"
+        host = host or f"10.0.0.{len(self.actors) + 1}"
         actor = Actor(self, name, host, transport)
         self.actors[name] = actor
         self.world.phones[name] = self.world.hosts[host] = actor  # type: ignore[assignment]

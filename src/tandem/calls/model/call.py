@@ -157,7 +157,7 @@ class Caller(Struct, frozen=True, array_like=True):
     uri: str
     name: str
     number: str
-    identity: str  # address of record or trunk:id
+    identity: str  # address of record, trunk:id or stranger:domain
     contact: str
     max_forwards: int
     special: dict[str, list[str]]

@@ -34,11 +34,12 @@ def shown(call: Call, target: Target) -> Shown:
     if target.asserted:  # RFC 3325: a trusted peer learns who it is, and honours Privacy itself
         for identity in caller.special.get("p-asserted-identity", ()) if caller.trusted else ():
             lines += f"P-Asserted-Identity: {identity}\r\n"
-        lines = lines or f"P-Asserted-Identity: {asserted}\r\n"
+        if not lines and caller.number:
+            lines = f"P-Asserted-Identity: {asserted}\r\n"
         for value in caller.special.get("privacy", ()):
             lines += f"Privacy: {value}\r\n"
     lines += history(call, target)
-    if hide:
+    if hide or not user:
         return Shown(ANONYMOUS, lines)
     return Shown(f"{text.quoted(caller.name)} <sip:{user}@{domain}>".strip(), lines)
 

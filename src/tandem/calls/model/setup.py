@@ -92,6 +92,8 @@ def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
         return 400, "", "the INVITE has neither Contact nor a SIP URI in From"
     if problem := reliable.too_small(request):
         return 422, problem, "the session interval is too small"
+    if "replaces" in request.special and request.trust.startswith("stranger:"):
+        return 403, "", "who proved nothing takes nobody's place"
     if "replaces" in request.special:
         return None  # it goes to a call, not to whom routing finds
     if isinstance(plan, Refusal):
@@ -280,7 +282,7 @@ def caller_leg(draft: Draft, name: str, peer: str) -> Leg:
         local_tag=draft.call.id + name, remote=text.without_tag(from_), remote_tag=tag_of(from_), target=target,
         routes=text.routes_of(record_routes, reverse=False), flow=text.next_hop(target, server.flow),
         local_cseq=0, remote_cseq=server.cseq, seen_at=draft.at, trunk=draft.call.trunk_in,
-        aor="" if draft.call.trunk_in else caller.identity, supports=supports,
+        aor=caller.identity if "@" in caller.identity and not draft.call.trunk_in else "", supports=supports,
         allows_update="update" in text.tokens(caller.special.get("allow")),
         instance=binding.instance if binding else "", bound=binding.uri if binding else "",
     )  # fmt: skip

@@ -65,7 +65,7 @@ class Plan(Struct, frozen=True, array_like=True):
     """Where a call goes: stages one after the other, the targets of a stage together."""
 
     tenant: str
-    caller: str  # who pays: "alice@demo.example" or "trunk:carrier"
+    caller: str  # who pays: "alice@demo.example" or "trunk:carrier"; "stranger:demo.example" only calls for help
     caller_number: str  # as shown to the callee
     caller_name: str
     callee: str  # what was dialled, normalised: "bob@demo.example" or "+4930123456"
@@ -92,7 +92,7 @@ class Refusal(Struct, frozen=True, array_like=True):
 class Asked(Struct, frozen=True, array_like=True):
     """What routing is asked: an INVITE (or MESSAGE) as far as routing looks at it."""
 
-    trust: str  # "user:alice@demo.example" or "trunk:carrier"
+    trust: str  # "user:alice@demo.example", "trunk:carrier", or "stranger:demo.example" who proved nothing
     uri: str
     from_: str
     to: str

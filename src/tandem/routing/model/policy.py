@@ -9,6 +9,8 @@ from tandem.routing.model.tables import Tables
 
 ALGORITHMS = ("SHA-256", "MD5")
 NONCE_SECONDS = 300
+EMERGENCY_NUMBERS = 64  # of one tenant that the core takes
+USUAL = ("112", "911", "sos")  # pass the limits where a tenant names none
 LIMITS = {
     "source_rate": 200,
     "source_burst": 400,
@@ -32,7 +34,7 @@ def policy(
     draining: bool = False,
 ) -> dict[str, Any]:
     """The policy as JSON-ready values. settings may hold default_domain, allow, deny, algorithms, nonce_seconds,
-    limits, keepalive.
+    limits, keepalive, emergency (who needs no proof: by tenant, "" for the others).
 
     addresses: all those of a trunk. Where we register, the registrar calls us from them.
     """
@@ -53,8 +55,20 @@ def policy(
         "nonce_seconds": own.get("nonce_seconds", NONCE_SECONDS),
         "limits": LIMITS | own.get("limits", {}),
         "keepalive": own.get("keepalive", {}),
+        "emergency": _emergency(tables, own.get("emergency", {})),
         "draining": draining,
     }
+
+
+def _emergency(tables: Tables, unproven: dict[str, str]) -> dict[str, Any]:
+    """By tenant; "" those without emergency numbers, of whom routing sends nothing anywhere on trust."""
+    usual = unproven.get("", "registered")
+    found: dict[str, Any] = {"": {"numbers": list(USUAL), "unproven": "never"}}
+    for tenant, place in tables.tenants.items():
+        if place.emergency:
+            numbers = sorted(place.emergency)[:EMERGENCY_NUMBERS]
+            found[tenant] = {"numbers": numbers, "unproven": unproven.get(tenant, usual)}
+    return found
 
 
 def _trunk(trunk: Trunk, addresses: tuple[str, ...]) -> dict[str, Any]:

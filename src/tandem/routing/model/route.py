@@ -27,6 +27,8 @@ def route(tables: Tables, asked: Asked, hash: int = 0, now: int = 0) -> Plan | R
         return _from_user(tables, asked, name, hash, now)
     if kind == "trunk":
         return _from_trunk(tables, asked, name, hash, now)
+    if kind == "stranger":
+        return _from_stranger(tables, asked, name)
     return Refusal(403, "Forbidden", "the caller is not known here")
 
 
@@ -39,13 +41,8 @@ def _from_user(tables: Tables, asked: Asked, aor: str, hash: int, now: int) -> P
     tenant = place.tenant
     dialled, host = split_uri(asked.uri)
     shown = user_identity(place, caller, asked.from_)
-    if place.emergency:
-        rescue = _emergency(place, asked.uri, dialled)
-        if rescue:
-            number, stages, why = rescue
-            return Plan(
-                tenant.id, aor, shown.number, shown.name, number, stages, emergency=True, why=why
-            )
+    if rescue := _rescued(place, asked.uri, aor, shown):
+        return rescue
     journey = _Journey(tables, place, shown, aor, hash, now, asked.instance)
     callee = dialled if host in ("", domain) else f"{dialled}@{host}"
     if not caller.enabled:
@@ -67,6 +64,17 @@ def _from_user(tables: Tables, asked: Asked, aor: str, hash: int, now: int) -> P
         _shorter(caller.max_call_seconds, tenant.max_call_seconds),
         why=journey.why,
     )
+
+
+def _from_stranger(tables: Tables, asked: Asked, domain: str) -> Plan | Refusal:
+    """Whoever proved nothing reaches emergency numbers alone. What the From claims is told to nobody as a number."""
+    place = tables.domains.get(domain)
+    by = f"stranger:{domain}"
+    if place is None:
+        return Refusal(403, "Forbidden", f"{domain} is not served here", caller=by)
+    rescue = _rescued(place, asked.uri, by, Identity("", ""))
+    why = "who is not known here reaches emergency numbers only"
+    return rescue or Refusal(403, "Forbidden", why, place.tenant.id, by)
 
 
 def _from_trunk(tables: Tables, asked: Asked, id: str, hash: int, now: int) -> Plan | Refusal:
@@ -297,6 +305,24 @@ def _find(place: Place, name: str) -> User | None:
         if user is None and not name.islower():
             user = place.users.get(name.lower())
     return user
+
+
+def _rescued(place: Place, uri: str, caller: str, shown: Identity) -> Plan | None:
+    """The plan of an emergency call; None: it is none."""
+    rescue = _emergency(place, uri, split_uri(uri)[0]) if place.emergency else None
+    if rescue is None:
+        return None
+    number, stages, why = rescue
+    return Plan(
+        place.tenant.id,
+        caller,
+        shown.number,
+        shown.name,
+        number,
+        stages,
+        emergency=True,
+        why=why,
+    )
 
 
 def _emergency(
