@@ -94,7 +94,7 @@ def configuration() -> str:
         "",
         "`tandem.toml` is looked for at `TANDEM_CONFIG`; else in the checkout; else in `/etc/tandem` (root) or `~/.config/tandem`. The first `tandem up` writes one.",
         "Every value can also come from the environment as `TANDEM_<SECTION>_<KEY>`, which wins over the file; lists are comma separated there. Relative paths are relative to the file's directory.",
-        "An unknown key or section is refused. After a change: `kill -HUP` of the supervisor (`tandem status` shows its pid) restarts only the processes that the change concerns.",
+        "An unknown key or section is refused. After a change: `tandem reload` restarts only the processes that the change concerns.",
     ]
     for section in msgspec.structs.fields(config.Config):
         if section.name == "base":

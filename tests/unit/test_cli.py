@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from socket import AF_INET, SOCK_DGRAM, socket
 
 import pytest
 
@@ -91,6 +92,28 @@ def test_a_second_up_says_so_and_starts_nothing(terminal: Terminal) -> None:
     assert 0 == done.returncode
     assert "up already" in done.stdout
     assert before == read_state(load(terminal.file, {}).run)
+
+
+def test_reload_says_what_it_restarts_and_why_a_file_is_refused(terminal: Terminal) -> None:
+    assert 3 == terminal.tandem("reload").returncode
+    terminal.start()
+    same = terminal.tandem("reload")
+    assert (0, "read again; no restarts\n") == (same.returncode, same.stdout)
+    text = terminal.file.read_text()
+    terminal.file.write_text(text.replace("udp:127.0.0.1:0", "udp:127.0.0.2:0"))
+    done = terminal.tandem("reload")
+    assert 0 == done.returncode and "edge" in done.stdout and "web" not in done.stdout
+    state = read_state(load(terminal.file, {}).run)
+    assert state is not None and state.listens[0].startswith("udp:127.0.0.2:")
+    with socket(AF_INET, SOCK_DGRAM) as other:
+        other.bind(("127.0.0.3", 0))
+        terminal.file.write_text(
+            text.replace("127.0.0.1:0", f"127.0.0.3:{other.getsockname()[1]}", 1)
+        )
+        refused = terminal.tandem("reload")
+    assert 2 == refused.returncode
+    assert "in use" in refused.stderr and "nothing has changed" in refused.stderr
+    assert state.listens == read_state(load(terminal.file, {}).run).listens  # type: ignore[union-attr]
 
 
 def test_down_stops_everything(terminal: Terminal) -> None:

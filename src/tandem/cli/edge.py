@@ -172,15 +172,13 @@ def stop(*, config: ConfigFile = "") -> int:
 
 
 @app.command
-def reload(*, config: ConfigFile = "") -> None:
+def reload(*, config: ConfigFile = "") -> int:
     """Read edge.toml again. Pools, routes, limits and lists change live; other changes restart what they concern."""
-    import signal
+    from tandem.cli.reload import told
 
     edge = config_of(config)
     load(edge.file)
-    state = _running(edge)
-    os.kill(state.supervisor.pid, signal.SIGHUP)
-    print(f"told; see {edge.log_dir / 'supervisor.log'}")
+    return told(edge.run, f"this edge does not run ({edge.file})")
 
 
 @app.command

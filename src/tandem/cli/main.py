@@ -19,6 +19,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
         "Start Tandem on this machine; make a first configuration if there is none.",
     ),
     ("down", "tandem.cli.down:down", "Stop it. Data stays."),
+    ("reload", "tandem.cli.reload:reload", "Read tandem.toml again; restart what it concerns."),
     ("status", "tandem.cli.status:status", "Show processes, addresses, calls and registrations."),
     ("top", "tandem.cli.top:top", "Watch rates, servers, latency and bans, live."),
     ("logs", "tandem.cli.logs:logs", "Show what the processes wrote."),

@@ -1,7 +1,6 @@
 """What the first `up` makes: tandem.toml, keys.json, a TLS certificate. Each only if it is not there; nothing is ever replaced."""
 
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -16,7 +15,7 @@ CERTIFICATE_DAYS = 825  # the longest that phones and browsers accept for a self
 
 TOML = """\
 # Tandem's configuration. Every value has a default; each can also come from the environment as TANDEM_<SECTION>_<KEY>.
-# `tandem up` after a change: nothing is restarted by itself; `kill -HUP <supervisor>` restarts what the change concerns.
+# After a change: `tandem reload`. It restarts only what the change concerns.
 
 [node]
 id = 1                    # 1 to 65535, different on each machine of a cluster

@@ -36,6 +36,14 @@ class Child(Struct, frozen=True):
     last_death: str = ""
 
 
+class Reload(Struct, frozen=True):
+    """What the last SIGHUP did."""
+
+    count: int = 0  # since the supervisor began
+    restarts: tuple[str, ...] = ()
+    refused: str = ""  # why the configuration was not taken
+
+
 class State(Struct, frozen=True):
     """The whole file."""
 
@@ -45,6 +53,7 @@ class State(Struct, frozen=True):
     children: dict[str, Child] = {}
     listens: tuple[str, ...] = ()  # bound addresses, like udp:0.0.0.0:5060
     http: str = ""
+    reload: Reload = Reload()
 
     @property
     def processes(self) -> list[Process]:

@@ -24,6 +24,7 @@ from tandem.cluster.house import House, Wanted
 from tandem.cluster.processes import (
     Child,
     Process,
+    Reload,
     State,
     alive,
     read_state,
@@ -48,6 +49,7 @@ class Supervisor:
         self.log_file = log
         self.me = this_process()
         self.started_at = time.time()
+        self.reload = Reload()
         self.children = {name: Running(name) for name in house.names}
         self.sockets: dict[str, socket.socket] = {}  # by the keys of house.wanted
         self.selector = selectors.DefaultSelector()
@@ -202,7 +204,7 @@ class Supervisor:
         try:
             asked = old.reload()
         except BadConfig as error:
-            self.log("configuration refused", why=str(error))
+            self._refused(str(error))
             return
         new = asked.house
         gone = {key for key in self.sockets if new.wanted.get(key) != old.wanted.get(key)}
@@ -215,12 +217,19 @@ class Supervisor:
                 self.sockets.pop(key).close()
             self.house = old
             self.sockets = {**self.sockets, **kept}
-            self.log("configuration refused", why=str(error))
+            self._refused(str(error))
             return
         for unused in kept.values():
             unused.close()
-        self.log("configuration read again", restarts=",".join(sorted(asked.restart)))
+        restarts = tuple(sorted(asked.restart))
+        self.log("configuration read again", restarts=",".join(restarts))
+        self.reload = Reload(self.reload.count + 1, restarts)
         self._move_to(set(new.names), asked.restart, asked.tell)
+
+    def _refused(self, why: str) -> None:
+        self.log("configuration refused", why=why)
+        self.reload = Reload(self.reload.count + 1, refused=why)
+        self._save()
 
     def _move_to(self, names: set[str], restart: frozenset[str], tell: frozenset[str]) -> None:
         for name in names - set(self.children):
@@ -309,7 +318,9 @@ class Supervisor:
         http = self.bound(self.house.http).hostport if self.house.http else ""
         write_state(
             self.house.run,
-            State(self.me, self.started_at, str(self.house.file), children, listens, http),
+            State(
+                self.me, self.started_at, str(self.house.file), children, listens, http, self.reload
+            ),
         )
 
     def bound(self, key: str) -> Listen:
