@@ -6,8 +6,6 @@ mod flows;
 mod names;
 mod policy;
 mod probes;
-mod races;
-mod same_stack;
 
 use super::{FrontConfig, Output, Own, Proxy, Source, Verdict, World};
 use crate::frame::Transport;

@@ -1,1 +1,0 @@
-//! same_stack
