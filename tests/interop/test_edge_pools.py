@@ -1,9 +1,6 @@
 """A standalone edge in front of SIPp: calls go through while servers come, go and change by command, API and file; processes die."""
 
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,8 @@ import httpx
 import pytest
 
 from tandem.testing.edge import RunningEdge
-from tandem.testing.sipp import Phone, answering, calling_plainly, ended
+from tandem.testing.farm import Farm, free, wait
+from tandem.testing.sipp import ended
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")]
 APPLIED_SECONDS = 1.0  # within which a changed list is in force
@@ -32,66 +30,6 @@ def invite(request: Request):
         return Refuse(403, "Not from here")
     return To("b") if request.uri_user.startswith("+") else None
 """
-
-
-class Farm:
-    """SIPp servers and callers around one edge."""
-
-    def __init__(self, edge: RunningEdge, ports: list[int]) -> None:
-        self.edge, self.ports, self.phones = edge, ports, list[Phone]()
-
-    def phone(self, port: int) -> Phone:
-        host, at = self.edge.address()
-        one = Phone(
-            "alice", "", host="127.0.0.1", port=port, edge=f"{host}:{at}", domain="example.org"
-        )
-        self.phones.append(one)
-        return one
-
-    def serve(self, *ports: int) -> None:
-        for port in ports or self.ports:
-            self.phone(port).start(answering(0.05), seconds=100, times=10_000)
-            wait(lambda port=port: taken(port), "SIPp listens")
-
-    def call(self, number: str = "100", *, times: int = 1, final: int = 200) -> None:
-        ended(self.caller(number, times=times, final=final))
-
-    def caller(
-        self, number: str = "100", *, times: int, final: int = 200, talk: float = 0.05
-    ) -> subprocess.Popen[bytes]:
-        return self.phone(free()).start(calling_plainly(talk, final), number, times=times)
-
-    def answered(self) -> dict[str, int]:
-        pools = self.edge.ask("view")["pools"]
-        return {m["name"]: m["replies"][0] for pool in pools for m in pool["members"]}
-
-    def close(self) -> None:
-        for one in self.phones:
-            one.close()
-
-
-def free() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def taken(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        try:
-            one.bind(("127.0.0.1", port))
-            return False
-        except OSError:
-            return True
-
-
-def wait(fact: Callable[[], Any], sentence: str, seconds: float = 10.0) -> float:
-    """How long it took."""
-    began = time.monotonic()
-    while not fact():
-        assert time.monotonic() - began < seconds, sentence
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 @pytest.fixture
