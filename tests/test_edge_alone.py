@@ -108,6 +108,9 @@ def test_a_refused_change_names_the_field_and_changes_nothing(edge: RunningEdge)
         (("limits", "deny=10.0.0.0/99"), "lists.deny[0]: '10.0.0.0/99': write a network"),
         (("limits", "deny"), "write limit=value"),
         (("ban", "nobody"), "an IP address is needed"),
+        (("ban", "192.0.2.1", "--for", "2w"), "for: '2w': a time like 90s, 15m, 1h, at most 1d"),
+        (("ban", "192.0.2.1", "--reason", "x" * 121), "at most 120 characters"),
+        (("abuse", "nobody"), "an IP address is needed"),
         (("member", "set", "farm", "fs1", "weight=1"), "no such pool: farm; there are: none"),
         (("member", "add", "farm", "fs1", "weight=x"), "weight: a whole number"),
     ]:
@@ -118,8 +121,21 @@ def test_a_refused_change_names_the_field_and_changes_nothing(edge: RunningEdge)
 
 
 def test_a_source_is_banned_at_every_worker_and_heard_again(edge: RunningEdge) -> None:
-    assert 0 == edge.tandem("edge", "ban", "127.0.0.1", "--seconds", "60").returncode
+    done = edge.tandem("edge", "ban", "127.0.0.1", "--for", "15m", "--reason", "toll fraud")
+    assert (0, True) == (done.returncode, "(15 m)" in done.stdout), done.stderr
     assert [b""] * 8 == [asked(edge, f"banned{n}", 0.1) for n in range(8)]
+    for name in ("edge-2", "admin"):  # a new worker is told, by a new admin process too
+        dead = edge.kill(name)
+        edge.until(lambda name=name, dead=dead: edge.pid(name) != dead, "replaced")
+        edge.until(lambda: [1, 2] == edge.ask("abuse")["banned"][0]["workers"], "told again")
+    assert [b""] * 8 == [asked(edge, f"still{n}", 0.1) for n in range(8)]
+    (line,) = json.loads(edge.tandem("edge", "abuse", "--json").stdout)["banned"]
+    assert ("127.0.0.1", "asked", "toll fraud") == (line["source"], line["why"], line["note"])
+    assert 0 < line["seconds"] <= 900
+    said = edge.tandem("edge", "abuse").stdout
+    for word in ("banned now: 1", "somebody asked for it", "toll fraud", "127.0.0.1"):
+        assert word in said, said
+    assert "banned now: 0" in edge.tandem("edge", "abuse", "192.0.2.7").stdout
     assert 0 == edge.tandem("edge", "unban", "127.0.0.1").returncode
     assert asked(edge, "heard").startswith(b"SIP/2.0 200 ")
     assert "was not banned" in edge.tandem("edge", "unban", "127.0.0.1").stdout
@@ -158,8 +174,16 @@ def test_the_api_wants_the_token_and_speaks_in_problems(edge: RunningEdge) -> No
         assert "limits.source_rate: 0: at least 1" in refused.json()["detail"]
         assert 404 == client.get("/api/pools/farm").status_code
         assert 404 == client.get("/api/nothing").status_code
-        assert 201 == client.post("/api/bans", json={"source": "192.0.2.1"}).status_code
-        assert {"was_banned": True} == client.delete("/api/bans/192.0.2.1").json()
+        begun = client.post("/api/bans", json={"source": "192.0.2.1", "note": "spam"})
+        assert (201, 300) == (begun.status_code, begun.json()["seconds"])
+        (line,) = client.get("/api/abuse", params={"source": "192.0.2.1"}).json()["banned"]
+        assert ("asked", "spam", [1, 2]) == (line["why"], line["note"], line["workers"])
+        assert {"was_banned": True, "missing": {}} == client.delete("/api/bans/192.0.2.1").json()
+        assert [] == client.get("/api/abuse").json()["banned"]
+        assert 400 == client.get("/api/abuse", params={"source": "nobody"}).status_code
+        assert (
+            400 == client.post("/api/bans", json={"source": "::1", "seconds": 86_401}).status_code
+        )
 
 
 def test_a_drained_edge_is_not_ready(edge: RunningEdge) -> None:

@@ -114,8 +114,10 @@ def typed(type_: object) -> str:
     schema = msgspec.json.schema(type_)
     if "enum" in schema:
         return " or ".join(f'"{one}"' for one in sorted(schema["enum"]))
-    if schema["type"] == "integer":
+    if schema["type"] in ("integer", "number"):
         return f"{schema.get('minimum', '')} to {schema.get('maximum', '')}"
+    if schema["type"] == "array" and schema["items"].get("type") == "integer":
+        return "list of numbers"
     return {"boolean": "true or false", "array": "list of texts", "string": "text"}[schema["type"]]
 
 
@@ -202,7 +204,10 @@ def words(told: msgspec.inspect.Type) -> str:
             return words(one)
         case msgspec.inspect.LiteralType(values=values):
             return " or ".join(f'"{one}"' for one in values)
-        case msgspec.inspect.IntType(ge=least, le=most):
+        case (
+            msgspec.inspect.IntType(ge=least, le=most)
+            | msgspec.inspect.FloatType(ge=least, le=most)
+        ):
             return f"{least} to {most}"
         case msgspec.inspect.StrType():
             return "text"

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from tandem.edge.model.sections import HepSection, NftSection, bad_copies
 from tandem.names.model import DnsSection, bad_server
 
 LISTEN_MAX = 16  # sockets that one edge listens on
@@ -171,6 +172,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     keepalive: KeepaliveSection = KeepaliveSection()
     emergency: EmergencySection = EmergencySection()
     dns: DnsSection = DnsSection()
+    nft: NftSection = NftSection()
+    hep: HepSection = HepSection()
     log: LogSection = LogSection()
     trace: TraceSection = TraceSection()
     base: str = "."
@@ -352,7 +355,7 @@ def parse(raw: dict[str, Any], environ: Mapping[str, str], *, base: Path, name: 
     except msgspec.ValidationError as error:
         text = str(error).replace(" - at `$.", ": field `")
         raise BadConfig(f"{name}: {text}") from None
-    if told := bad_server(config.dns):
+    if told := bad_server(config.dns) or bad_copies(config.hep):
         raise BadConfig(told)
     _ = config.listens, config.http_listen  # checked now, so that nothing later can fail on them
     for net in config.sip.local_net:

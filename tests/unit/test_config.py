@@ -44,6 +44,10 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ({}, {"TANDEM_NODE_ID": "many"}, ("TANDEM_NODE_ID",)),
         ({}, {"TANDEM_SIP_PORT": "5060"}, ("TANDEM_SIP_PORT", "TANDEM_SIP_LISTEN")),
         ({}, {"TANDEM_HTTP_LISTEN": "localhost:80"}, ("http.listen", "localhost")),
+        ({"hep": {"to": "homer:9060"}}, {}, ("hep.to", "homer:9060", "udp:host:port")),
+        ({"hep": {"sample_percent": 101}}, {}, ("hep.sample_percent", "100")),
+        ({"nft": {"mode": "maybe"}}, {}, ("nft.mode", "maybe")),
+        ({}, {"TANDEM_HEP_PER_SECOND": "0"}, ("TANDEM_HEP_PER_SECOND", "1")),
     ],
 )
 def test_a_bad_value_is_an_error_that_names_field_and_limit(

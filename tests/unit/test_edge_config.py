@@ -242,3 +242,22 @@ def test_a_merge_patch_does_what_rfc_7396_says() -> None:
         ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
     ]:
         assert result == merged(base, patch)
+
+
+def test_copies_for_homer_are_checked_and_told() -> None:
+    for bad, why in [
+        ({"to": "homer.example:9060"}, "write udp:host:port or tcp:host:port"),
+        ({"to": "udp:homer.example:99999"}, "write udp:host:port or tcp:host:port"),
+        ({"to": "udp:homer:9060", "sample_percent": 101}, r"hep\.sample_percent: 101: at most 100"),
+        ({"methods": ["invite"]}, r"hep\.methods\[0\]: 'invite': a method is written in capitals"),
+        ({"errors_except": [200]}, r"hep\.errors_except\[0\]: 200: at least 400"),
+        ({"per_second": 0}, r"hep\.per_second: 0: at least 1"),
+    ]:
+        with pytest.raises(BadConfig, match=why):
+            parse({"hep": bad}, FILE)
+    assert None is parse({}, FILE).tree.hep.told
+    hep = parse({"hep": {"to": "udp:[::1]:9060", "sample_percent": 10}}, FILE).tree.hep.told
+    assert hep is not None
+    assert ("udp:[::1]:9060", 10.0, 2001) == (hep["to"], hep["sample_percent"], hep["id"])
+    with pytest.raises(BadConfig, match=r"nft\.mode: 'maybe': one of"):
+        parse({"nft": {"mode": "maybe"}}, FILE)

@@ -3,6 +3,7 @@
 use crate::config::EdgeError;
 use crate::control::{Ask, Control, Problem, CONNECTIONS};
 use crate::edge::{Edge, CONTROL, SOCKETS};
+use crate::notes::NOTE_CHARS;
 use crate::sys::epoll::{Interest, Ready};
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
@@ -142,7 +143,9 @@ impl Edge {
                 .filter(|seconds| (1..=BAN_SECONDS).contains(seconds))
                 .ok_or_else(|| Problem::bad("seconds", format!("{value}: 1 to {BAN_SECONDS} seconds")))?,
         };
-        match self.ban_by_hand(source, seconds as u32) {
+        let note = with.get("note").map_or(Some(""), Value::as_str).filter(|note| note.chars().count() <= NOTE_CHARS);
+        let note = note.ok_or_else(|| Problem::bad("note", format!("a text of at most {NOTE_CHARS} characters")))?;
+        match self.ban_by_hand(source, seconds as u32, note) {
             true => Ok(json!({"seconds": seconds})),
             false => Err(Problem::bad("source", format!("{source} is on the allow list, a trunk or a server of ours: never banned"))),
         }
@@ -158,7 +161,11 @@ impl Edge {
                 .filter(|most| (1..=REPORTED as u64).contains(most))
                 .ok_or_else(|| Problem::bad("most", format!("{value}: 1 to {REPORTED} lines")))?,
         };
-        let mut told = json!(self.judge.report(most as usize, of, self.at));
+        let report = self.judge.report(most as usize, of, self.at);
+        let mut told = json!(report);
+        for (ban, told) in report.banned.iter().zip(told["banned"].as_array_mut().into_iter().flatten()) {
+            told["note"] = self.notes.of(ban.source).into();
+        }
         let refused: Map<String, Value> = self.counters.refused.iter().map(|(reason, count)| ((*reason).into(), (*count).into())).collect();
         if let Some(told) = told.as_object_mut() {
             told.insert("edge".into(), self.config.edge.into());

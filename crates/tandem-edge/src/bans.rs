@@ -6,12 +6,14 @@ use crate::nft::News;
 use crate::sys::socket;
 use std::net::IpAddr;
 use tandem_sip::abuse::Reason;
+use tandem_sip::cidr::{key_source, source_key};
 
 impl Edge {
     /// Does what follows the ban that the last message or order began, if it began one.
     pub(crate) fn after_ban(&mut self) {
         let Some(ban) = self.judge.abuse.take_ban() else { return };
         self.counters.bans += 1;
+        self.notes.keep(ban.source, "");
         // One exempt address in a banned /64 must still be heard.
         if let Some(firewall) = self.firewall.as_ref().filter(|_| !self.judge.policy.spares_near(ban.source)) {
             firewall.ban(ban.source, ban.seconds);
@@ -24,10 +26,13 @@ impl Edge {
         }
     }
 
-    /// Bans because somebody said so; false: the policy exempts the source.
-    pub(crate) fn ban_by_hand(&mut self, source: IpAddr, seconds: u32) -> bool {
+    /// Bans because somebody said so, with their words; false: the policy exempts the source.
+    pub(crate) fn ban_by_hand(&mut self, source: IpAddr, seconds: u32, note: &str) -> bool {
         let banned = self.judge.abuse.ban(&self.judge.policy, source, Reason::Asked, seconds, self.at);
         self.after_ban();
+        if banned {
+            self.notes.keep(key_source(source_key(source)), note);
+        }
         banned
     }
 

@@ -16,6 +16,7 @@ use crate::links::{Links, OWNERS};
 use crate::locals::Locals;
 use crate::log::Log;
 use crate::nft::Firewall;
+use crate::notes::Notes;
 use crate::sys::datagram::{Batch, SendBatch};
 use crate::sys::epoll::{Epoll, Interest, Ready};
 use crate::sys::signal::{Asked, Signals, Stopper};
@@ -92,6 +93,8 @@ pub struct Edge {
     pub(crate) copies: Option<Copies>,
     /// The kernel's side of bans.
     pub(crate) firewall: Option<Firewall>,
+    /// What people said of bans that they asked for.
+    pub(crate) notes: Notes,
     pub(crate) incarnation: u64,
     /// Flows to phones over UDP that owners want kept open.
     pub(crate) watches: Watches,
@@ -150,6 +153,7 @@ impl Edge {
             control: None,
             copies: None,
             firewall: None,
+            notes: Notes::default(),
             incarnation: at,
             dirty: Vec::new(),
             asleep: Vec::new(),

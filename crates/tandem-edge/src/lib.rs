@@ -27,6 +27,7 @@ mod locals;
 mod log;
 mod nets;
 pub mod nft;
+mod notes;
 mod owners;
 mod preface;
 mod records;

@@ -75,6 +75,10 @@ fn a_source_is_banned_and_heard_again_and_lists_change_live() {
     assert_eq!(json!({"seconds": 9}), asker.ask("ban", json!({"source": "127.0.0.1", "seconds": 9}))["ok"]);
     assert!(!heard("banned"));
     assert!(std::fs::read_to_string(place.path("bans.log")).unwrap().ends_with("source=127.0.0.1 reason=asked seconds=9\n"));
+    let banned = |asker: &mut Asker| asker.ask("abuse", json!({}))["ok"]["banned"][0].clone();
+    assert_eq!((json!("asked"), json!("")), (banned(&mut asker)["why"].clone(), banned(&mut asker)["note"].clone()));
+    asker.ask("ban", json!({"source": "127.0.0.1", "note": "toll fraud"}));
+    assert_eq!(json!("toll fraud"), banned(&mut asker)["note"]);
     assert_eq!(json!({"was_banned": true}), asker.ask("unban", json!({"source": "127.0.0.1"}))["ok"]);
     assert_eq!(json!({"was_banned": false}), asker.ask("unban", json!({"source": "127.0.0.1"}))["ok"]);
     assert!(heard("again"));
@@ -94,6 +98,7 @@ fn what_is_wrong_is_named_and_changes_nothing() {
         ("sing", json!({}), 404, "sing"),
         ("ban", json!({"source": "nobody"}), 400, "\"nobody\": an IP address"),
         ("ban", json!({"source": "192.0.2.1", "seconds": 0}), 400, "1 to 86400"),
+        ("ban", json!({"source": "192.0.2.1", "note": "x".repeat(121)}), 400, "at most 120 characters"),
         ("policy", json!({"limits": {"source_rate": 0}}), 400, "source_rate"),
         ("policy", json!({"deny": ["10.0.0.0/99"]}), 400, "deny[0]"),
     ] {

@@ -26,6 +26,7 @@ app.command(edge_look.drain)
 app.command(edge_look.undrain)
 app.command(edge_rules.limits)
 app.command(edge_rules.changes)
+app.command(edge_rules.abuse)
 app.command(edge_rules.ban)
 app.command(edge_rules.unban)
 

@@ -1,11 +1,13 @@
-"""`tandem edge limits, changes, ban, unban`: what an edge bears from whom, changed live."""
+"""`tandem edge limits, changes, abuse, ban, unban`: what an edge bears from whom, changed live."""
 
 import json as format
 from typing import Any
 
 from tandem.accounts.model.fields import BadField
+from tandem.cli.abuse import LINES, For, Most, Note, asked, order, say_banned, say_unbanned, show
 from tandem.cli.desk import Json, refusals, show_rows
 from tandem.cli.edge_ask import ConfigFile, ask_edge, config_of
+from tandem.edge.model.abuse import read
 
 
 def limits(*field: str, config: ConfigFile = "", json: Json = False) -> None:
@@ -39,18 +41,30 @@ def changes(*, forget: bool = False, config: ConfigFile = "") -> None:
         print(format.dumps(ask_edge(edge, "changes.show"), indent=1))
 
 
-def ban(source: str, *, seconds: int = 0, config: ConfigFile = "") -> None:
-    """Do not hear an address any more; without --seconds as long as the limit ban_seconds says."""
-    given: dict[str, Any] = {"source": source, **({"seconds": seconds} if seconds else {})}
+def abuse(address: str = "", *, most: Most = LINES, config: ConfigFile = "", json: Json = False) -> None:  # fmt: skip
+    """Show who is banned, why and until when, whom the edge refused most, and for what; all workers together.
+
+    Parameters
+    ----------
+    address: only this one.
+    """
     with refusals():
-        ask_edge(config_of(config), "ban", **given)
+        told = ask_edge(config_of(config), "abuse", **asked(address, most))
+        show(read(told), as_json=json)
 
 
-def unban(source: str, *, config: ConfigFile = "") -> None:
+def ban(address: str, *, for_: For = "", reason: Note = "", config: ConfigFile = "") -> None:
+    """Do not hear an address any more: `tandem edge ban 198.51.100.7 --for 1h --reason "toll fraud"`. It outlives workers."""
+    with refusals():
+        told = ask_edge(config_of(config), "ban", **order(address, for_, reason))
+        say_banned(address, told["seconds"], told["missing"])
+
+
+def unban(address: str, *, config: ConfigFile = "") -> None:
     """Hear a banned address again."""
     with refusals():
-        if not ask_edge(config_of(config), "unban", source=source)["was_banned"]:
-            print(f"{source} was not banned")
+        told = ask_edge(config_of(config), "unban", source=address)
+        say_unbanned(address, told["was_banned"], told["missing"])
 
 
 def _rules(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:

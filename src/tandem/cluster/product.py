@@ -66,10 +66,8 @@ class Product:
         if new.data != old.data:
             raise BadConfig("node.data: cannot change while Tandem runs")
         changed = {
-            **dict.fromkeys(
-                self.edges, (new.sip, new.limits, new.log) != (old.sip, old.limits, old.log)
-            ),
-            "node": msgspec.structs.replace(new, http=old.http) != old,
+            **dict.fromkeys(self.edges, _of_edges(new) != _of_edges(old)),
+            "node": msgspec.structs.replace(new, http=old.http, nft=old.nft, hep=old.hep) != old,
             "web": (new.http, new.log, new.node) != (old.http, old.log, old.node),
         }
         restart = frozenset(name for name, is_changed in changed.items() if is_changed)
@@ -106,6 +104,8 @@ class Product:
             "tls": self._tls(),
             "limits": limits,
             "default_domain": config.sip.default_domain,
+            "nft": config.nft.mode,
+            "hep": config.hep.told,
             "log_level": config.log.level,
         }
 
@@ -125,6 +125,11 @@ class Product:
             "min_version": config.sip.tls_min_version,
             "suites": config.sip.tls_suites,
         }
+
+
+def _of_edges(config: Config) -> tuple[object, ...]:
+    """The sections that edges are started with."""
+    return config.sip, config.limits, config.log, config.nft, config.hep
 
 
 def _key(edge: str, text: str) -> str:

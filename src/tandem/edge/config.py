@@ -51,6 +51,10 @@ class EdgeConfig(Struct, frozen=True):
         return self.data / "changes.json"
 
     @property
+    def bans(self) -> Path:
+        return self.data / "bans.json"
+
+    @property
     def admin_socket(self) -> Path:
         return self.run / "admin.sock"
 

@@ -15,9 +15,11 @@ import structlog
 from tandem.cluster.control import NoNode, Problem
 from tandem.config import BadConfig
 from tandem.edge import truth
+from tandem.edge.bans import Bans
 from tandem.edge.config import EdgeConfig, changed, load
 from tandem.edge.fleet import Fleet
 from tandem.edge.lists import Members, list_files, read_lists
+from tandem.edge.model.abuse import Report, joined, read
 from tandem.edge.model.changes import Patch, by_name, composed, merged
 from tandem.edge.model.front import front, policy
 from tandem.edge.model.tree import Tree
@@ -27,6 +29,7 @@ WATCH_SECONDS = 0.25  # between two looks at list files and workers
 RULES = ("limits", "allow", "deny", "scanners")  # of a policy, that change live
 BANS_SECONDS = 5.0  # between two looks at who is banned: a worker walks its whole table for it
 BANS_SHOWN = 50
+REPORT_LINES = 20  # of each part, as a worker has it
 log = structlog.get_logger()
 
 
@@ -43,6 +46,7 @@ class Desk:
         self.applied: dict[
             int, int
         ] = {}  # the incarnation of each worker that has what is in force
+        self.asked = Bans(config.bans)
         self.bans: tuple[tuple[dict[str, Any], ...], int] = ((), 0)  # some of them, and how many
         self.bans_due = 0.0
         self.seen: dict[str, tuple[int, ...]] = {}
@@ -83,13 +87,26 @@ class Desk:
         if now < self.bans_due:
             return
         self.bans_due = now + BANS_SECONDS
-        told = await self.fleet.ask_all("abuse", most=BANS_SHOWN)
-        reports = [one for one in told.values() if not isinstance(one, Exception)]
-        found = {str(ban["source"]): ban for one in reports for ban in one["banned"]}
+        report = await self.abuse({"most": BANS_SHOWN})
         self.bans = (
-            tuple(found.values()),
-            max((int(one["banned_all"]) for one in reports), default=0),
+            tuple(msgspec.to_builtins(ban) for ban in report.banned),
+            report.banned_all,
         )
+
+    async def abuse(self, args: dict[str, Any]) -> Report:
+        """All workers' reports as one. Raises Problem where an argument is refused."""
+        reports, missing = dict[int, Report](), dict[str, str]()
+        for edge, told in (await self.fleet.ask_all("abuse", **args)).items():
+            if isinstance(told, Problem):
+                raise told
+            if isinstance(told, Exception):
+                missing[str(edge)] = str(told)
+                continue
+            try:
+                reports[edge] = read(told)
+            except msgspec.ValidationError as error:
+                missing[str(edge)] = f"a report that cannot be read: {error}"
+        return joined(reports, missing, args.get("most", REPORT_LINES))
 
     def written(self) -> Patch:
         """What can be changed, by name, as file and lists have it."""
@@ -188,7 +205,14 @@ class Desk:
                     continue
                 except Problem as problem:
                     self._problem(f"worker {edge}", str(problem))
+                await self._ban_again(edge)
                 self.applied[edge] = answer["incarnation"]
+
+    async def _ban_again(self, edge: int) -> None:
+        """What somebody asked for before this worker was there."""
+        for ban in self.asked.left():
+            with contextlib.suppress(NoNode, Problem):  # allowed meanwhile: never banned
+                await self.fleet.ask(edge, "ban", **ban)
 
     async def _lists_changed(self) -> None:
         async with self.turn:

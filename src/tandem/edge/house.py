@@ -116,6 +116,7 @@ class EdgeHouse:
             "default_domain": rules["default_domain"],
             "dns": tree.dns.told,
             "nft": tree.nft.mode,
+            "hep": tree.hep.told,
             "log_level": tree.edge.log_level,
             **({"front": front(tree, config.asked_policy)} if tree.pool else {}),
             "run": str(config.run),
@@ -155,5 +156,6 @@ def _with_port(at: At, port: int) -> str:
 
 def _fixed(config: EdgeConfig) -> tuple[object, ...]:
     """What a worker takes at its start and never again."""
-    edge = msgspec.structs.replace(config.tree.edge, workers=1)
-    return edge, config.tree.tls, config.tree.nft
+    tree = config.tree
+    edge = msgspec.structs.replace(tree.edge, workers=1)
+    return edge, tree.tls, tree.nft, tree.hep, tree.dns

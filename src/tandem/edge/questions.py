@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tandem.cluster.control import Handler, NoNode, Problem
+from tandem.cluster.control import Handler, Problem
 from tandem.edge.desk import Desk
 from tandem.edge.model.changes import named
 
@@ -35,6 +35,7 @@ class Questions:
             "changes.show": lambda args: self.desk.patch,
             "changes.forget": self.forget,
             "reload": self.reload,
+            "abuse": self.abuse,
             "ban": self.ban,
             "unban": self.unban,
             "drain": self.drain,
@@ -158,29 +159,43 @@ class Questions:
         await self.desk.reload()
         return {}
 
+    async def abuse(self, args: Args) -> Any:
+        """Who is banned and who is refused; source: only that one."""
+        return msgspec.to_builtins(await self.desk.abuse(args))
+
     async def ban(self, args: Args) -> Any:
         self.desk.bans_due = 0.0
-        return await self._everywhere("ban", args)
+        answers, missing = await self._everywhere("ban", args)
+        seconds = next(iter(answers.values()))["seconds"]
+        self.desk.asked.keep(_text(args, "source"), seconds, args.get("note", ""))
+        return {"seconds": seconds, "missing": missing}
 
     async def unban(self, args: Args) -> Any:
         self.desk.bans_due = 0.0
-        answers = await self._everywhere("unban", args)
-        return {"was_banned": any(one["was_banned"] for one in answers.values())}
+        answers, missing = await self._everywhere("unban", args)
+        self.desk.asked.end(_text(args, "source"))
+        was_banned = any(one["was_banned"] for one in answers.values())
+        return {"was_banned": was_banned, "missing": missing}
 
     async def drain(self, args: Args) -> Any:
-        return await self._everywhere("drain", {})
+        return await self._drains("drain")
 
     async def undrain(self, args: Args) -> Any:
-        return await self._everywhere("undrain", {})
+        return await self._drains("undrain")
 
-    async def _everywhere(self, do: str, args: Args) -> dict[str, Any]:
-        """At least one worker must do it; raises Problem, NoNode."""
-        answers = await self.desk.fleet.ask_all(do, **args)
-        for kind in (Problem, NoNode):
-            refused = [one for one in answers.values() if isinstance(one, kind)]
-            if refused and (kind is Problem or len(refused) == len(answers)):
-                raise refused[0]
-        return {str(e): a for e, a in answers.items() if not isinstance(a, Exception)}
+    async def _drains(self, do: str) -> Any:
+        answers, missing = await self._everywhere(do, {})
+        return {"draining": do == "drain", "workers": list(answers), "missing": missing}
+
+    async def _everywhere(self, do: str, args: Args) -> tuple[dict[int, Any], dict[str, str]]:
+        """What each worker said, and why others did not; at least one must do it. Raises Problem, NoNode."""
+        told = await self.desk.fleet.ask_all(do, **args)
+        answers = {edge: one for edge, one in told.items() if not isinstance(one, Exception)}
+        away = {edge: one for edge, one in told.items() if isinstance(one, Exception)}
+        for one in away.values():
+            if isinstance(one, Problem) or not answers:
+                raise one
+        return answers, {str(edge): str(one) for edge, one in away.items()}
 
 
 def _listed(name: str, pool: Args) -> Args:

@@ -1,10 +1,11 @@
 """What the edge's API takes and gives. Unknown fields are refused; a change names only what it changes."""
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from tandem.edge.model.abuse import BAN_SECONDS_MOST, NOTE_CHARACTERS
 from tandem.edge.model.tree import Amounts, LimitsSection, ListsSection, Member, Pool
 from tandem.edge.model.view import EdgeView, PoolView
 
@@ -44,16 +45,26 @@ class RulesChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ban(Struct, frozen=True, forbid_unknown_fields=True):
-    """An address that is not heard. seconds 0: as long as the limit ban_seconds says."""
+    """An address that is not to be heard. seconds 0: as long as the limit ban_seconds says."""
 
     source: str
-    seconds: int = 0
+    seconds: Annotated[int, Meta(ge=0, le=BAN_SECONDS_MOST)] = 0
+    note: Annotated[str, Meta(max_length=NOTE_CHARACTERS)] = ""  # your words, for the report
+
+
+class BanBegun(Struct, frozen=True):
+    """How long an address is not heard, and the workers that did not hear of it, with the reason."""
+
+    source: str
+    seconds: int
+    missing: dict[str, str] = {}
 
 
 class Unbanned(Struct, frozen=True):
-    """Whether it had been banned."""
+    """Whether it had been banned; missing: workers that did not hear of it, with the reason."""
 
     was_banned: bool
+    missing: dict[str, str] = {}
 
 
 class Draining(Struct, frozen=True):

@@ -1,15 +1,16 @@
 """Pools, servers, limits and bans of a standalone edge over HTTP. The admin process's questions do all of it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from tandem.cluster.control import NoNode, Problem
 from tandem.edge.http.bodies import (
     Ban,
+    BanBegun,
     Draining,
     Member,
     MemberChange,
@@ -25,6 +26,7 @@ from tandem.edge.http.bodies import (
     given,
     whole,
 )
+from tandem.edge.model.abuse import REPORTED_MOST, Report
 from tandem.edge.model.view import EdgeView
 from tandem.edge.questions import Questions
 from tandem.watch.edge_metrics import render
@@ -38,6 +40,8 @@ WRITE: dict[int, Any] = {**ONE, **BAD}
 
 Asked = NamedDependency[Questions]
 Name = FromPath[str]
+Source = Annotated[str, QueryParameter(description="Only this address.")]
+Lines = Annotated[int, QueryParameter(ge=1, le=REPORTED_MOST, description="Of each part.")]
 
 
 @get("/api/edge", name="edge.show", summary="The whole edge", tags=EDGE, responses=READ)
@@ -165,11 +169,18 @@ async def rules_change(data: RulesChange, questions: Asked) -> Rules:
     return msgspec.convert(await questions.rules_change(given(data)), Rules)
 
 
+@get("/api/abuse", name="abuse.show", summary="Who is banned and who is refused", tags=RULES, responses={**READ, **BAD})  # fmt: skip
+async def abuse(questions: Asked, source: Source = "", most: Lines = 20) -> Report:
+    """Bans with their reasons and ends, the worst sources, refusals by reason, the last refused messages; all workers together."""
+    of = {"source": source} if source else {}
+    return msgspec.convert(await questions.abuse({"most": most, **of}), Report)
+
+
 @post("/api/bans", name="bans.add", summary="Ban an address", tags=RULES, responses=WRITE)
-async def ban(data: Ban, questions: Asked) -> Ban:
+async def ban(data: Ban, questions: Asked) -> BanBegun:
     seconds = {"seconds": data.seconds} if data.seconds else {}
-    await questions.ban({"source": data.source, **seconds})
-    return data
+    told = await questions.ban({"source": data.source, "note": data.note, **seconds})
+    return BanBegun(data.source, told["seconds"], told["missing"])
 
 
 @delete("/api/bans/{source:str}", name="bans.remove", summary="Hear an address again", tags=RULES, responses=WRITE, status_code=200)  # fmt: skip
@@ -235,6 +246,6 @@ def _member(plain: dict[str, Any]) -> Member:
 
 ROUTES: list[Any] = [
     edge, drain, undrain, reload, pools, pool, pool_put, pool_change, pool_remove,
-    member, member_put, member_change, member_remove, rules, rules_change, ban, unban,
+    member, member_put, member_change, member_remove, rules, rules_change, abuse, ban, unban,
     changes, forget, healthz, readyz, metrics,
 ]  # fmt: skip

@@ -14,10 +14,10 @@ from tandem.edge.model.addresses import (
     member_address,
     network,
 )
+from tandem.edge.model.sections import METHOD_CHARACTERS, bad_copies
 from tandem.edge.model.tree import EDGES_MOST, MEMBERS_MOST, Member, Pool, Route, Tree
 from tandem.names.model import bad_server
 
-METHOD_CHARACTERS = 32
 INVITE_COST: dict[str, Any] = {"methods": ["INVITE"], "take": {"call": 1}}
 
 
@@ -48,6 +48,8 @@ def checked(tree: Tree) -> Tree:
     if told := bad_server(tree.dns):
         field, _, why = told.partition(": ")
         raise BadValue(field, tree.dns.servers, why)
+    if told := bad_copies(tree.hep):
+        raise BadValue("hep.to", tree.hep.to, told.rpartition(": ")[2])
     _otherwise(tree)
     return tree
 

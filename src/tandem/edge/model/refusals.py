@@ -13,7 +13,9 @@ VALUE_CHARACTERS = 80  # of a wrong value
 PLACE = re.compile(r"^(?P<why>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
-BOUND = re.compile(r"^Expected `(?P<kind>\w+)`(?P<of> of length)? (?P<sign><=|>=) (?P<limit>\d+)$")
+BOUND = re.compile(
+    r"^Expected `(?P<kind>\w+)`(?P<of> of length)? (?P<sign><=|>=) (?P<limit>\d+)(\.0)?$"
+)
 KIND = re.compile(r"^Expected `(?P<wanted>[^`]*)`, got `(?P<got>[^`]*)`$")
 PLACES = re.compile(r"\bpool\[(?P<pool>\d+)\](?:\.members\[(?P<member>\d+)\])?")
 STEP = re.compile(r"([^.\[\]]+)|\[(\d+|\.\.\.)\]")
@@ -25,6 +27,7 @@ ALLOWED = {  # in words, what a pattern of the tree says
     "Name": "letters, digits and . _ - : [ ] only",
     "hash_on": "one of call_id, from, to, uri_user, source, header:NAME",
     "method": "a method is written in capitals, like OPTIONS",
+    "methods": "a method is written in capitals, like INVITE",
 }
 
 
@@ -70,7 +73,7 @@ def _rule(why: str, path: str) -> str:
     if kind := KIND.match(why):
         wanted, got = (KINDS.get(kind[k], kind[k]) for k in ("wanted", "got"))
         return f"it must be {wanted}, not {got}"
-    key = path.rpartition(".")[2]
+    key = path.rpartition(".")[2].partition("[")[0]
     if "matching regex" in why:
         return ALLOWED.get("Name" if key == "name" else key, why)
     choices = [

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from tandem.edge.model.sections import HepSection, NftSection
 from tandem.names.model import DnsSection
 
 WORKERS_MOST = 64
@@ -97,14 +98,6 @@ class ListsSection(Struct, frozen=True, forbid_unknown_fields=True):
     deny: Annotated[tuple[str, ...], Meta(max_length=CIDRS_MOST)] = ()  # never heard
     scanners: Annotated[tuple[str, ...], Meta(max_length=SCANNERS_MOST)] | None = (
         None  # beginnings of User-Agents that are banned at once; without it the known ones
-    )
-
-
-class NftSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """Bans in the kernel's nf_tables: what is banned costs this process nothing more."""
-
-    mode: Literal["off", "auto", "on"] = (
-        "off"  # auto: where it may (CAP_NET_ADMIN), tried once; on: tried for ever
     )
 
 
@@ -229,6 +222,7 @@ class Tree(Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitsSection = LimitsSection()
     lists: ListsSection = ListsSection()
     nft: NftSection = NftSection()
+    hep: HepSection = HepSection()
     http: HttpSection = HttpSection()
     policy: PolicySection = PolicySection()
     dns: DnsSection = DnsSection()

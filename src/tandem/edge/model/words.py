@@ -71,6 +71,13 @@ def _door(tree: Tree) -> Iterator[str]:
         f"  one address may begin {limits.source_rate} things a second, {limits.source_burst} at once; "
         f"{limits.connections_per_source} connections; a ban lasts {limits.ban_seconds} s"
     )
+    if tree.nft.mode != "off":
+        yield "  bans go to the kernel's nf_tables too" + (
+            " where they may" * (tree.nft.mode == "auto")
+        )
+    if tree.hep.to:
+        failed = ", and all that fail" if tree.hep.errors and tree.hep.sample_percent < 100 else ""
+        yield f"  copies of {tree.hep.sample_percent:g} % of the calls{failed} go to {tree.hep.to}"
     for name, meaning in (("allow", "never limited"), ("deny", "never heard")):
         if networks := getattr(tree.lists, name):
             yield f"  {meaning}: {_some(networks)}"
