@@ -63,3 +63,17 @@ def test_a_number_is_followed_too(tmp_path: Path, server: NameServer) -> None:
     assert [{"try": 1, "uri": "sip:030123@berlin.example"}] == told["targets"]
     assert "NAPTR 3.2.1.0.3.9.4.e164.arpa" in told["steps"][0]
     assert 1 == tandem(tmp_path, server, "+4940123").returncode
+
+
+def test_a_number_may_be_asked_for_by_name_and_written_as_people_do(
+    tmp_path: Path, server: NameServer
+) -> None:
+    done = tandem(tmp_path, server, "enum", "+49 (30) 1-23")
+    assert (0, True) == (done.returncode, "sip:030123@berlin.example" in done.stdout), done.stderr
+    for words, why in [
+        (("enum", "030123"), "030123: a number for ENUM begins with + and the country code"),
+        (("enum",), "write `tandem dns enum NUMBER`"),
+        (("a.example", "b.example"), "write `tandem dns enum NUMBER`"),
+    ]:
+        refused = tandem(tmp_path, server, *words)
+        assert (2, True) == (refused.returncode, why in refused.stderr), refused.stderr

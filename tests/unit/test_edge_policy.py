@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
-from tandem.edge.policy import Refuse, Request, Rule, To
-from tandem.edge.policy.model import BadVerdict
+from tandem.edge.policy import Refuse, Request, Rule, To, enum
+from tandem.edge.policy.enum import use
+from tandem.edge.policy.model import Answer, BadVerdict
 from tandem.edge.policy.rules import BadPolicyFile, read_file
 from tandem.edge.policy.server import PolicyServer
+from tandem.names.model import DnsSection
+from tandem.testing.nameserver import NameServer, installed
 
 ROOT = Path(__file__).parent.parent.parent
 FILE = """
@@ -61,6 +64,8 @@ def test_a_request_shows_what_by_names_and_nothing_else() -> None:
         (lambda: To("a", add={"Via": "x"}), "'Via' is not a verdict's to change"),
         (lambda: To("a", remove=("Contact",)), "'Contact' is not a verdict's to change"),
         (lambda: To("a", add={"X-A": "1\r\nX-B: 2"}), "X-A: one line of at most 512"),
+        (lambda: To("a", uri="sip:a@b\r\nX: y"), "uri: a sip, sips or tel URI of at most 512"),
+        (lambda: To("a", uri="mailto:a@b"), "uri: a sip, sips or tel URI"),
         (lambda: To("a", add={f"X-{n}": "" for n in range(17)}), "at most 16 headers"),
     ],
 )
@@ -131,9 +136,14 @@ async def test_a_worker_gets_rules_then_verdicts(tmp_path: Path) -> None:
             writer.write(json.dumps({"id": 7, "rule": rule, "values": values}).encode() + b"\n")
             return json.loads(await asyncio.wait_for(reader.readline(), 5))
 
-        assert {"type": "to", "pool": "acme", "add": {"X-A": "1"}, "remove": [], "cost": ""} == (
-            await ask(0, "100", "acme")
-        )["verdict"]
+        assert {
+            "type": "to",
+            "pool": "acme",
+            "add": {"X-A": "1"},
+            "remove": [],
+            "cost": "",
+            "uri": "",
+        } == (await ask(0, "100", "acme"))["verdict"]
         assert {"type": "refuse", "status": 480, "reason": "", "retry_after": 9} == (
             await ask(0, "no", "")
         )["verdict"]
@@ -158,3 +168,39 @@ async def test_a_new_file_is_told_to_workers_and_a_bad_one_is_not(tmp_path: Path
         assert not server.load()
         assert 2 == server.version and len(server.written) == 2
         writer.close()
+
+
+ENUM = """
+from tandem.edge.policy import Request, To, enum, on
+@on("INVITE", by=("uri_user",), seconds=300)
+async def invite(request: Request):
+    uris = await enum(request.uri_user, "numbers.example")
+    return To("peers", uri=uris[0]) if uris else None
+"""
+
+
+@pytest.mark.skipif(not installed(), reason="no dnsmasq")
+async def test_a_function_may_ask_where_a_number_leads(tmp_path: Path) -> None:
+    (tmp_path / "policy.py").write_text(ENUM)
+    server = PolicyServer(tmp_path / "policy.py")
+    assert server.load()
+
+    async def ask(number: str) -> Any:
+        question = json.dumps({"id": 1, "rule": 0, "values": [number]}).encode()
+        return await asyncio.wait_for(server.answer(question), 10)
+
+    with NameServer(
+        r"naptr-record=3.2.1.0.3.9.4.numbers.example,10,20,u,E2U+sip,!^(.*)$!sip:\1@second.example!",
+        r"naptr-record=3.2.1.0.3.9.4.numbers.example,10,10,u,E2U+sip,!^\+49(.*)$!sip:0\1@first.example!",
+        r"naptr-record=4.2.1.0.3.9.4.numbers.example,10,10,u,E2U+email:mailto,!^.*$!mailto:a@b.example!",
+    ) as names:
+        use(DnsSection(servers=(names.address,), hosts="", ttl_floor=0))
+        try:
+            assert Answer(1, To("peers", uri="sip:030123@first.example")) == await ask("+4930123")
+            assert ("sip:030123@first.example", "sip:+4930123@second.example") == await enum(
+                "+4930123", "numbers.example"
+            )
+            for nobody in ("+4930124", "+4940", "alice", ""):
+                assert Answer(1) == await ask(nobody)
+        finally:
+            use(DnsSection())

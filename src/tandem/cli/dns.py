@@ -9,8 +9,9 @@ from cyclopts import Parameter
 from tandem import _core
 from tandem.boundary import TCP, TLS, UDP
 from tandem.cli.desk import Json, show_rows, terminal
-from tandem.config import load
+from tandem.config import BadConfig, load
 
+BETWEEN_DIGITS = " -./()"  # as people write numbers (RFC 3966 5.1.1)
 VIA = {UDP: "udp", TCP: "tcp", TLS: "tls"}
 COLUMNS = ("try", "transport", "address", "host")
 Suffix = Annotated[str, Parameter(help="Below which a number is looked up (ENUM).")]
@@ -19,16 +20,31 @@ Server = Annotated[
 ]
 
 
-def dns(what: str, *, enum: Suffix = "e164.arpa", server: Server = "", json: Json = False) -> int:
-    """Show where a SIP URI leads (RFC 3263), or a number (ENUM): `tandem dns sip:alice@example.com`, `tandem dns +4930123456`.
+def dns(
+    what: str,
+    number: str = "",
+    *,
+    enum: Suffix = "e164.arpa",
+    server: Server = "",
+    json: Json = False,
+) -> int:
+    """Show where a SIP URI leads (RFC 3263), or a number (ENUM): `tandem dns sip:alice@example.com`, `tandem dns enum +4930123456`.
 
     Every question with its answer and time of life, what was passed over and why, and the targets in the order of one
     draw. Exit status 1: it leads nowhere.
 
     Parameters
     ----------
-    what: a sip or sips URI, a host name, or a number with +.
+    what: a sip or sips URI, a host name, or a number with +; or the word enum, with the number behind it.
     """
+    if what == "enum" or number:
+        if what != "enum" or not number:
+            raise BadConfig("write `tandem dns enum NUMBER`, or one URI, host name or number")
+        what = number
+        if not what.startswith("+"):
+            raise BadConfig(f"{what}: a number for ENUM begins with + and the country code")
+    if what.startswith("+"):
+        what = "".join(c for c in what if c not in BETWEEN_DIGITS)
     settings = load().dns.json
     if server:
         settings = json_text.dumps({**json_text.loads(settings), "servers": [server]}).encode()

@@ -82,6 +82,8 @@ class EdgeHouse:
             restart.add(ADMIN)
         if new.tree.policy != old.tree.policy:
             restart |= {POLICY, *self.workers}
+        if new.tree.dns != old.tree.dns and new.tree.policy.file:
+            restart.add(POLICY)
         return Reload(house, frozenset(restart), frozenset(tell | {POLICY}))
 
     def worker(self, edge: int, held: Mapping[str, socket]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ use super::routes::Asked;
 use super::{Proxy, Verdict, World, LIMITS};
 use crate::index::Index;
 use crate::message::Message;
+use crate::uri::Uri;
 use std::sync::Arc;
 
 impl Proxy {
@@ -133,17 +134,20 @@ impl Proxy {
                 self.counters.refused += 1;
                 said(self.refuse(request.message, request.source, &line, header.as_bytes(), out), "refused")
             }
-            Given::To { pool, add, remove, cost } => {
-                let Some(pool) = self.pools.pool(pool) else {
+            Given::To { pool, add, remove, cost, uri } => {
+                // It stands between spaces.
+                let clean = uri.bytes().all(|byte| byte.is_ascii_graphic()) && (uri.is_empty() || Uri::parse(uri.as_bytes()).is_ok());
+                let Some(pool) = self.pools.pool(pool).filter(|_| clean) else {
                     self.counters.policy_failed += 1;
-                    return said(self.refuse(request.message, request.source, "500 No Such Pool", b"", out), "policy");
+                    let why = if clean { "500 No Such Pool" } else { "500 Bad Request-URI Of Verdict" };
+                    return said(self.refuse(request.message, request.source, why, b"", out), "policy");
                 };
                 let cost = Some(&**cost).filter(|cost| !cost.is_empty());
                 let need = self.pools.need(pool, request.message.method_bytes(), cost);
-                if add.is_empty() && remove.is_empty() {
+                if add.is_empty() && remove.is_empty() && uri.is_empty() {
                     return self.pooled(request, pool, need, world, out);
                 }
-                let bytes = edited(request.message, add, remove);
+                let bytes = edited(request.message, uri, add, remove);
                 let mut index = Index::default();
                 let Ok(message) = Message::parse(&bytes, &LIMITS, &mut index) else {
                     return self.bad(request.message, request.source, "400 Bad Request", out);

@@ -9,7 +9,8 @@ def invite(request: Request) -> To | Refuse | None:
     return To("carriers" if request.uri_user.startswith("+") else "farm")
 """
 
+from tandem.edge.policy.enum import enum
 from tandem.edge.policy.model import Refuse, Request, Rule, To
 from tandem.edge.policy.rules import on
 
-__all__ = ["Refuse", "Request", "Rule", "To", "on"]
+__all__ = ["Refuse", "Request", "Rule", "To", "enum", "on"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from tandem.config import BadConfig
 from tandem.edge import logs
 from tandem.edge.config import EdgeConfig, load
+from tandem.edge.policy.enum import use
 from tandem.edge.policy.server import PolicyServer
 
 
@@ -28,6 +29,7 @@ async def serve(config: EdgeConfig, fd: int) -> int:
     """Until SIGTERM or SIGINT; SIGHUP reads the file again."""
     file = config.path(config.tree.policy.file)
     sys.path.insert(0, str(file.parent))  # its own modules may stand beside it
+    use(config.tree.dns)
     server, ended = PolicyServer(file), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -25,6 +25,8 @@ FIELDS_MOST = 8  # of one rule
 SECONDS_MOST = 86_400.0  # that a verdict may be kept
 HEADERS_MOST = 16  # that a verdict adds, or takes away
 HEADER_CHARACTERS = 512  # of one that is added
+URI_CHARACTERS = 512  # of a new Request-URI
+URI = re.compile(r"^(?:sips?|tel):[!-~]+$")
 VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f]*$")
 NAME = re.compile(r"^[A-Za-z0-9!%*_+`'~.-]{1,64}$")
 # the edge's own business: RFC 3261 16.6, and what says where a message ends or belongs
@@ -91,14 +93,17 @@ class Request:
 
 
 class To(Struct, frozen=True, tag="to"):
-    """Where a request goes. `add` are headers that it gets, `remove` names of those that it loses; `cost`: a rule of the pool."""
+    """Where a request goes. `add` are headers that it gets, `remove` names of those that it loses; `cost`: a rule of the pool; `uri`: its new Request-URI."""
 
     pool: str
     add: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     cost: str = ""
+    uri: str = ""
 
     def __post_init__(self) -> None:
+        if self.uri and (len(self.uri) > URI_CHARACTERS or not URI.match(self.uri)):
+            raise BadVerdict(f"uri: a sip, sips or tel URI of at most {URI_CHARACTERS} characters")
         if len(self.add) > HEADERS_MOST or len(self.remove) > HEADERS_MOST:
             raise BadVerdict(f"at most {HEADERS_MOST} headers are added or removed")
         for name in (*self.add, *self.remove):

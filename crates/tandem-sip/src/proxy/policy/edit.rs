@@ -1,15 +1,19 @@
-//! A request with headers added and taken away, as a verdict wants it. It knows no verdict.
+//! A request with another Request-URI, headers added and taken away, as a verdict wants it. It knows no verdict.
 
 use crate::message::Message;
 use crate::name::Name;
 use std::collections::BTreeMap;
 
-/// The whole message anew; `add` stands behind what was there. Names were checked where the verdict was given, values too.
-pub(crate) fn edited(message: &Message<'_>, add: &BTreeMap<String, String>, remove: &[String]) -> Vec<u8> {
+/// The whole message anew; an empty `uri` is the old one, `add` stands behind what was there. Names were checked where the verdict was
+/// given, values too.
+pub(crate) fn edited(message: &Message<'_>, uri: &str, add: &BTreeMap<String, String>, remove: &[String]) -> Vec<u8> {
     let bytes = message.bytes();
     let mut out = Vec::with_capacity(bytes.len() + 256);
     let first = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
-    out.extend_from_slice(bytes.get(..first).unwrap_or_default());
+    match uri {
+        "" => out.extend_from_slice(bytes.get(..first).unwrap_or_default()),
+        uri => [message.method_bytes(), b" ", uri.as_bytes(), b" SIP/2.0\r\n"].iter().for_each(|part| out.extend_from_slice(part)),
+    }
     for header in message.headers() {
         let named = |name: &String| match Name::parse(name.as_bytes()) {
             Name::Other => header.raw_name.eq_ignore_ascii_case(name.as_bytes()),

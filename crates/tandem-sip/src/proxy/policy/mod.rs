@@ -64,6 +64,9 @@ pub enum Given {
         /// The pool's rule about costs that is counted; empty: the pool's own.
         #[serde(default)]
         cost: String,
+        /// The Request-URI that the request gets; empty: its own.
+        #[serde(default)]
+        uri: String,
     },
     /// Nowhere.
     Refuse {
@@ -152,6 +155,6 @@ fn otherwise(text: &str) -> Option<Given> {
     match text.parse() {
         Ok(status) => Some(Given::Refuse { status, reason: String::new(), retry_after: 0 }),
         Err(_) if text.is_empty() => None,
-        Err(_) => Some(Given::To { pool: text.into(), add: BTreeMap::new(), remove: Vec::new(), cost: String::new() }),
+        Err(_) => Some(Given::To { pool: text.into(), add: BTreeMap::new(), remove: Vec::new(), cost: String::new(), uri: String::new() }),
     }
 }

@@ -41,7 +41,7 @@ fn verdict(world: &mut World1, id: u64, given: Result<Option<Given>, ()>) -> Vec
 }
 
 fn to(pool: &str) -> Given {
-    Given::To { pool: pool.into(), add: BTreeMap::new(), remove: Vec::new(), cost: String::new() }
+    Given::To { pool: pool.into(), add: BTreeMap::new(), remove: Vec::new(), cost: String::new(), uri: String::new() }
 }
 
 fn call(n: u32) -> String {
@@ -161,11 +161,30 @@ fn headers_are_added_and_taken_away() {
         add: BTreeMap::from([("X-Tenant".into(), "acme\r\nEvil: yes".into())]),
         remove: vec!["subject".into(), "x-own".into()],
         cost: String::new(),
+        uri: String::new(),
     };
     let sent = verdict(&mut world, id, Ok(Some(given))).remove(0).text;
     assert!(sent.contains("\r\nX-Tenant: acmeEvil: yes\r\n"), "{sent}");
     assert!(!sent.contains("secret") && !sent.contains("X-Own"));
     assert!(sent.contains("Contact: <sip:alice@") && sent.contains("Record-Route: <sip:") && sent.ends_with("\r\n\r\n"));
+}
+
+#[test]
+fn a_verdict_may_give_another_request_uri_but_no_second_line() {
+    let mut world = by_user();
+    let with = |uri: &str| match to("other") {
+        Given::To { pool, add, remove, cost, .. } => Given::To { pool, add, remove, cost, uri: uri.into() },
+        refuse => refuse,
+    };
+    let id = says(&mut world, &call(1)).1[0].id;
+    let sent = verdict(&mut world, id, Ok(Some(with("sip:+4930123@carrier.example;user=phone")))).remove(0);
+    assert!(sent.text.starts_with("INVITE sip:+4930123@carrier.example;user=phone SIP/2.0\r\n"), "{}", sent.text);
+    assert_eq!(OTHER, &*sent.to);
+    for bad in ["sip:a@b SIP/2.0\r\nX: y", "sip:a b@c", "nothing"] {
+        world.proxy.set_rules(Rule::read_all(br#"[{"method": "INVITE", "by": ["call_id"], "seconds": 0}]"#).unwrap());
+        let id = says(&mut world, &call(2)).1[0].id;
+        assert!(verdict(&mut world, id, Ok(Some(with(bad))))[0].text.starts_with("SIP/2.0 500 Bad Request-URI"), "{bad}");
+    }
 }
 
 #[test]
