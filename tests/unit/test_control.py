@@ -142,7 +142,7 @@ async def test_a_client_finds_a_restarted_node_and_says_when_there_is_none(tmp_p
 async def test_a_late_answer_is_not_taken_for_the_next_one(path: Path) -> None:
     client = Client(path)
     with pytest.raises(NoNode):
-        await client.ask("later", n=1, seconds=0.001)
+        await client.ask("later", n=1, patience=0.001)
     assert {"n": 2} == await client.ask("echo", n=2)
     await client.close()
 

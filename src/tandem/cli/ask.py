@@ -21,15 +21,15 @@ def ask(
     control_socket: Path,
     do: str,
     *,
-    seconds: float = ANSWER_SECONDS,
+    patience: float = ANSWER_SECONDS,
     who: str = "the call node",
     hint: str = "`tandem up` starts it, `tandem logs node` shows what it wrote",
     **arguments: Any,
 ) -> Any:
-    """The `ok` of the answer. Raises NoNode, Problem."""
+    """The `ok` of the answer within `patience` seconds. Raises NoNode, Problem."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
-            stream.settimeout(seconds)
+            stream.settimeout(patience)
             stream.connect(str(control_socket))
             stream.sendall(json.dumps({"id": 1, "do": do, "with": arguments}).encode() + b"\n")
             line = _line(stream)

@@ -205,7 +205,7 @@ class Demo:
 
     def ready(self) -> bool:
         try:
-            return bool(ask(self.config.control_socket, "ping", seconds=0.5).get("ready"))
+            return bool(ask(self.config.control_socket, "ping", patience=0.5).get("ready"))
         except (NoNode, Problem):
             return False
 

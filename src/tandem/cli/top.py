@@ -171,8 +171,8 @@ def _product() -> Moment:
             missing[str(edge)] = str(error)
     gauges: dict[str, float] = {}
     try:
-        ping = ask(config.control_socket, "ping", seconds=CONTROL_SECONDS)
-        gauges = ask(config.control_socket, "stats", seconds=CONTROL_SECONDS).get("gauges", {})
+        ping = ask(config.control_socket, "ping", patience=CONTROL_SECONDS)
+        gauges = ask(config.control_socket, "stats", patience=CONTROL_SECONDS).get("gauges", {})
         ready, reasons = bool(ping.get("ready")), tuple(ping.get("reasons", ()))
     except (NoNode, Problem):
         ready, reasons = False, ("the call node does not answer",)

@@ -93,7 +93,7 @@ def _wait(config: Config) -> bool:
     began, told, why = time.monotonic(), 1.0, ""
     while (waited := time.monotonic() - began) < READY_SECONDS:
         try:
-            ping = ask(config.control_socket, "ping", seconds=1.0)
+            ping = ask(config.control_socket, "ping", patience=1.0)
             if ping.get("ready"):
                 return True
             why = ", ".join(ping.get("reasons", [])) or "not ready"

@@ -157,11 +157,11 @@ class Client:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._id = 0
 
-    async def ask(self, do: str, *, seconds: float = ASK_SECONDS, **args: Any) -> Any:
-        """The `ok` of the answer. Raises Problem; NoNode when nobody answers within `seconds`."""
+    async def ask(self, do: str, *, patience: float = ASK_SECONDS, **args: Any) -> Any:
+        """The `ok` of the answer. Raises Problem; NoNode when nobody answers within `patience` seconds."""
         async with self._turn:
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(patience):
                     answer = await self._exchange(do, args)
             except (OSError, EOFError, ValueError, TimeoutError) as error:
                 self._drop()

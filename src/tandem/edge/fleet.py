@@ -30,7 +30,7 @@ class Fleet:
 
     async def ask(self, edge: int, do: str, **args: Any) -> Any:
         """Raises NoNode, Problem."""
-        return await self.clients[edge].ask(do, seconds=ANSWER_SECONDS, **args)
+        return await self.clients[edge].ask(do, patience=ANSWER_SECONDS, **args)
 
     async def ask_all(self, do: str, **args: Any) -> dict[int, Any]:
         """What each said, or the exception instead of it."""

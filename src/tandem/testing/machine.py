@@ -123,7 +123,7 @@ class Machine:
 
     def _ready(self) -> bool:
         with contextlib.suppress(NoNode, Problem):
-            return bool(self.ask("ping", seconds=1.0).get("ready"))
+            return bool(self.ask("ping", patience=1.0).get("ready"))
         return False
 
     def until(

@@ -24,7 +24,7 @@ class Node:
 
     async def probe(self, do: str) -> Any:
         """As ask, for whoever wants to know quickly whether there is a node."""
-        return await self._next().ask(do, seconds=PROBE_SECONDS)
+        return await self._next().ask(do, patience=PROBE_SECONDS)
 
     async def reload(self, what: str) -> bool:
         """The node reads tables again; False: there is none, and it will read them when it starts."""
