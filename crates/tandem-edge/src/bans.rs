@@ -4,7 +4,7 @@ use crate::connection::End;
 use crate::edge::Edge;
 use crate::nft::News;
 use crate::sys::socket;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use tandem_sip::abuse::Reason;
 use tandem_sip::cidr::{key_source, source_key};
 
@@ -23,6 +23,18 @@ impl Edge {
         let Some(path) = self.config.ban_log.as_ref().filter(|_| ban.why != Reason::Told) else { return };
         if let Err(error) = crate::files::note_ban(path, self.at, ban.source, ban.why.name(), ban.seconds) {
             self.log.say(self.at, "ban not written", &[("why", &error)]);
+        }
+    }
+
+    /// Counts a credential that proved nothing, and tells fail2ban.
+    pub(crate) fn after_failure(&mut self, remote: SocketAddr, challenge: &[u8]) {
+        let Some(failure) = self.judge.guessed(remote, challenge, self.at) else { return };
+        let path = self.config.ban_log.as_ref().filter(|_| failure.told && self.log.may(self.at, "credentials refused"));
+        if let Some(Err(error)) = path.map(|path| crate::files::note_failure(path, self.at, remote.ip())) {
+            self.log.say(self.at, "failure not written", &[("why", &error)]);
+        }
+        if failure.banned {
+            self.after_ban();
         }
     }
 

@@ -12,8 +12,8 @@ impl Edge {
     pub(crate) fn send(&mut self, sip: &SipDown<'_>) {
         self.counters.down += 1;
         let remote: SocketAddr = sip.remote.into();
-        if is_challenge(sip.message) && self.judge.guessed(remote, sip.message, self.at) {
-            self.after_ban();
+        if is_challenge(sip.message) {
+            self.after_failure(remote, sip.message);
         }
         match sip.transport {
             Transport::Udp => {

@@ -44,6 +44,14 @@ pub fn keep_policy(path: &Path, json: &[u8]) -> io::Result<()> {
 
 /// Appends one line that fail2ban reads. The file is opened each time, so that it can be rotated.
 pub fn note_ban(path: &Path, at: u64, source: IpAddr, reason: &str, seconds: u32) -> io::Result<()> {
-    let line = format!("{} tandem-edge ban source={source} reason={reason} seconds={seconds}\n", stamp(at));
+    append(path, &format!("{} tandem-edge ban source={source} reason={reason} seconds={seconds}\n", stamp(at)))
+}
+
+/// Likewise, for credentials that proved nothing.
+pub fn note_failure(path: &Path, at: u64, source: IpAddr) -> io::Result<()> {
+    append(path, &format!("{} tandem-edge failed source={source} reason=credentials\n", stamp(at)))
+}
+
+fn append(path: &Path, line: &str) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).open(path)?.write_all(line.as_bytes())
 }

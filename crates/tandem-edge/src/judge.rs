@@ -55,6 +55,15 @@ pub enum Verdict {
 /// Asks the front about a message that may pass; `None`: there is none, or it has no route for it.
 pub type Fronted<'a> = &'a mut dyn FnMut(&Message<'_>) -> Option<tandem_sip::proxy::Verdict>;
 
+/// A credential that proved nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// Its source is banned now.
+    pub banned: bool,
+    /// It is for the ban log.
+    pub told: bool,
+}
+
 /// Policy, keys and memory by which an edge judges.
 pub struct Judge {
     /// In force now.
@@ -216,19 +225,21 @@ impl Judge {
     }
 
     /// Notes a 401 or 407 of the owner: a stranger who has our nonce named a user that does not exist, or guessed a password.
-    /// True: the source is banned now.
-    pub fn guessed(&mut self, remote: SocketAddr, response: &[u8], at: u64) -> bool {
+    pub fn guessed(&mut self, remote: SocketAddr, response: &[u8], at: u64) -> Option<Failure> {
         let limits = self.limits();
         // A password that was right with a nonce that is too old is no guess.
         if memchr::memmem::find(response, b"stale=true").is_some() {
-            return false;
+            return None;
         }
-        let Ok(message) = Message::parse(response, &limits, &mut self.index) else { return false };
+        let message = Message::parse(response, &limits, &mut self.index).ok()?;
         let mut question = Question::of(&message);
         question.method = message.method_bytes();
         let value = if question.method == b"REGISTER" { question.to } else { question.from };
-        let Some(name) = question.aor(value, &self.policy) else { return false };
-        self.abuse.guessed(&self.policy, remote.ip(), &name, at)
+        let name = question.aor(value, &self.policy)?;
+        let banned = self.abuse.guessed(&self.policy, remote.ip(), &name, at);
+        // Its first INVITE went up without credentials: that is no failure.
+        let for_help = question.method == b"INVITE" && self.policy.emergency(question.realm(&self.policy)).named(question.to);
+        Some(Failure { banned, told: !for_help && !self.policy.spares(remote.ip()) })
     }
 }
 

@@ -17,6 +17,13 @@ pub struct Log {
 impl Log {
     /// Says `sentence` with fields, unless it was said too often in this second. `at` is microseconds since 1970.
     pub fn say(&mut self, at: u64, sentence: &'static str, fields: &[(&str, &dyn Display)]) {
+        if self.may(at, sentence) {
+            write(at, sentence, fields);
+        }
+    }
+
+    /// Counts one more of a sentence; false: it was said too often in this second.
+    pub fn may(&mut self, at: u64, sentence: &'static str) -> bool {
         let second = at / 1_000_000;
         if second != self.second {
             self.second = second;
@@ -28,9 +35,7 @@ impl Log {
         }
         let count = self.said.entry(sentence).or_default();
         *count += 1;
-        if *count <= LINES_PER_SECOND {
-            write(at, sentence, fields);
-        }
+        *count <= LINES_PER_SECOND
     }
 }
 

@@ -1,7 +1,7 @@
 //! Emergency calls of one tenant: which numbers they have, and who may place one without a proof. It routes nothing and trusts nobody.
 
 use crate::question::Question;
-use crate::registrar::contact::{unescaped, uri_parts};
+use crate::registrar::contact::{address, unescaped, uri_parts};
 use serde::Deserialize;
 use smallvec::SmallVec;
 
@@ -44,6 +44,11 @@ impl Emergency {
     /// Whether a request begins an emergency call: an INVITE to a service URN (RFC 5031) or to one of the numbers.
     pub fn holds(&self, question: &Question<'_>) -> bool {
         question.method == b"INVITE" && question.to_tag.is_empty() && (is_urn(question.uri) || self.has(question.uri))
+    }
+
+    /// Whether the address in a To is one of the numbers, or a service URN.
+    pub fn named(&self, to: &[u8]) -> bool {
+        address(to).is_some_and(|(uri, _)| is_urn(uri) || self.has(uri))
     }
 
     fn has(&self, uri: &[u8]) -> bool {

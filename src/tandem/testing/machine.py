@@ -32,8 +32,15 @@ ROLES = ("supervisor", "edge", "node", "web")
 class Machine:
     """One machine of Tandem. `settings` are sections of tandem.toml: {"journal": {"sync": '"before"'}} (values are TOML)."""
 
-    def __init__(self, base: Path, settings: dict[str, dict[str, str]] | None = None) -> None:
-        self.base = base
+    def __init__(
+        self,
+        base: Path,
+        settings: dict[str, dict[str, str]] | None = None,
+        *,
+        before: tuple[str, ...] = (),
+    ) -> None:
+        """`before`: words before the supervisor's command, which become it: `ip netns exec apart`."""
+        self.base, self.before = base, before
         self.file = base / "tandem.toml"
         listen = ", ".join(f'"{transport}:127.0.0.1:0"' for transport in TRANSPORTS)
         sections: dict[str, dict[str, str]] = {
@@ -62,7 +69,7 @@ class Machine:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TANDEM_")}
         with (config.log_dir / "supervisor.log").open("ab") as log:
             started = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tandem.cluster.supervisor"],
+                [*self.before, sys.executable, "-P", "-m", "tandem.cluster.supervisor"],
                 env={**clean, "TANDEM_CONFIG": str(self.file)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
