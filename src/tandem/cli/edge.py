@@ -57,6 +57,7 @@ def check(
     json_: For programs: what each worker is told.
     """
     from tandem.edge import truth
+    from tandem.edge.first import check_files
     from tandem.edge.lists import warnings
     from tandem.edge.model.front import front, policy
 
@@ -64,6 +65,7 @@ def check(
     tree, why = truth.now(config)
     if why:
         raise BadConfig(why)
+    check_files(config)
     if json_:
         print(
             json.dumps(

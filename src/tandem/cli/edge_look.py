@@ -53,6 +53,9 @@ def pools(*, config: ConfigFile = "", json: Json = False) -> None:
     for row in rows:
         table.add_row(*(_cell(column, row[column]) for column in MEMBER_COLUMNS))
     terminal().print(table)
+    for pool in seen["pools"]:
+        if pool["panic"]:
+            print(f"pool {pool['name']}: more are down than panic_percent allows: all are tried")
     for why in seen["problems"]:
         print(f"not used: {why}", file=sys.stderr)
 
@@ -81,7 +84,7 @@ def _member_row(pool: str, member: dict[str, Any], live: dict[str, Any]) -> dict
     return {
         "pool": pool,
         "member": member["name"],
-        "address": f"{member.get('transport', 'auto')}:{member['address']}",
+        "address": f"{seen.get('transport') or member.get('transport', 'auto')}:{member['address']}",
         "state": seen.get("state") or "?",
         "weight": member.get("weight", 100),
         "priority": member.get("priority", 0),

@@ -34,10 +34,37 @@ def set_(pool: str, name: str, *field: str, config: ConfigFile = "", json: Json 
 
 
 @app.command
+def drain(pool: str, name: str, *, config: ConfigFile = "", json: Json = False) -> None:
+    """Give a server no new calls; those that it has go on. `tandem edge pools` shows how many are left."""
+    _wish(pool, name, "draining", config, json=json)
+
+
+@app.command
+def undrain(pool: str, name: str, *, config: ConfigFile = "", json: Json = False) -> None:
+    """Give a server calls again, drained or off."""
+    _wish(pool, name, "on", config, json=json)
+
+
+@app.command
 def remove(pool: str, name: str, *, config: ConfigFile = "") -> None:
-    """Remove a server; calls that it has go on. `state=draining` first lets them end."""
+    """Remove a server; calls that it has go on. `drain` first lets them end."""
     with refusals():
         ask_edge(config_of(config), "member.remove", pool=pool, member=name)
+    print(f"{name} is no server of {pool} any more; calls that it has go on")
+
+
+def _wish(pool: str, name: str, state: str, config: str, *, json: bool) -> None:
+    with refusals():
+        edge = config_of(config)
+        kept = ask_edge(edge, "member.change", pool=pool, member=name, fields={"state": state})
+        seen = ask_edge(edge, "view")
+    if json:
+        show_one(kept, as_json=True)
+        return
+    live = {one["name"]: one for each in seen["pools"] if each["name"] == pool for one in each["members"]}  # fmt: skip
+    calls = live.get(name, {}).get("calls", 0)
+    left = f"{calls} call{'s' * (calls != 1)} in hand"
+    print(f"{name} {'gets calls again' if state == 'on' else 'gets no new calls'}; {left}")
 
 
 def _fields(texts: tuple[str, ...]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tandem.config import BadConfig, Listen, parse_listen
 from tandem.edge.model.addresses import At, BadValue
 from tandem.edge.model.changes import Patch, by_name, in_order, merged
 from tandem.edge.model.front import checked, listens
+from tandem.edge.model.lines import line_of
 from tandem.edge.model.refusals import by_names, explained
 from tandem.edge.model.tree import Tree
 
@@ -112,15 +113,25 @@ def config_file(named: str = "") -> Path:
 
 
 def load(file: Path) -> EdgeConfig:
-    """Raises BadConfig, which names the field, the value and the limit."""
+    """Raises BadConfig, which names the line, the field, the value and the limit."""
     try:
-        plain = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        plain = tomllib.loads(text)
     except FileNotFoundError:
         hint = f"`tandem edge init {file.name}` writes a first one"
         raise BadConfig(f"{file}: there is no such file; {hint}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadConfig(f"{file}: {error}") from error
-    return parse(plain, file)
+    try:
+        return parse(plain, file)
+    except BadConfig as error:
+        raise BadConfig(_with_line(str(error), str(file), text)) from None
+
+
+def _with_line(why: str, file: str, text: str) -> str:
+    field = why.removeprefix(f"{file}: ").partition(": ")[0]
+    line = line_of(text, field)
+    return f"{file}:{line}: {why.removeprefix(f'{file}: ')}" if line else why
 
 
 def parse(plain: dict[str, Any], file: Path) -> EdgeConfig:

@@ -150,7 +150,8 @@ class Desk:
             lists = read_lists(self.config, patch)
             tree = changed(self.config, lists, patch, "the change")
         except BadConfig as error:
-            raise Problem(400, "not acceptable", str(error)) from None
+            why = str(error).removeprefix("the change: ")
+            raise Problem(400, "not acceptable", why) from None
         await self._put(tree)
         truth.keep_changes(self.config.changes, patch)
         self.patch, self.lists, self.tree = patch, lists, tree

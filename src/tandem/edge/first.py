@@ -2,12 +2,14 @@
 
 import os
 import secrets
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 
 from tandem.cluster.first import make_keys, self_signed
 from tandem.config import BadConfig
 from tandem.edge.config import EdgeConfig
+from tandem.edge.policy.rules import BadPolicyFile, read_file
 
 TOKEN_BYTES = 24
 
@@ -77,6 +79,28 @@ def make_data(config: EdgeConfig) -> None:
         raise BadConfig(f"edge.data: {error.filename}: {error.strerror}") from error
     if config.serves_tls:
         _certificate(config)
+
+
+def check_files(config: EdgeConfig) -> None:
+    """The files that edge.toml names: there, and of use. Raises BadConfig."""
+    tls = config.tree.tls
+    named = [
+        (f"tls.{name}", getattr(tls, name)) for name in ("certificate", "key", "ca", "client_ca")
+    ]
+    for n, pair in enumerate(tls.certificates):
+        named += [(f"tls.certificates[{n}]", text) for text in pair.split()]
+    for field, text in named:
+        if text and not config.path(text).is_file():
+            raise BadConfig(f"{config.file}: {field}: there is no file {config.path(text)}")
+    if config.tree.policy.file:
+        file = config.path(config.tree.policy.file)
+        sys.path.insert(0, str(file.parent))  # its own modules may stand beside it
+        try:
+            read_file(file)
+        except BadPolicyFile as error:
+            raise BadConfig(f"{config.file}: policy.file: {error}") from None
+        finally:
+            sys.path.pop(0)
 
 
 def make_token(config: EdgeConfig) -> None:

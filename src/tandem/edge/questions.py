@@ -49,7 +49,11 @@ class Questions:
         """Whether calls find their way, and why not."""
         view = await self.desk.view()
         reasons = [f"worker {edge} does not answer" for edge in view.missing]
-        reasons += [f"pool {pool.name} has no server up" for pool in view.pools if not pool.up]
+        reasons += [
+            f"pool {pool.name} has no server up" + (": all are tried" if pool.panic else "")
+            for pool in view.pools
+            if not pool.up
+        ]
         if view.draining:
             reasons.append("draining")
         # one worker and one server are enough to serve

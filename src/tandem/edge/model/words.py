@@ -119,19 +119,24 @@ def _pool(pool: Pool) -> Iterator[str]:
 def _member(member: Member, others: tuple[Member, ...]) -> Iterator[str]:
     name = "" if member.name == member.address else f"{member.name} "
     host, _ = member_address(member.address, member.transport, "members")
-    by = "by DNS" if is_name(host) else "udp"
-    yield f"{name}{by if member.transport == 'auto' else member.transport}:{member.address}"
+    if member.transport == "auto" and is_name(host):
+        yield f"{name}{member.address} by what DNS says"
+    else:
+        transport = "udp" if member.transport == "auto" else member.transport
+        yield f"{name}{transport}:{member.address}"
     if member.state != "on":
         yield f"{member.state}: {STATES[member.state]}"
     elif part := share(member, others):
         yield f"{part * 100:.3g} % of the calls"
     elif not member.weight:
-        yield "weight 0: no calls"
+        yield "weight 0: only after the others"
     else:
         yield f"only when no server of a lower priority than {member.priority} can take it"
     capacity = {"call": member.capacity} if isinstance(member.capacity, int) else member.capacity
     if capacity:
-        yield "at most " + ", ".join(f"{n} {name}" for name, n in capacity.items())
+        calls = [f"{n} call{'s' * (n != 1)}" for n in (capacity.get("call"),) if n is not None]
+        rest = [f"{n} {name}" for name, n in capacity.items() if name != "call"]
+        yield "at most " + ", ".join(calls + rest)
 
 
 def _health(health: Health) -> str:
