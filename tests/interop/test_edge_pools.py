@@ -78,7 +78,7 @@ def test_members_change_by_command_while_calls_run_and_outlive_the_edge(
     edge = farm.edge
     talking = farm.caller(times=5, talk=3.0)
     wait(lambda: 5 == sum(farm.answered().values()), "five talk")
-    assert 0 == edge.tandem("edge", "member", "set", "farm", "fs1", "state=draining").returncode
+    assert 0 == edge.tandem("edge", "member", "drain", "farm", "fs1").returncode
     third = free()
     assert (
         0
