@@ -17,6 +17,7 @@ from tandem.adapters.sqlite_refresh import Refreshed, load, refresh
 from tandem.adapters.sqlite_routing import all_settings
 from tandem.calls.model.admission import Admission
 from tandem.cluster.control import Server
+from tandem.cluster.pulse import beat
 from tandem.config import Config
 from tandem.log import log
 from tandem.names.model import Peer
@@ -179,6 +180,7 @@ class Node:
                 self.process.messages.run(),
                 self.process.trunks.run(),
                 self.watch(),
+                beat(self.core.counters),  # the core's thread turns too
             )
         ]
         await stopped.wait()

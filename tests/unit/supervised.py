@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
+from tandem.cluster import supervisor as module
 from tandem.cluster.processes import CHILDREN
 from tandem.cluster.product import Product
-from tandem.cluster.supervisor import Supervisor
 from tandem.config import load
 
 CHILD = os.environ.get("CHILD", "import time; time.sleep(60)")
@@ -14,7 +14,8 @@ CHILD = os.environ.get("CHILD", "import time; time.sleep(60)")
 if __name__ == "__main__":
     file = Path(os.environ["TANDEM_CONFIG"])
     config = load(file)
+    module.LOOK_SECONDS = float(os.environ.get("LOOK_SECONDS", module.LOOK_SECONDS))
     commands = {name: [sys.executable, "-c", CHILD] for name in CHILDREN}
-    supervisor = Supervisor(Product(config, file, commands), sys.stderr)
+    supervisor = module.Supervisor(Product(config, file, commands), sys.stderr)
     supervisor.open()
     sys.exit(supervisor.run())

@@ -157,3 +157,48 @@ def test_sigterm_stops_the_edge_last(machine: Machine) -> None:
     stopped = [x.partition("child=")[2].split()[0] for x in lines if "child stopped" in x]
     assert "edge" == stopped[-1]
     assert 3 == len(stopped)
+
+
+BEATS = """
+import os, pathlib, time
+for _ in range(int(os.environ.get("BEATS", 10**6))):
+    pathlib.Path(os.environ["TANDEM_PULSE"]).touch()
+    time.sleep(0.05)
+time.sleep(60)
+"""
+
+
+def test_a_child_that_hangs_is_ended_and_replaced(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOK_SECONDS", "0.2")
+    monkeypatch.setenv("BEATS", "8")
+    before = machine.start(BEATS)
+    after = machine.until(lambda s: s.children["node"].process != before.children["node"].process)
+    assert "it hung, signal 6 (SIGABRT)" == after.children["node"].last_death
+    said = (machine.base / "stderr").read_text()
+    assert f"child hangs child=node pid={before.children['node'].process.pid}" in said
+
+
+@pytest.mark.parametrize("child", [BEATS, "import time; time.sleep(60)"])
+def test_a_child_that_turns_is_left_alone_and_so_is_one_that_gives_no_sign(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, child: str
+) -> None:
+    monkeypatch.setenv("LOOK_SECONDS", "0.2")
+    before = machine.start(child)
+    time.sleep(1.5)
+    after = machine.until(lambda _: True)
+    assert before.children == after.children
+
+
+def test_a_child_that_hangs_beyond_abort_is_killed(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOK_SECONDS", "0.2")
+    before = machine.start(BEATS)
+    time.sleep(0.5)
+    old = before.children["web"].process
+    os.kill(old.pid, signal.SIGSTOP)
+    after = machine.until(lambda s: s.children["web"].process != old)
+    assert "it hung, signal 9 (SIGKILL)" == after.children["web"].last_death
+    assert before.children["node"] == after.children["node"]

@@ -181,6 +181,9 @@ pub struct Config {
     /// Path of the control socket; without one nobody asks.
     #[serde(default)]
     pub control: Option<PathBuf>,
+    /// A file that is touched every second, so that a supervisor sees that the loop turns.
+    #[serde(default)]
+    pub pulse: Option<PathBuf>,
     /// Networks that are never limited nor banned, until an owner sends a policy.
     #[serde(default)]
     pub allow: Vec<String>,

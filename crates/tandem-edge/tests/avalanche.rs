@@ -4,6 +4,8 @@ mod common;
 
 use common::authority::{client, Authority};
 use common::{open_policy, request, trunk_policy, Owner, Place, Running, PATIENCE};
+use rustls::client::Resumption;
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +14,8 @@ use std::time::{Duration, Instant};
 
 const PHONES: usize = 160;
 const AT_ONCE: usize = 8;
+/// Phones that lose their edge at once; the variable DISTRICT asks for more.
+const DISTRICT: usize = 500;
 
 fn ping(stream: &mut (impl Read + Write)) -> Duration {
     let begin = Instant::now();
@@ -59,6 +63,67 @@ fn a_crowd_that_connects_at_once_is_served_and_others_are_not_kept_waiting() {
         let median = waited.join().unwrap();
         assert!(median < Duration::from_millis(100), "others waited {median:?}");
     });
+}
+
+/// Has asked for a connection and said the first word of its handshake, all without waiting.
+fn knocks(config: &Arc<ClientConfig>, at: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
+    let connection = ClientConnection::new(config.clone(), "edge.example".try_into().unwrap()).unwrap();
+    let mut phone = StreamOwned::new(connection, tcp(at));
+    phone.sock.set_read_timeout(Some(6 * PATIENCE)).unwrap();
+    phone.conn.write_tls(&mut phone.sock).unwrap();
+    phone
+}
+
+#[test]
+fn a_district_that_comes_back_to_another_edge_is_let_in_at_the_rate_that_is_left_and_resumes_its_sessions() {
+    tandem_edge::sys::socket::raise_descriptor_limit().unwrap();
+    let place = Place::new();
+    let authority = Authority::new();
+    let (limits, files) = (r#""connections_per_source": 20000"#, authority.config(&place, ""));
+    let many = std::env::var("DISTRICT").map_or(DISTRICT, |text| text.parse().unwrap());
+    let tls = r#"{"transport": "tls", "bound": "127.0.0.1:0"}"#;
+    let mut first = Running::start_with(&place, &open_policy(limits), tls, &files);
+    let phones: Vec<Arc<ClientConfig>> = (0..many)
+        .map(|_| {
+            let mut config = ClientConfig::builder().with_root_certificates(authority.roots()).with_no_client_auth();
+            config.resumption = Resumption::in_memory_sessions(2);
+            Arc::new(config)
+        })
+        .collect();
+    let mut there = Vec::new();
+    for phone in &phones {
+        there.push(knocks(phone, first.locals[0]));
+        ping(there.last_mut().unwrap());
+    }
+    assert!(there.iter().all(|phone| phone.conn.handshake_kind() == Some(HandshakeKind::Full)));
+    let owner = Owner::listen(&place);
+    let second = Running::start(&place, &open_policy(limits), &["tls", "tcp"], &files);
+    let mut link = owner.accept(1);
+    link.next();
+    first.stop();
+    drop(there);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let waited = scope.spawn(|| {
+            let mut stream = tcp(second.locals[1]);
+            let mut waits = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                waits.push(ping(&mut stream));
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            waits.sort();
+            waits[waits.len() / 2]
+        });
+        let begin = Instant::now();
+        let mut here: Vec<_> = phones.iter().map(|phone| knocks(phone, second.locals[0])).collect();
+        here.iter_mut().for_each(|phone| _ = ping(phone));
+        done.store(true, Ordering::Relaxed);
+        assert!(here.iter().all(|phone| phone.conn.handshake_kind() == Some(HandshakeKind::Resumed)));
+        let (took, median) = (begin.elapsed(), waited.join().unwrap());
+        println!("{many} phones were back after {took:?}, others waited {median:?}");
+        assert!(median < Duration::from_millis(100), "others waited {median:?}");
+    });
+    link.counter("handshakes_paused", 1);
 }
 
 #[test]

@@ -11,6 +11,7 @@ import msgspec
 from tandem.cluster import sockets
 from tandem.cluster.house import Reload, Wanted
 from tandem.cluster.processes import CHILDREN, children, edges
+from tandem.cluster.pulse import pulse_path
 from tandem.config import SECURE_TRANSPORTS, BadConfig, Config, Listen, load
 
 COMMANDS = {name: [sys.executable, "-P", "-m", f"tandem.{name}"] for name in CHILDREN}
@@ -98,6 +99,7 @@ class Product:
             "policy": str(config.data / kept),
             "ban_log": str(config.log_dir / "bans.log"),
             "control": str(config.edge_control(config.edge_numbers[place])),
+            "pulse": str(pulse_path(self.run, child)),
             "listen": listen,
             "local_net": config.sip.local_net,
             "ws_origins": config.sip.ws_origins,

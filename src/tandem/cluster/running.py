@@ -5,6 +5,7 @@ import subprocess
 from collections import deque
 
 from tandem.cluster.processes import Process
+from tandem.cluster.pulse import Pulse
 
 BURST_DEATHS = 5  # so many deaths ...
 BURST_SECONDS = 10.0  # ... in so long: the next start waits
@@ -32,6 +33,8 @@ class Running:
         self.backoff = BACKOFF_SECONDS
         self.start_at = 0.0  # monotonic; when it waits for its next start
         self.kill_at = 0.0  # monotonic; after SIGTERM
+        self.pulse = Pulse()
+        self.hangs = False  # and is ended for it
         self.wanted = True  # False: it goes, and nobody follows it
 
     def delay(self, now: float) -> float:

@@ -33,10 +33,12 @@ from tandem.cluster.processes import (
     this_process,
     write_state,
 )
+from tandem.cluster.pulse import LOOK_SECONDS, VARIABLE, pulse_path
 from tandem.cluster.running import Running, reason
 from tandem.config import BadConfig, Listen
 
 STOP_SECONDS = 10.0  # from SIGTERM to SIGKILL
+ABORT_SECONDS = 1.0  # from SIGABRT, at which a child that hangs says where, to SIGKILL
 LOG_BYTES = 16 * 1024 * 1024  # per log file; one older file is kept
 HOUSEKEEPING_SECONDS = 30.0
 
@@ -54,6 +56,7 @@ class Supervisor:
         self.sockets: dict[str, socket.socket] = {}  # by the keys of house.wanted
         self.selector = selectors.DefaultSelector()
         self.stopping = False
+        self.look_at = 0.0  # monotonic; for children that hang
 
     # --- start -------------------------------------------------------------------------------------------------------
 
@@ -159,20 +162,35 @@ class Supervisor:
     def _timeout(self) -> float:
         now = time.monotonic()
         times = [t for c in self.children.values() for t in (c.start_at, c.kill_at) if t]
-        return max(0.0, min([*(t - now for t in times), HOUSEKEEPING_SECONDS]))
+        return max(0.0, min([*(t - now for t in times), self.look_at - now, HOUSEKEEPING_SECONDS]))
 
     def _due(self) -> None:
         now = time.monotonic()
         for child in self.children.values():
             if child.kill_at and child.kill_at <= now and child.process:
-                self.log("child does not stop", child=child.name, after_seconds=STOP_SECONDS)
+                if not child.hangs:
+                    self.log("child does not stop", child=child.name, after_seconds=STOP_SECONDS)
                 child.kill_at = 0.0
                 self._kill(child, signal.SIGKILL)
             if child.start_at and child.start_at <= now and not self.stopping:
                 child.start_at = 0.0
                 self._start(child)
                 self._save()
+        if self.look_at <= now:
+            self.look_at = now + LOOK_SECONDS
+            self._look()
         rotate(self.house.log_dir)
+
+    def _look(self) -> None:
+        """A child whose loop no longer turns is ended: the next one does better."""
+        for child in self.children.values():
+            if not child.process or child.kill_at:
+                continue
+            if child.pulse.hangs(pulse_path(self.house.run, child.name)):
+                self.log("child hangs", child=child.name, pid=child.process.pid)
+                child.hangs = True
+                child.kill_at = time.monotonic() + ABORT_SECONDS
+                self._kill(child, signal.SIGABRT)
 
     def _signals(self, received: bytes) -> None:
         if signal.SIGTERM in received or signal.SIGINT in received:
@@ -250,6 +268,9 @@ class Supervisor:
     def _start(self, child: Running) -> None:
         child.fds = {key: self.sockets[key].fileno() for key in self.house.keys(child.name)}
         environ = {**os.environ, **self.house.environ(child.name, self.sockets)}
+        pulse = pulse_path(self.house.run, child.name)
+        child.pulse.begins(pulse)
+        environ[VARIABLE] = str(pulse)
         if child.died_at:  # for the story of the calls that it takes over
             environ["TANDEM_DIED"] = json.dumps({"at": child.died_at, "why": child.last_death})
         with open(self.house.log_dir / f"{child.name}.log", "ab") as log:
@@ -277,7 +298,8 @@ class Supervisor:
         os.close(child.pidfd)
         pid = child.process.pid if child.process else 0
         why = reason(child.popen.wait()) if child.popen else "unknown (adopted)"
-        asked = bool(child.kill_at)
+        asked = bool(child.kill_at) and not child.hangs
+        why, child.hangs = f"it hung, {why}" if child.hangs else why, False
         child.last_process = child.process or child.last_process
         child.process, child.popen, child.pidfd, child.kill_at = None, None, -1, 0.0
         child.last_death, child.died_at = why, time.time()

@@ -10,6 +10,7 @@ import msgspec
 
 from tandem.cluster import sockets
 from tandem.cluster.house import Reload, Wanted
+from tandem.cluster.pulse import pulse_path
 from tandem.config import BadConfig, Listen
 from tandem.edge import truth
 from tandem.edge.config import EdgeConfig, load
@@ -108,6 +109,7 @@ class EdgeHouse:
             "keys": str(config.keys),
             "ban_log": str(config.log_dir / "bans.log"),
             "control": str(config.worker_socket(edge)),
+            "pulse": str(pulse_path(config.run, worker)),
             "listen": listen,
             "local_net": tree.edge.local_net,
             "ws_origins": tree.edge.ws_origins,

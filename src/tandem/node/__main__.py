@@ -1,5 +1,6 @@
 """`python -m tandem.node`: the call node's process, as the supervisor starts it."""
 
+import faulthandler
 import gc
 import sys
 
@@ -10,6 +11,7 @@ from tandem.log import log
 
 
 def main() -> int:
+    faulthandler.enable()  # SIGABRT: the supervisor asks where it hangs
     try:
         config = load()
     except BadConfig as error:

@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from tandem.adapters.sqlite import BadDatabase, Database
+from tandem.cluster.pulse import beat
 from tandem.cluster.sockets import open_listen
 from tandem.config import BadConfig, Config, load
 from tandem.web.app import build
@@ -57,9 +58,11 @@ async def serve(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     log.info("web starts", listen=listening.getsockname())
+    beats = asyncio.create_task(beat(asyncio.get_running_loop))
     try:
         await server.serve(sockets=[listening])
     finally:
+        beats.cancel()
         await node.close()
         database.close()
     return 0

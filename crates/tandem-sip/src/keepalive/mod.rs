@@ -63,7 +63,8 @@ impl Keepalive {
             ("options_seconds", self.options_seconds, false),
         ];
         for (field, seconds, may_be_off) in times {
-            if !(PING_SECONDS_LEAST..=PING_SECONDS_MOST).contains(&seconds) && !(may_be_off && seconds == 0) {
+            let fits = (PING_SECONDS_LEAST..=PING_SECONDS_MOST).contains(&seconds) || (may_be_off && seconds == 0);
+            if !fits {
                 return Err((field, format!("{seconds} is not within {PING_SECONDS_LEAST} to {PING_SECONDS_MOST}")));
             }
         }

@@ -11,6 +11,8 @@ use crate::question::{aor_of, Aor};
 /// UDP on the link.
 const UDP: u8 = 1;
 
+type IsInstance<'a> = dyn Fn(&[u8]) -> bool + 'a;
+
 /// The phone that a GRUU names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Phone {
@@ -102,7 +104,7 @@ impl Registrar {
     pub fn behind(&self, uri: &[u8], keys: &Keys, policy: &Policy, flow: &Flow, now_us: u64) -> Option<Vec<u8>> {
         let (_, host, _) = uri_parts(uri)?;
         policy.domain(host)?;
-        let (aor, is): (Aor, Box<dyn Fn(&[u8]) -> bool + '_>) = match gruu::form(uri) {
+        let (aor, is): (Aor, Box<IsInstance<'_>>) = match gruu::form(uri) {
             Gr::No => return None,
             Gr::Public(gr) => (aor_of(uri, policy)?, Box::new(move |instance| gruu::is_instance(instance, gr))),
             Gr::Temporary(user) => {
