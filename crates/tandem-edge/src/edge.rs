@@ -406,8 +406,8 @@ impl Edge {
             self.sockets.push(if stream {
                 Socket::Stream(fd, listen.transport)
             } else {
-                socket::tune_datagrams(fd.as_raw_fd(), bound.is_ipv6()).map_err(system)?;
-                Socket::Udp(Udp::new(fd, bound.is_ipv6()))
+                socket::tune_datagrams(fd.as_raw_fd(), bound).map_err(system)?;
+                Socket::Udp(Udp::new(fd, bound))
             });
         }
         Ok(())

@@ -16,6 +16,8 @@ pub const QUEUE_BYTES: usize = 16 << 20;
 pub struct Udp {
     fd: OwnedFd,
     v6: bool,
+    /// It has several addresses: each datagram says which one it leaves from.
+    wildcard: bool,
     bytes: Vec<u8>,
     items: Vec<Item>,
     sent: usize,
@@ -32,9 +34,10 @@ struct Item {
 }
 
 impl Udp {
-    /// Takes a bound socket; `v6` is its family.
-    pub fn new(fd: OwnedFd, v6: bool) -> Self {
-        Udp { fd, v6, bytes: Vec::new(), items: Vec::new(), sent: 0, interest: Interest { read: true, write: false } }
+    /// Takes a socket with what it is bound to.
+    pub fn new(fd: OwnedFd, bound: SocketAddr) -> Self {
+        let (v6, wildcard) = (bound.is_ipv6(), bound.ip().is_unspecified());
+        Udp { fd, v6, wildcard, bytes: Vec::new(), items: Vec::new(), sent: 0, interest: Interest { read: true, write: false } }
     }
 
     /// Its descriptor.
@@ -49,6 +52,7 @@ impl Udp {
         }
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
+        let from = from.filter(|_| self.wildcard);
         self.items.push(Item { start, end: self.bytes.len(), remote, from, cookie });
         true
     }

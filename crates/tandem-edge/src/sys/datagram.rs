@@ -11,6 +11,8 @@ use std::os::fd::RawFd;
 pub const BATCH: usize = 64;
 /// Largest datagram, in bytes.
 pub const DATAGRAM_BYTES: usize = 65_535;
+/// From one datagram's room to the next, in bytes. No multiple of a page: the beginnings of all would share a few lines of the cache.
+const STRIDE_BYTES: usize = (DATAGRAM_BYTES + 1) + 17 * 64;
 /// Room for one packet-info control message.
 const CONTROL_BYTES: usize = 64;
 
@@ -45,7 +47,7 @@ impl Batch {
         let slot =
             || Slot { control: [0; CONTROL_BYTES], name: empty().0, part: libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 } };
         Batch {
-            bytes: vec![0; BATCH * DATAGRAM_BYTES],
+            bytes: vec![0; BATCH * STRIDE_BYTES],
             slots: (0..BATCH).map(|_| slot()).collect(),
             // SAFETY: all zeroes is a valid mmsghdr.
             headers: (0..BATCH).map(|_| unsafe { std::mem::zeroed() }).collect(),
@@ -54,7 +56,7 @@ impl Batch {
 
     /// Takes what is there, at most BATCH datagrams; 0 when there is nothing.
     pub fn receive(&mut self, fd: RawFd) -> io::Result<usize> {
-        let places = self.bytes.chunks_exact_mut(DATAGRAM_BYTES);
+        let places = self.bytes.chunks_exact_mut(STRIDE_BYTES);
         for ((place, slot), header) in places.zip(&mut self.slots).zip(&mut self.headers) {
             slot.part = libc::iovec { iov_base: place.as_mut_ptr().cast(), iov_len: DATAGRAM_BYTES };
             let message = &mut header.msg_hdr;
@@ -81,7 +83,7 @@ impl Batch {
         if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
             return None;
         }
-        let start = index * DATAGRAM_BYTES;
+        let start = index * STRIDE_BYTES;
         let bytes = self.bytes.get(start..start + header.msg_len as usize)?;
         Some(Datagram { bytes, remote: from_system(&slot.name).ok()?, asked: asked(&header.msg_hdr) })
     }

@@ -44,17 +44,17 @@ pub fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(own)
 }
 
-/// Big buffers and the destination of each datagram.
-pub fn tune_datagrams(fd: RawFd, v6: bool) -> io::Result<()> {
+/// Big buffers and, where there may be several, the destination of each datagram.
+pub fn tune_datagrams(fd: RawFd, bound: SocketAddr) -> io::Result<()> {
     for (force, plain) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)] {
         if set(fd, libc::SOL_SOCKET, force, DATAGRAM_BUFFER_BYTES).is_err() {
             set(fd, libc::SOL_SOCKET, plain, DATAGRAM_BUFFER_BYTES)?;
         }
     }
-    if v6 {
-        set(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
-    } else {
-        set(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
+    match bound.ip() {
+        ip if !ip.is_unspecified() => Ok(()), // whoever asks it asked this address
+        IpAddr::V6(_) => set(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+        IpAddr::V4(_) => set(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
     }
 }
 
