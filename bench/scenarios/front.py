@@ -28,11 +28,13 @@ OPEN = {"allow": ["127.0.0.0/30"], "limits": {"connections_per_source": 20_000}}
 class Front:
     """Workers that share an address."""
 
-    def __init__(self, directory: Path, port: int, *, tls: bool = False) -> None:
+    def __init__(
+        self, directory: Path, port: int, *, tls: bool = False, siblings: bool = False
+    ) -> None:
         self.directory, self.port = directory, port
         self.sockets: dict[int, socket.socket] = {}  # by edge
         self.workers: dict[int, subprocess.Popen[bytes]] = {}
-        self.tls = tls
+        self.tls, self.siblings = tls, siblings
         _keys(directory / "keys.json")
         if tls:
             _certificate(directory)
@@ -54,6 +56,8 @@ class Front:
             config["tls"] = {
                 name: str(self.directory / f"{name}.pem") for name in ("certificate", "key")
             }
+        if self.siblings:  # as the supervisor does for several workers
+            config["run"] = str(self.directory)
         members = [{"name": f"m{n}", "address": address} for n, address in enumerate(FARM)]
         config |= {
             "policy": str(self.directory / f"policy-{edge}.json"),
@@ -116,7 +120,7 @@ class Front:
 def front(port: int = PORT, *, workers: int = 1, tls: bool = False) -> Iterator[Front]:
     """Started and ready, and gone afterwards."""
     with scratch() as directory:
-        one = Front(Path(directory), port, tls=tls)
+        one = Front(Path(directory), port, tls=tls, siblings=workers > 1)
         try:
             for edge in range(1, workers + 1):
                 one.start(edge)

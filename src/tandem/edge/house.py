@@ -123,7 +123,8 @@ class EdgeHouse:
             "hep": tree.hep.told,
             "log_level": tree.edge.log_level,
             **({"front": front(tree, config.asked_policy)} if tree.pool else {}),
-            "run": str(config.run),
+            # who is alone says nothing about siblings in its messages
+            **({"run": str(config.run)} if len(self.workers) > 1 else {}),
         }
 
     def _tls(self) -> dict[str, Any]:
@@ -161,5 +162,6 @@ def _with_port(at: At, port: int) -> str:
 def _fixed(config: EdgeConfig) -> tuple[object, ...]:
     """What a worker takes at its start and never again."""
     tree = config.tree
-    edge = msgspec.structs.replace(tree.edge, workers=1)
+    # how many there are does not matter, but whether a worker has siblings does
+    edge = msgspec.structs.replace(tree.edge, workers=min(tree.edge.workers, 2))
     return edge, tree.tls, tree.nft, tree.hep, tree.dns
