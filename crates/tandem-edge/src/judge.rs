@@ -14,6 +14,7 @@ use tandem_sip::limits::Limits;
 use tandem_sip::message::Message;
 use tandem_sip::name::Name;
 use tandem_sip::policy::Policy;
+use tandem_sip::proxy;
 use tandem_sip::question::Question;
 use tandem_sip::refusal::Refusal;
 
@@ -160,8 +161,8 @@ impl Judge {
         if !trusted && message.first(Name::UserAgent).is_some_and(|agent| abuse.scanner(policy, ip, agent, at)) {
             return Verdict::Silence("scanner");
         }
-        // A front verifies tokens of its own, in Route: those that are forged it refuses.
-        let lane = if *fronts && !question.to_tag.is_empty() { Lane::Kept } else { gate.lane(&question) };
+        // A front has tokens and branches of its own.
+        let lane = if *fronts && proxy::belongs(&keys.keys, &message) { Lane::Kept } else { gate.lane(&question) };
         let name = if lane == Lane::Fresh { keys.keys.hash(&[question.branch, question.call_id, question.cseq]) } else { 0 };
         // A refusal is stable: an INVITE that was refused and let in when it is repeated would be a ghost call.
         let admit = match lane == Lane::Fresh && refused.has(name, at) {

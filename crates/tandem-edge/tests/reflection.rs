@@ -1,5 +1,6 @@
 //! Nobody gains by sending in another's name: over UDP a stranger's datagram has one answer at most, and never a longer one.
 
+mod common;
 mod oracle;
 
 use oracle::Oracle;
@@ -138,4 +139,26 @@ fn a_source_above_its_rate_gets_no_more_than_it_sends() {
             oracle.check(stranger(), &bytes);
         }
     }
+}
+
+#[test]
+fn no_binding_request_of_a_stranger_has_a_longer_answer_or_a_second_one() {
+    let place = common::Place::new();
+    let edge = common::Running::start(&place, &common::open_policy(""), &["udp"], "");
+    let mut answered = 0;
+    for pad in (0u16..=48).step_by(4) {
+        let stranger = common::phone();
+        stranger.set_read_timeout(Some(std::time::Duration::from_millis(60))).unwrap();
+        let attribute =
+            if pad < 4 { Vec::new() } else { [&[0x80, 0x22][..], &(pad - 4).to_be_bytes(), &vec![b'x'; usize::from(pad) - 4]].concat() };
+        let request = [&[0, 1][..], &pad.to_be_bytes(), b"\x21\x12\xa4\x42abcdefghijkl", &attribute].concat();
+        let request = if pad == 0 { request[..20].to_vec() } else { request };
+        stranger.send_to(&request, edge.locals[0]).unwrap();
+        if let Ok(count) = stranger.recv(&mut [0; 500]) {
+            answered += 1;
+            assert!(count <= request.len(), "{count} bytes for {}", request.len());
+            assert!(stranger.recv(&mut [0; 500]).is_err(), "a second answer");
+        }
+    }
+    assert!(answered > 5, "the question is real: {answered}");
 }

@@ -108,6 +108,25 @@ fn an_unknown_user_gets_the_very_answer_of_a_wrong_password_and_of_the_edge() {
 }
 
 #[test]
+fn the_same_bytes_are_hashed_for_a_known_and_an_unknown_user() {
+    let mut world = world();
+    world.users.set_user(b"md5ha@demo.example", Ha1 { md5: Some([7; 16]), ..Ha1::default() });
+    let (_, nonce) = world.challenge("alice");
+    let mut work = |user: &str, algorithm| {
+        crate::digest::HASHED.take();
+        let check = world.proves(user, "guess", &nonce, 1, algorithm).0;
+        (check, crate::digest::HASHED.take())
+    };
+    for algorithm in [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256] {
+        let unknown = work("nobod", algorithm);
+        assert!(!unknown.1.is_empty());
+        for known in ["alice", "md5ha"] {
+            assert_eq!(unknown, work(known, algorithm), "{known} {algorithm:?}");
+        }
+    }
+}
+
+#[test]
 fn a_replayed_nonce_count_is_stale_and_a_higher_one_is_good() {
     let mut world = world();
     let (_, nonce) = world.challenge("alice");

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod answering;
+mod belongs;
 mod branch;
 mod compose;
 mod config;
@@ -34,6 +35,7 @@ mod uris;
 mod waiting;
 
 pub use ahead::ROUTE_VALUES;
+pub use belongs::belongs;
 pub use config::{FrontConfig, RouteConfig};
 pub use counters::Counters;
 pub use edit::MAX_FORWARDS;

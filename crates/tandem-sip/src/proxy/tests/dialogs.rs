@@ -38,6 +38,30 @@ fn a_dialog_finds_its_way_on_an_edge_that_knows_nothing() {
 }
 
 #[test]
+fn only_what_an_edge_wrote_shows_that_a_message_belongs_to_a_dialog() {
+    let belongs = |text: &str| {
+        let mut index = Index::default();
+        crate::proxy::belongs(&keys(), &Message::parse(text.as_bytes(), &Limits::default(), &mut index).unwrap())
+    };
+    let mut world = World1::new(1, "");
+    let (invite, ok) = call(&mut world, &request("INVITE", "1", ""));
+    let route = format!("Route: {}\r\n", header(&ok.text, "Record-Route"));
+    let bye = in_dialog("BYE", "sip:bob@example.org", &route, false);
+    assert!(belongs(&bye));
+    assert!(belongs(&answer(&invite.text, "200 OK")), "a response to what was forwarded");
+    for forged in [
+        in_dialog("BYE", "sip:bob@example.org", "", false),
+        in_dialog("BYE", "sip:bob@example.org", "Route: <sip:10.0.0.1;lr>\r\n", false),
+        bye.replace("one@alice", "two@alice"),
+        request("INVITE", "1", &route),
+        answer(&invite.text, "200 OK").replace("one@alice", "two@alice"),
+        answer(&request("INVITE", "1", ""), "200 OK"),
+    ] {
+        assert!(!belongs(&forged), "{forged}");
+    }
+}
+
+#[test]
 fn a_phone_behind_a_nat_is_reached_where_its_invite_came_from() {
     let mut world = World1::new(1, "");
     let hidden = request("INVITE", "1", "")
