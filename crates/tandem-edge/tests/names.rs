@@ -154,6 +154,32 @@ fn a_member_by_name_becomes_the_servers_that_it_leads_to_and_moves_with_them() {
 }
 
 #[test]
+fn a_call_goes_by_srv_priority_and_on_to_the_next_target_after_silence_or_503() {
+    let (dns, (one, first), (two, second), (three, third)) = (free_port(), socket(), socket(), socket());
+    let srv = [first, second, third].map(|port| format!("srv-host=_sip._udp.farm.example,fs.farm.example,{port},{port},0"));
+    let mut all = [(first, &one), (second, &two), (third, &three)];
+    all.sort_by_key(|(port, _)| *port); // the port is the priority too
+    let records: Vec<String> = srv.into_iter().chain(["host-record=fs.farm.example,127.0.0.1".into()]).collect();
+    let Some(_server) = Dnsmasq::start(dns, &records) else { return };
+    let (place, (alice, me)) = (Place::new(), socket());
+    let front = format!(
+        r#"{{"pools": [{{"name": "farm", "answer_ms": 150, {QUIET}, "members": [{{"name": "fs", "host": "farm.example"}}]}}], "routes": [{{"pool": "farm"}}]}}"#
+    );
+    let edge = Running::start(&place, dns, &front);
+    until("all are members", || edge.members().len() == 3);
+    alice.send_to(request("INVITE", "sip:bob@x.example", me, "c1").as_bytes(), edge.at).unwrap();
+    let silent = heard(all[0].1);
+    assert!(silent.starts_with("INVITE sip:bob@x.example SIP/2.0\r\n"), "{silent}");
+    let busy = heard(all[1].1);
+    let vias: String = busy.lines().filter(|line| line.starts_with("Via: ")).map(|line| format!("{line}\r\n")).collect();
+    let answer = format!(
+        "SIP/2.0 503 Busy\r\n{vias}From: <sip:alice@x.example>;tag=a\r\nTo: <sip:bob@x.example>;tag=b\r\nCall-ID: c1\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+    );
+    all[1].1.send_to(answer.as_bytes(), edge.at).unwrap();
+    assert!(heard(all[2].1).contains("Call-ID: c1\r\n"), "the last priority is the third try");
+}
+
+#[test]
 fn a_member_whose_name_leads_nowhere_is_down_and_says_dns() {
     let dns = free_port();
     let Some(server) = Dnsmasq::start(dns, &[]) else { return };

@@ -30,12 +30,13 @@ BANNED = ("source", "why", "until", "left", "note")
 SUSPECTS = ("source", "refused", "malformed", "guesses", "per_minute", "last_heard")
 TAIL = ("at", "source", "why", "method", "user_agent", "count")
 
+Only = Annotated[str, Parameter(help="Only this one; without it all.")]
 Most = Annotated[int, Parameter(help="Lines of each part, at most.")]
 For = Annotated[str, Parameter(name="--for", help="Like 90s, 15m, 1h, 1d; without it the limit ban_seconds.")]  # fmt: skip
 Note = Annotated[str, Parameter(name="--reason", help="Your words, for the report.")]
 
 
-def abuse(address: str = "", *, most: Most = LINES, json: Json = False) -> None:
+def abuse(address: Only = "", *, most: Most = LINES, json: Json = False) -> None:
     """Show who is banned, why and until when, whom the edges refused most, and for what."""
     with refusals():
         told = _ask_edges("abuse", **asked(address, most))

@@ -178,9 +178,10 @@ def stop(*, config: ConfigFile = "") -> int:
 def reload(*, config: ConfigFile = "") -> int:
     """Read edge.toml again. Pools, routes, limits and lists change live; other changes restart what they concern."""
     from tandem.cli.reload import told
+    from tandem.edge.first import check_files
 
     edge = config_of(config)
-    load(edge.file)
+    check_files(edge)
     return told(edge.run, f"this edge does not run ({edge.file})")
 
 

@@ -4,7 +4,18 @@ import json as format
 from typing import Any
 
 from tandem.accounts.model.fields import BadField
-from tandem.cli.abuse import LINES, For, Most, Note, asked, order, say_banned, say_unbanned, show
+from tandem.cli.abuse import (
+    LINES,
+    For,
+    Most,
+    Note,
+    Only,
+    asked,
+    order,
+    say_banned,
+    say_unbanned,
+    show,
+)
 from tandem.cli.desk import Json, refusals, show_rows
 from tandem.cli.edge_ask import ConfigFile, ask_edge, config_of
 from tandem.edge.model.abuse import read
@@ -41,13 +52,8 @@ def changes(*, forget: bool = False, config: ConfigFile = "") -> None:
         print(format.dumps(ask_edge(edge, "changes.show"), indent=1))
 
 
-def abuse(address: str = "", *, most: Most = LINES, config: ConfigFile = "", json: Json = False) -> None:  # fmt: skip
-    """Show who is banned, why and until when, whom the edge refused most, and for what; all workers together.
-
-    Parameters
-    ----------
-    address: only this one.
-    """
+def abuse(address: Only = "", *, most: Most = LINES, config: ConfigFile = "", json: Json = False) -> None:  # fmt: skip
+    """Show who is banned, why and until when, whom the edge refused most, and for what; all workers together."""
     with refusals():
         told = ask_edge(config_of(config), "abuse", **asked(address, most))
         show(read(told), as_json=json)

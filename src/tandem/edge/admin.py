@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import structlog
@@ -43,9 +44,7 @@ async def serve(config: EdgeConfig, fds: dict[str, int]) -> int:
     await server.start_on(socket.socket(fileno=fds["control"]))
     tasks = [asyncio.create_task(desk.watch())]
     if "http" in fds:
-        from tandem.edge.http.app import serve_http
-
-        tasks.append(asyncio.create_task(serve_http(config, questions, fds["http"])))
+        tasks.append(asyncio.create_task(_http(config, questions, fds["http"])))
     log.info("admin starts", workers=len(config.edges), http="http" in fds)
     waits = asyncio.create_task(ended.wait())
     done, _ = await asyncio.wait([waits, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -57,6 +56,12 @@ async def serve(config: EdgeConfig, fds: dict[str, int]) -> int:
     for task in done - {waits}:
         task.result()  # a task of ours ended by itself: its error ends the process, which is started again
     return 0
+
+
+async def _http(config: EdgeConfig, questions: Questions, fd: int) -> None:
+    """The HTTP stack is long to read: the command line is answered meanwhile, and who connects waits."""
+    app = await asyncio.to_thread(import_module, "tandem.edge.http.app")
+    await app.serve_http(config, questions, fd)
 
 
 def _begin(reloads: set[asyncio.Task[None]], desk: Desk) -> None:
