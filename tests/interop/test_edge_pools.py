@@ -1,6 +1,8 @@
 """A standalone edge in front of SIPp: calls go through while servers come, go and change by command, API and file; processes die."""
 
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,8 @@ def test_calls_are_balanced_and_the_command_line_shows_it(make: Callable[..., Fa
     assert 0 == top.returncode, top.stderr
     for word in ("2/2 up", "fs1", "fs2", "p99", "via", "worker"):
         assert word in top.stdout
+    times = farm.edge.ask("view")["pools"][0]["times"]
+    assert [10, 10] == [sum(times[what]["counts"]) for what in ("answer", "final")]
 
 
 def test_members_change_by_command_while_calls_run_and_outlive_the_edge(
@@ -239,7 +243,9 @@ def test_a_policy_process_that_dies_or_changes_costs_no_call(
     farm.call("+4930", times=2)  # what was kept is void
     assert before + 2 == farm.answered()["a1"]
     (tmp_path / "policy.py").write_text("def broken(:\n")
-    assert 0 == edge.tandem("edge", "reload").returncode
+    refused = edge.tandem("edge", "reload")
+    assert (2, True) == (refused.returncode, "policy.py: SyntaxError" in refused.stderr)
+    os.kill(edge.state.supervisor.pid, signal.SIGHUP)  # what looks at nothing
     edge.until(
         lambda: "policy file not used" in (edge.config.log_dir / "policy.log").read_text(), "told"
     )

@@ -133,10 +133,12 @@ impl Front {
     /// All there is to show.
     pub fn view(&self, now: u64) -> FrontView {
         let (transactions, transaction_bytes) = self.proxy.transactions();
+        let pools = self.proxy.pools.view(now);
+        let times = |name: &str| Some((name.to_owned(), self.proxy.times.get(&self.proxy.pools.pool(name)?)?.clone()));
         FrontView {
-            pools: self.proxy.pools.view(now),
+            times: pools.pools.iter().filter_map(|pool| times(&pool.name)).collect(),
+            pools,
             counters: self.proxy.counters.clone(),
-            set_up: self.proxy.times.clone(),
             transactions,
             transaction_bytes,
             prober: self.prober,

@@ -1,6 +1,7 @@
 //! What a front shows: a copy for the control socket, metrics and `top`.
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 use tandem_sip::pool::PoolsView;
 use tandem_sip::proxy::{Counters, Times};
 
@@ -12,8 +13,8 @@ pub struct FrontView {
     pub pools: PoolsView,
     /// What the proxy did.
     pub counters: Counters,
-    /// From INVITE to the first response above 100, and to the final one.
-    pub set_up: Times,
+    /// From INVITE to the first response above 100, and to the final one, by pool.
+    pub times: BTreeMap<String, Times>,
     /// INVITE transactions in hand.
     pub transactions: usize,
     /// Bytes that they hold.

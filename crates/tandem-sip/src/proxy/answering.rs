@@ -8,8 +8,9 @@ use super::invite::{Cancel, Stage, Txn, LIFE_US};
 use super::inviting::{RING_US, T1_US};
 use super::output::Output;
 use super::refuse::status_line;
-use super::{Proxy, Verdict, World};
+use super::{Proxy, Times, Verdict, World};
 use crate::frame::Transport;
+use crate::histogram::Histogram;
 use crate::message::Message;
 use crate::name::Name;
 use crate::pool::Outcome;
@@ -77,7 +78,7 @@ impl Proxy {
             return;
         }
         if !std::mem::replace(&mut txn.rang, true) {
-            self.times.first.add(now - txn.began);
+            self.time(txn, |times| &mut times.answer, now);
         }
         self.forward_reply(txn, message, out);
     }
@@ -87,9 +88,9 @@ impl Proxy {
         self.forward_reply(&mut txn, message, out);
         if txn.stage == Stage::Calling {
             if !txn.rang {
-                self.times.first.add(now - txn.began);
+                self.time(&txn, |times| &mut times.answer, now);
             }
-            self.times.last.add(now - txn.began);
+            self.time(&txn, |times| &mut times.last, now);
             self.count_final(&txn, message.status());
         }
         let target = txn.attempts.get(at).map_or(NOBODY, |attempt| attempt.target);
@@ -191,7 +192,7 @@ impl Proxy {
         out.bytes.extend_from_slice(&bytes);
         out.sent(start, txn.back, 0);
         self.counters.responses += 1;
-        self.times.last.add(now - txn.began);
+        self.time(txn, |times| &mut times.last, now);
         self.count_final(txn, status);
         if txn.call != 0 {
             self.pools.ended(txn.call);
@@ -234,6 +235,13 @@ impl Proxy {
         let start = out.bytes.len();
         out.bytes.extend_from_slice(&attempt.ack);
         out.sent(start, attempt.hop, 0);
+    }
+
+    /// Counts how long it took; what goes to no pool is not timed.
+    fn time(&mut self, txn: &Txn, of: impl Fn(&mut Times) -> &mut Histogram, now: u64) {
+        if let Some(pool) = txn.pool {
+            of(self.times.entry(pool).or_default()).add(now.saturating_sub(txn.began));
+        }
     }
 
     fn count_final(&mut self, txn: &Txn, status: u16) {

@@ -54,9 +54,10 @@ use crate::ids::Keys;
 use crate::index::Index;
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::pool::{BadPools, Change, MemberId, Pools, MEMBERS};
+use crate::pool::{BadPools, Change, MemberId, PoolId, Pools, MEMBERS};
 use routes::Routes;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What became of a message. The texts are names of counters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,8 +91,9 @@ pub struct World<'a> {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Times {
     /// The first response above 100.
-    pub first: Histogram,
+    pub answer: Histogram,
     /// The final response.
+    #[serde(rename = "final")]
     pub last: Histogram,
 }
 
@@ -115,8 +117,8 @@ pub struct Proxy {
     leaving: Vec<Option<u8>>,
     seeking: names::Seeking,
     invites: invite::Table,
-    /// How long calls took to be set up.
-    pub times: Times,
+    /// How long calls took to be set up, by pool.
+    pub times: BTreeMap<PoolId, Times>,
     policy: policy::Policy,
     probing: probing::Probing,
     born: u64,
@@ -143,7 +145,7 @@ impl Proxy {
             leaving: Vec::new(),
             seeking: names::Seeking::default(),
             invites: invite::Table::default(),
-            times: Times::default(),
+            times: BTreeMap::new(),
             policy: policy::Policy::default(),
             probing: probing::Probing::default(),
             born,
@@ -159,7 +161,14 @@ impl Proxy {
         let mut trial = Pools::new(self.keys.hash);
         trial.apply(&pools, now)?;
         Routes::read(config, &trial)?;
+        let timed: Vec<(PoolId, Box<str>)> = self.times.keys().map(|&id| (id, self.pools.settings(id).name.clone())).collect();
         let changes = self.pools.apply(&pools, now)?;
+        // The number of a pool that is gone is the next one's.
+        for (id, name) in timed {
+            if self.pools.settings(id).name != name {
+                self.times.remove(&id);
+            }
+        }
         self.routes = Routes::read(config, &self.pools)?;
         self.aliases.clone_from(&config.aliases);
         self.policy.configure(config.policy.clone());

@@ -16,6 +16,8 @@ fn a_call_costs_no_message_of_our_own_when_its_member_is_quick() {
     assert_eq!(vec![format!("SIP/2.0 180 Ringing -> {ALICE}")], lines(&world.says(&member(0), &answer(&invite.text, "180 Ringing"))));
     assert_eq!(vec![format!("SIP/2.0 200 OK -> {ALICE}")], lines(&world.says(&member(0), &answer(&invite.text, "200 OK"))));
     assert_eq!((0, 0), world.proxy.transactions());
+    let times = |world: &World1| world.proxy.times.values().map(|times| (times.answer.count(), times.last.count())).collect::<Vec<_>>();
+    assert_eq!(vec![(1, 1)], times(&world));
     // Its repetitions pass without state, and a late INVITE begins no other call.
     assert_eq!(vec![format!("SIP/2.0 200 OK -> {ALICE}")], lines(&world.says(&member(0), &answer(&invite.text, "200 OK"))));
     assert!(world.says(ALICE, &request("INVITE", "1", "")).is_empty());
