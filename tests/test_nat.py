@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,9 +15,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tandem._core import Node
 from tandem.boundary import UDP, Answers, Ask, Flow, read_events, write_commands
+from tandem.testing import sipp
+from tandem.testing.machine import Machine
 from tandem.testing.nat import Nat
+from tandem.testing.pair import free_port, offer_md5
 
 SECRET = "000102030405060708090a0b0c0d0e0f"
 KEY = [{"id": "a", "secret": SECRET}]
@@ -255,3 +262,39 @@ def test_a_phone_that_can_be_reached_is_called_at_its_contact_when_its_connectio
             called, _ = door.accept()
             with called:
                 assert called.recv(65_535).startswith(f"OPTIONS {uri} ".encode())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")
+def test_what_tandem_toml_says_of_keep_alives_is_done_and_changed_while_it_runs(
+    tmp_path: Path,
+) -> None:
+    settings = {"sip": {"listen": '["udp:127.0.0.1:0"]'}, "keepalive": {"udp_seconds": "1"}}
+    with ExitStack() as stack:
+        machine = stack.enter_context(Machine(tmp_path, settings))
+        machine.up()
+        offer_md5(machine)
+        host, _, port = machine.address().rpartition(":")
+        nat = stack.enter_context(
+            Nat(inside="127.0.0.2", outside="127.0.0.3", server=(host, int(port)))
+        )
+        alice = machine.users["alice"]
+        behind = sipp.Phone(
+            "alice", alice.password, host="127.44.80.1", port=free_port("127.44.80.1"), edge="{}:{}".format(*nat.udp),
+            domain=alice.domain,
+        )  # fmt: skip
+        stack.callback(behind.close)
+        behind.register()
+        until(lambda: nat.pings() >= 3)
+        machine.file.write_text(
+            machine.file.read_text().replace("udp_seconds = 1", "udp_seconds = 0")
+        )
+        machine.kill("supervisor", signal.SIGHUP)
+        until(lambda: rests(nat))
+
+
+def rests(nat: Nat) -> bool:
+    """Whether nothing comes for longer than there was between two pings."""
+    before = nat.pings()
+    time.sleep(2.5)
+    return before == nat.pings()
