@@ -276,3 +276,14 @@ def test_a_stopped_admin_process_does_not_stop_calls(edge: RunningEdge) -> None:
         assert asked(edge, "without").startswith(b"SIP/2.0 200 ")
     finally:
         os.kill(admin, signal.SIGCONT)
+
+
+def test_copies_go_to_the_homer_that_the_file_names(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as homer:
+        homer.bind(("127.0.0.1", 0))
+        homer.settimeout(PATIENCE_SECONDS)
+        hep = f'[hep]\nto = "udp:127.0.0.1:{homer.getsockname()[1]}"\nid = 77\n'
+        with RunningEdge(tmp_path, hep) as edge:
+            assert asked(edge, "copied").startswith(b"SIP/2.0 200 ")
+            copy = homer.recv(65_535)
+    assert copy.startswith(b"HEP3") and b"Call-ID: copied" in copy

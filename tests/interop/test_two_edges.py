@@ -1,8 +1,12 @@
 """Two edge processes share a machine's addresses: kill -9 of either loses nothing over UDP, and TLS sessions outlive both."""
 
+import json
+import os
 import shutil
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +25,10 @@ EDGES = ("edge", "edge-2")
 CALLERS = 4
 CALLS = 5  # of each caller
 TALK_SECONDS = 4.0
+OPTIONS = (
+    b"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5999;branch=z9hG4bKcopied;rport\r\nMax-Forwards: 70\r\n"
+    b"From: <sip:alice@demo.example>;tag=f\r\nTo: <sip:edge@127.0.0.1>\r\nCall-ID: copied\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+)
 
 
 @pytest.fixture
@@ -141,3 +149,44 @@ def test_a_tls_session_is_resumed_when_both_edges_have_died(
         old = machine.kill(edge)
         machine.until(lambda edge=edge, old=old: machine.pid(edge) != old, f"another {edge}")  # type: ignore[misc]
     assert visit(session)[0]
+
+
+def test_a_ban_by_hand_holds_at_both_edges_until_it_is_ended(machine: Machine) -> None:
+    def tandem(*words: str) -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, "TANDEM_CONFIG": str(machine.file)}
+        return subprocess.run(
+            [sys.executable, "-m", "tandem.cli", *words],
+            capture_output=True, text=True, timeout=60, check=False, env=environ,
+        )  # fmt: skip
+
+    def banned() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = json.loads(tandem("abuse", "--json").stdout)["banned"]
+        return found
+
+    done = tandem("ban", "127.0.0.1", "--for", "1h", "--reason", "toll fraud")
+    assert (0, True) == (done.returncode, "(1 h)" in done.stdout), done.stderr
+    (line,) = banned()
+    assert ("asked", "toll fraud", list(machine.config.edge_numbers)) == (
+        line["why"],
+        line["note"],
+        line["workers"],
+    )
+    assert "somebody asked for it" in tandem("abuse", "127.0.0.1").stdout
+    refused = tandem("ban", "nobody")
+    assert (1, True) == (refused.returncode, "an IP address is needed" in refused.stderr)
+    assert "is heard again" in tandem("unban", "127.0.0.1").stdout
+    assert [] == banned()
+
+
+def test_copies_go_to_the_homer_that_tandem_toml_names(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as homer:
+        homer.bind(("127.0.0.1", 0))
+        homer.settimeout(10.0)
+        hep = {"to": f'"udp:127.0.0.1:{homer.getsockname()[1]}"'}
+        with Machine(tmp_path, {"sip": listen("udp"), "hep": hep}) as made:
+            made.up()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+                host, _, port = made.address("udp").rpartition(":")
+                phone.sendto(OPTIONS, (host, int(port)))
+                copy = homer.recv(65_535)
+    assert copy.startswith(b"HEP3") and b"Call-ID: copied" in copy

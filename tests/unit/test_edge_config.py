@@ -1,5 +1,6 @@
 """edge.toml: what is refused and how, what workers are told of it, and what live changes make of it."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +262,18 @@ def test_copies_for_homer_are_checked_and_told() -> None:
     assert ("udp:[::1]:9060", 10.0, 2001) == (hep["to"], hep["sample_percent"], hep["id"])
     with pytest.raises(BadConfig, match=r"nft\.mode: 'maybe': one of"):
         parse({"nft": {"mode": "maybe"}}, FILE)
+
+
+def test_every_line_that_the_first_file_leaves_out_is_a_setting(tmp_path: Path) -> None:
+    """What stands behind `# ` is TOML that may be taken in: but [[route]] and dispatcher_list, which need more than themselves."""
+    lines = [
+        line.removeprefix("# ")
+        for line in TOML.splitlines()
+        if line.startswith("# ") and ("=" in line or line.startswith("# ["))
+    ]
+    text = "\n".join(lines).partition("[[route]]")
+    rest = text[2].partition("[limits]")
+    taken = tomllib.loads("[limits]" + rest[2])
+    assert {"limits", "lists", "nft", "hep", "policy"} == set(taken)
+    tree = parse({**FARM, **taken}, FILE).tree
+    assert ("auto", "udp:homer.example:9060") == (tree.nft.mode, tree.hep.to)

@@ -52,6 +52,23 @@ members = [
 
 [http]
 listen = "127.0.0.1:8060" # API, /metrics, /healthz, /readyz; "" for none
+
+# [limits]                # who goes on above them is banned: tandem edge abuse
+# source_rate = 200       # new requests a second of one address
+# ban_seconds = 300
+
+# [lists]
+# allow = ["192.0.2.0/24"]  # never limited nor banned; servers of pools need not stand here
+# deny = ["198.51.100.7"]   # never heard
+
+# [nft]
+# mode = "auto"           # bans in the kernel too, where this process may (CAP_NET_ADMIN)
+
+# [hep]
+# to = "udp:homer.example:9060"  # copies of calls for a Homer
+
+# [policy]
+# file = "policy.py"      # Python functions that say where requests go: docs/guide/edge.md
 """
 
 
