@@ -136,7 +136,8 @@ def test_a_source_is_banned_at_every_worker_and_heard_again(edge: RunningEdge) -
     for word in ("banned now: 1", "somebody asked for it", "toll fraud", "127.0.0.1"):
         assert word in said, said
     assert "banned now: 0" in edge.tandem("edge", "abuse", "192.0.2.7").stdout
-    assert 0 == edge.tandem("edge", "unban", "127.0.0.1").returncode
+    ended = json.loads(edge.tandem("edge", "unban", "127.0.0.1", "--json").stdout)
+    assert {"source": "127.0.0.1", "was_banned": True, "missing": {}} == ended
     assert asked(edge, "heard").startswith(b"SIP/2.0 200 ")
     assert "was not banned" in edge.tandem("edge", "unban", "127.0.0.1").stdout
 
@@ -181,6 +182,14 @@ def test_the_api_wants_the_token_and_speaks_in_problems(edge: RunningEdge) -> No
         assert ("asked", "spam", [1, 2]) == (line["why"], line["note"], line["workers"])
         assert {"was_banned": True, "missing": {}} == client.delete("/api/bans/192.0.2.1").json()
         assert [] == client.get("/api/abuse").json()["banned"]
+        edge.workers = 3
+        edge.write("[limits]\nsource_rate = 31\n")
+        assert 200 == client.post("/api/edge/reload").status_code
+        edge.until(lambda: "edge-3" in edge.state.children, "a third worker")
+        assert 31 == client.get("/api/rules").json()["limits"]["source_rate"]
+        edge.write("[limits]\nsource_rate = 0\n")
+        assert 400 == client.post("/api/edge/reload").status_code
+        edge.write("")
         assert 400 == client.get("/api/abuse", params={"source": "nobody"}).status_code
         assert (
             400 == client.post("/api/bans", json={"source": "::1", "seconds": 86_401}).status_code

@@ -9,7 +9,7 @@ import pytest
 from tandem.config import BadConfig
 from tandem.edge.config import EdgeConfig, changed, parse
 from tandem.edge.first import TOML, write_toml
-from tandem.edge.model.changes import composed, lists_of, merged
+from tandem.edge.model.changes import composed, lists_of, merged, returned
 from tandem.edge.model.front import front, policy
 from tandem.edge.model.words import told
 
@@ -277,3 +277,10 @@ def test_every_line_that_the_first_file_leaves_out_is_a_setting(tmp_path: Path) 
     assert {"limits", "lists", "nft", "hep", "policy"} == set(taken)
     tree = parse({**FARM, **taken}, FILE).tree
     assert ("auto", "udp:homer.example:9060") == (tree.nft.mode, tree.hep.to)
+
+
+def test_a_limit_that_is_given_back_is_the_files_own_again() -> None:
+    patch = {"limits": {"source_rate": 5, "ban_seconds": 9}, "lists": {"deny": []}}
+    given = {"limits": {"source_rate": None, "ban_seconds": 10}, "lists": {"deny": None}}
+    assert {"limits": {"ban_seconds": 9}} == returned(patch, given)
+    assert {} == returned({}, given)

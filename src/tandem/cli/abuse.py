@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from tandem.accounts.model.fields import BadField
 from tandem.cli.ask import NoNode, ask
-from tandem.cli.desk import Json, refusals, show_rows
+from tandem.cli.desk import Json, refusals, show_one, show_rows
 from tandem.config import load
 from tandem.edge.model.abuse import BAN_SECONDS_MOST, Report, joined, read
 
@@ -45,20 +45,20 @@ def abuse(address: Only = "", *, most: Most = LINES, json: Json = False) -> None
         show(joined(reports, missing, most), as_json=json)
 
 
-def ban(address: str, *, for_: For = "", reason: Note = "") -> None:
+def ban(address: str, *, for_: For = "", reason: Note = "", json: Json = False) -> None:
     """Do not hear an address any more, at no edge of this machine: `tandem ban 198.51.100.7 --for 1h --reason "toll fraud"`."""
     with refusals():
         told = _ask_edges("ban", **order(address, for_, reason))
         answers = [one for one in told.values() if not isinstance(one, Exception)]
-        say_banned(address, answers[0]["seconds"], _missing(told))
+        say_banned(address, answers[0]["seconds"], _missing(told), as_json=json)
 
 
-def unban(address: str) -> None:
+def unban(address: str, *, json: Json = False) -> None:
     """Hear a banned address again."""
     with refusals():
         told = _ask_edges("unban", source=address)
         was = any(one["was_banned"] for one in told.values() if not isinstance(one, Exception))
-        say_unbanned(address, was, _missing(told))
+        say_unbanned(address, was, _missing(told), as_json=json)
 
 
 def _ask_edges(do: str, **arguments: Any) -> dict[int, Any]:
@@ -107,13 +107,19 @@ def seconds_of(span: str) -> int:
     return seconds
 
 
-def say_banned(address: str, seconds: int, missing: dict[str, str]) -> None:
+def say_banned(address: str, seconds: int, missing: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        show_one({"source": address, "seconds": seconds, "missing": missing}, as_json=True)
+        return
     until = clock((time.time() + seconds) * 1e6)
     print(f"{address} is banned until {until} ({span_of(seconds)})")
     say_missing(missing)
 
 
-def say_unbanned(address: str, was_banned: bool, missing: dict[str, str]) -> None:
+def say_unbanned(address: str, was_banned: bool, missing: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        show_one({"source": address, "was_banned": was_banned, "missing": missing}, as_json=True)
+        return
     print(f"{address} is heard again" if was_banned else f"{address} was not banned")
     say_missing(missing)
 

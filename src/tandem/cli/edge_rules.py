@@ -59,18 +59,20 @@ def abuse(address: Only = "", *, most: Most = LINES, config: ConfigFile = "", js
         show(read(told), as_json=json)
 
 
-def ban(address: str, *, for_: For = "", reason: Note = "", config: ConfigFile = "") -> None:
+def ban(
+    address: str, *, for_: For = "", reason: Note = "", config: ConfigFile = "", json: Json = False
+) -> None:
     """Do not hear an address any more: `tandem edge ban 198.51.100.7 --for 1h --reason "toll fraud"`. It outlives workers."""
     with refusals():
         told = ask_edge(config_of(config), "ban", **order(address, for_, reason))
-        say_banned(address, told["seconds"], told["missing"])
+        say_banned(address, told["seconds"], told["missing"], as_json=json)
 
 
-def unban(address: str, *, config: ConfigFile = "") -> None:
+def unban(address: str, *, config: ConfigFile = "", json: Json = False) -> None:
     """Hear a banned address again."""
     with refusals():
         told = ask_edge(config_of(config), "unban", source=address)
-        say_unbanned(address, told["was_banned"], told["missing"])
+        say_unbanned(address, told["was_banned"], told["missing"], as_json=json)
 
 
 def _rules(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:

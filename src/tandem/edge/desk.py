@@ -20,7 +20,7 @@ from tandem.edge.config import EdgeConfig, changed, load
 from tandem.edge.fleet import Fleet
 from tandem.edge.lists import Members, list_files, read_lists
 from tandem.edge.model.abuse import Report, joined, read
-from tandem.edge.model.changes import Patch, by_name, composed, merged
+from tandem.edge.model.changes import Patch, by_name, composed, merged, returned
 from tandem.edge.model.front import front, policy
 from tandem.edge.model.tree import Tree
 from tandem.edge.model.view import EdgeView
@@ -123,6 +123,15 @@ class Desk:
         """A merge patch over what is in force. Raises Problem; then nothing has changed."""
         async with self.turn:
             await self._take(composed(self.patch, patch))
+
+    async def change_rules(self, given: Patch) -> None:
+        """Limits and lists; null is the file's own again. Raises Problem; then nothing has changed."""
+        new = {
+            section: {key: value for key, value in values.items() if value is not None}
+            for section, values in given.items()
+        }
+        async with self.turn:
+            await self._take(returned(composed(self.patch, new), given))
 
     async def forget(self) -> None:
         """Ends every live change: what the file and its lists say is in force."""

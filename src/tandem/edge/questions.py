@@ -1,11 +1,14 @@
 """What the admin process is asked by the command line, as handlers of its control socket. The desk does all of it."""
 
+import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from tandem.cluster.control import Handler, Problem
+from tandem.cluster.processes import alive, read_state
 from tandem.edge.desk import Desk
 from tandem.edge.model.changes import named
 
@@ -152,7 +155,7 @@ class Questions:
     async def rules_change(self, args: Args) -> Any:
         """{"limits": {..}, "lists": {..}}: what is named is changed, null is the file's own again."""
         given: Args = {key: _table(args, key) for key in ("limits", "lists") if key in args}
-        await self.desk.change(given)
+        await self.desk.change_rules(given)
         return self.rules({})
 
     async def forget(self, args: Args) -> Any:
@@ -160,7 +163,11 @@ class Questions:
         return {}
 
     async def reload(self, args: Args) -> Any:
+        """Here first, where a refusal can be told; then by the supervisor, who restarts what the change concerns."""
         await self.desk.reload()
+        state = read_state(self.desk.config.run)
+        if state is not None and alive(state.supervisor):
+            os.kill(state.supervisor.pid, signal.SIGHUP)
         return {}
 
     async def abuse(self, args: Args) -> Any:

@@ -66,7 +66,7 @@ async def undrain(questions: Asked) -> Draining:
 
 @post("/api/edge/reload", name="edge.reload", summary="Read edge.toml again", tags=EDGE, responses=WRITE, status_code=200)  # fmt: skip
 async def reload(questions: Asked) -> dict[str, str]:
-    """Pools, routes, limits and lists; a file that is refused changes nothing."""
+    """As `tandem edge reload`: a file that is refused changes nothing; what cannot change live restarts the workers."""
     await questions.reload({})
     return {}
 

@@ -71,6 +71,18 @@ def composed(first: Patch, then: Patch) -> Patch:
     return result
 
 
+def returned(patch: Patch, given: Patch) -> Patch:
+    """The patch without what `given` says null to, in its sections: there the file's own holds again."""
+    kept = dict(patch)
+    for section, values in given.items():
+        back = {key for key, value in values.items() if value is None}
+        rest = {key: value for key, value in kept.get(section, {}).items() if key not in back}
+        kept[section] = rest
+        if not rest:
+            del kept[section]
+    return kept
+
+
 def named(member: Mapping[str, Any]) -> str:
     return str(member.get("name") or member["address"])
 
