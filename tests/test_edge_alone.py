@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tandem.cluster.processes import alive
+from tandem.cluster.processes import alive, read_state
 from tandem.testing.edge import RunningEdge
 
 pytestmark = pytest.mark.slow
@@ -296,3 +298,27 @@ def test_copies_go_to_the_homer_that_the_file_names(tmp_path: Path) -> None:
             assert asked(edge, "copied").startswith(b"SIP/2.0 200 ")
             copy = homer.recv(65_535)
     assert copy.startswith(b"HEP3") and b"Call-ID: copied" in copy
+
+
+def test_a_terminal_that_is_closed_takes_no_supervisor_with_it(tmp_path: Path) -> None:
+    edge = RunningEdge(tmp_path)
+    terminal, inside = os.openpty()
+    environ = {**os.environ, "TANDEM_EDGE_CONFIG": str(edge.file)}
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tandem.cli", "edge", "run"],
+        env=environ, stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
+    )  # fmt: skip
+    os.close(inside)
+    try:
+        edge.until(lambda: read_state(edge.config.run) is not None, "its state is there")
+        edge.until(lambda: edge.state.supervisor.pid == run.pid, "it is up")
+        edge.until(lambda: asked(edge, "before", 0.2), "it serves")
+        os.close(terminal)
+        for _ in range(2):  # each is told to a terminal that is gone
+            dead = edge.kill("edge-1")
+            edge.until(lambda dead=dead: edge.pid("edge-1") != dead, "replaced")
+        assert asked(edge, "after").startswith(b"SIP/2.0 200 ")
+        assert run.poll() is None
+    finally:
+        assert 0 == edge.tandem("edge", "stop").returncode
+        run.wait(30)

@@ -356,8 +356,10 @@ class Supervisor:
             time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
         )
         rest = "".join(f" {key}={_value(value)}" for key, value in fields.items())
-        self.log_file.write(f"{at} {sentence}{rest}\n")
-        self.log_file.flush()
+        # a terminal that is gone, a full disk: no reason to leave the children alone
+        with contextlib.suppress(OSError):
+            self.log_file.write(f"{at} {sentence}{rest}\n")
+            self.log_file.flush()
 
 
 def _value(value: object) -> str:
