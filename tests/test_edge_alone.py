@@ -322,3 +322,15 @@ def test_a_terminal_that_is_closed_takes_no_supervisor_with_it(tmp_path: Path) -
     finally:
         assert 0 == edge.tandem("edge", "stop").returncode
         run.wait(30)
+
+
+def test_a_change_that_cannot_be_kept_is_told_as_that(edge: RunningEdge) -> None:
+    edge.config.changes.with_suffix(".new").mkdir()  # where it would be written
+    done = edge.tandem("edge", "limits", "source_rate=77")
+    assert 1 == done.returncode
+    assert "in force, but not kept for the next start" in done.stderr, done.stderr
+    assert 77 == edge.ask("rules.show")["limits"]["source_rate"]
+    assert any("not kept" in problem for problem in edge.ask("view")["problems"])
+    edge.config.changes.with_suffix(".new").rmdir()
+    assert 0 == edge.tandem("edge", "limits", "source_rate=78").returncode
+    assert () == tuple(edge.ask("view")["problems"])

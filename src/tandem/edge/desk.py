@@ -162,8 +162,14 @@ class Desk:
             why = str(error).removeprefix("the change: ")
             raise Problem(400, "not acceptable", why) from None
         await self._put(tree)
-        truth.keep_changes(self.config.changes, patch)
         self.patch, self.lists, self.tree = patch, lists, tree
+        try:
+            truth.keep_changes(self.config.changes, patch)
+        except OSError as error:
+            why = f"{self.config.changes}: {error.strerror}"
+            self._problem("live changes", f"in force and not kept: {why}")
+            raise Problem(507, "in force, but not kept for the next start", why) from None
+        self.problems.pop("live changes", None)
 
     async def _put(self, tree: Tree) -> None:
         """To one worker first: what it refuses, the others never see. Raises Problem."""
