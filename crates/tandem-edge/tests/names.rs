@@ -123,6 +123,15 @@ fn request(method: &str, uri: &str, from: u16, call: &str) -> String {
     )
 }
 
+/// A 503 to an INVITE of `request`.
+fn busy(invite: &str, call: &str) -> String {
+    let vias: String = invite.lines().filter(|line| line.starts_with("Via: ")).map(|line| format!("{line}\r\n")).collect();
+    format!(
+        "SIP/2.0 503 Busy\r\n{vias}From: <sip:alice@x.example>;tag=a\r\nTo: <sip:bob@x.example>;tag=b\r\nCall-ID: {call}\r\n\
+         CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
 const QUIET: &str = r#""health": {"interval_ms": 0}"#;
 
 fn farm(member: &str) -> String {
@@ -170,12 +179,8 @@ fn a_call_goes_by_srv_priority_and_on_to_the_next_target_after_silence_or_503() 
     alice.send_to(request("INVITE", "sip:bob@x.example", me, "c1").as_bytes(), edge.at).unwrap();
     let silent = heard(all[0].1);
     assert!(silent.starts_with("INVITE sip:bob@x.example SIP/2.0\r\n"), "{silent}");
-    let busy = heard(all[1].1);
-    let vias: String = busy.lines().filter(|line| line.starts_with("Via: ")).map(|line| format!("{line}\r\n")).collect();
-    let answer = format!(
-        "SIP/2.0 503 Busy\r\n{vias}From: <sip:alice@x.example>;tag=a\r\nTo: <sip:bob@x.example>;tag=b\r\nCall-ID: c1\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
-    );
-    all[1].1.send_to(answer.as_bytes(), edge.at).unwrap();
+    let second_try = heard(all[1].1);
+    all[1].1.send_to(busy(&second_try, "c1").as_bytes(), edge.at).unwrap();
     assert!(heard(all[2].1).contains("Call-ID: c1\r\n"), "the last priority is the third try");
 }
 
@@ -251,6 +256,22 @@ fn what_a_server_sends_to_a_name_waits_for_it_and_follows_it() {
         assert!(invite.starts_with("INVITE sip:+4930123@carrier.example SIP/2.0\r\n") && invite.contains(&format!("Call-ID: {call}\r\n")));
         assert!(heard(&server).starts_with("SIP/2.0 100 "));
     }
+}
+
+#[test]
+fn a_target_that_said_503_is_tried_last_by_the_next_call() {
+    let (dns, (one, first), (two, second)) = (free_port(), socket(), socket());
+    let srv =
+        [(first, 1), (second, 2)].map(|(port, rank)| format!("srv-host=_sip._udp.carrier.example,sip.carrier.example,{port},{rank},0"));
+    let records: Vec<String> = srv.into_iter().chain(["host-record=sip.carrier.example,127.0.0.1".into()]).collect();
+    let Some(_server) = Dnsmasq::start(dns, &records) else { return };
+    let (_place, edge, server, me) = calls_out(dns);
+    server.send_to(request("INVITE", "sip:+4930123@carrier.example", me, "c1").as_bytes(), edge.at).unwrap();
+    let invite = heard(&one);
+    one.send_to(busy(&invite, "c1").as_bytes(), edge.at).unwrap();
+    assert!(heard(&one).starts_with("ACK "));
+    server.send_to(request("INVITE", "sip:+4930123@carrier.example", me, "c2").as_bytes(), edge.at).unwrap();
+    assert!(heard(&two).contains("Call-ID: c2\r\n"));
 }
 
 #[test]

@@ -153,7 +153,7 @@ impl Edge {
         }
     }
 
-    /// A connection that we wanted did not come: of several servers of one name, this one is tried last for a while.
+    /// It said 503, nothing, or could not be reached: of several servers of one name, this one is tried last for a while.
     pub(crate) fn not_reached(&self, transport: Transport, remote: SocketAddr) {
         if let Some(lookups) = &self.lookups {
             lookups.resolver.failed(transport, remote);

@@ -66,6 +66,9 @@ impl Edge {
             self.pass_one(&send.hop, output.of(send), send.cookie);
         }
         self.tell_changes(&output.changes);
+        for &(transport, remote) in &output.unwell {
+            self.not_reached(transport, remote);
+        }
         if let Some(front) = self.front.as_mut().filter(|_| !output.ended.is_empty()) {
             front.tell_ended(&output.ended);
         }

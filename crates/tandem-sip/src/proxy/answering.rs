@@ -134,6 +134,9 @@ impl Proxy {
             bytes.clear();
         }
         let status = message.status();
+        if let Some(attempt) = txn.attempts.get(at).filter(|attempt| status == 503 && attempt.target == NOBODY) {
+            out.unwell.push((attempt.hop.transport, attempt.hop.remote));
+        }
         if self.goes_on(txn, Some(status)) {
             better(txn, status, bytes);
             if self.try_another(slot, txn, now, out) {

@@ -2,7 +2,9 @@
 
 use super::hop::{Hop, Source};
 use super::policy::Question;
+use crate::frame::Transport;
 use crate::pool::Change;
+use std::net::SocketAddr;
 
 /// One message to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +34,8 @@ pub struct Output {
     pub questions: Vec<Question>,
     /// Messages that waited and have no route: as [`super::Verdict::Pass`].
     pub passed: Vec<(Source, Vec<u8>)>,
+    /// Who is no member and refused with 503, said nothing, or could not be reached (RFC 3263 4.3).
+    pub unwell: Vec<(Transport, SocketAddr)>,
 }
 
 impl Output {
@@ -43,12 +47,13 @@ impl Output {
         self.ended.clear();
         self.questions.clear();
         self.passed.clear();
+        self.unwell.clear();
     }
 
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         let quiet = self.changes.is_empty() && self.ended.is_empty() && self.questions.is_empty();
-        quiet && self.sends.is_empty() && self.passed.is_empty()
+        quiet && self.sends.is_empty() && self.passed.is_empty() && self.unwell.is_empty()
     }
 
     /// The bytes of one message.

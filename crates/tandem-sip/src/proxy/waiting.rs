@@ -154,6 +154,8 @@ impl Proxy {
         let target = txn.attempts.get(at).map_or(NOBODY, |attempt| attempt.target);
         if target != NOBODY {
             out.changes.extend(self.pools.heard(target, outcome, now));
+        } else if let Some(attempt) = txn.attempts.get(at) {
+            out.unwell.push((attempt.hop.transport, attempt.hop.remote));
         }
         // It may have it all the same: if it says anything later, it is told to stop.
         self.stop(slot, txn, at, now, out);
