@@ -259,7 +259,8 @@ impl Edge {
     }
 
     fn patience(&self) -> i32 {
-        let front = self.front.as_ref().and_then(Front::wake_at).unwrap_or(u64::MAX);
+        let front = |front: &Front| front.wake_at().into_iter().chain(front.late_at(self.now)).min();
+        let front = self.front.as_ref().and_then(front).unwrap_or(u64::MAX);
         let next = self.links.retry_at().map_or(self.next_tick, |retry| retry.min(self.next_tick));
         let next = next.min(front).min(self.admission.wake_at().unwrap_or(u64::MAX));
         let watch = self.watches.wake_at().unwrap_or(u64::MAX);

@@ -217,6 +217,11 @@ impl Front {
         self.proxy.wake_at().into_iter().chain(usage_at).min()
     }
 
+    /// When to turn again though nothing comes: something waits for a sibling, which tells nobody that it has read.
+    pub(crate) fn late_at(&self, now: u64) -> Option<u64> {
+        self.siblings.as_ref().filter(|siblings| siblings.waits()).map(|_| now + siblings::LATE_US)
+    }
+
     /// Does what is due; what is to be sent stands in `output`.
     pub(crate) fn advance(&mut self, now: u64) {
         self.proxy.advance(now, &mut self.output);

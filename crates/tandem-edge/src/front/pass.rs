@@ -49,6 +49,9 @@ impl Edge {
     /// Does what time brings.
     pub(crate) fn front_due(&mut self) {
         let now = self.now;
+        if let Some(siblings) = self.front.as_mut().and_then(|front| front.siblings.as_mut()).filter(|siblings| siblings.waits()) {
+            siblings.again();
+        }
         if let Some(front) = self.front.as_mut().filter(|front| front.wake_at().is_some_and(|at| at <= now)) {
             front.advance(now);
             self.pass();

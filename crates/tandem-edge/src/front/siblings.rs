@@ -1,6 +1,7 @@
 //! The other edges of this host: what belongs to one of them is handed over there as one datagram, and one of all holds the prober's lock.
 //! It decides about no message.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, RawFd};
@@ -13,6 +14,10 @@ use tandem_sip::proxy::{Handover, News};
 pub const EDGES: u16 = 1_023;
 /// Largest thing handed over, in bytes: a message of 65,535 and its head.
 const HANDOVER_BYTES: usize = 66_000;
+/// Bytes that may wait for one sibling that does not read; what is more is lost, as a datagram may be.
+pub const LATE_BYTES: usize = 4 << 20;
+/// Between two tries to send what waits, in microseconds.
+pub const LATE_US: u64 = 1_000;
 
 /// This edge among the others.
 pub struct Siblings {
@@ -21,8 +26,16 @@ pub struct Siblings {
     socket: UnixDatagram,
     others: Vec<(u16, PathBuf)>,
     lock: Option<File>,
+    /// What waits for siblings: the kernel queues few datagrams for one socket (net.unix.max_dgram_qlen, 10 in containers).
+    late: BTreeMap<u16, Late>,
     written: Vec<u8>,
     room: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Late {
+    all: VecDeque<Vec<u8>>,
+    bytes: usize,
 }
 
 impl Siblings {
@@ -44,6 +57,7 @@ impl Siblings {
             socket,
             others: Vec::new(),
             lock: None,
+            late: BTreeMap::new(),
             written: Vec::new(),
             room: vec![0; HANDOVER_BYTES],
         };
@@ -72,11 +86,31 @@ impl Siblings {
         self.others = entries.flatten().filter_map(number).collect();
     }
 
-    /// Hands something over. False: that edge is not there, or does not read.
+    /// Hands something over. False: that edge is not there.
     pub fn hand(&mut self, edge: u16, what: &Handover<'_>) -> bool {
         self.written.clear();
         what.push(&mut self.written);
-        self.send(&place(&self.folder, edge))
+        self.send(edge, &place(&self.folder, edge))
+    }
+
+    /// Whether something waits for a sibling: `again` is due within [`LATE_US`].
+    pub fn waits(&self) -> bool {
+        !self.late.is_empty()
+    }
+
+    /// Sends what waits, as far as siblings have read.
+    pub fn again(&mut self) {
+        let Siblings { late, socket, folder, .. } = self;
+        late.retain(|edge, late| {
+            let path = place(folder, *edge);
+            while let Some(next) = late.all.front() {
+                match socket.send_to(next, &path) {
+                    Ok(_) => late.bytes -= late.all.pop_front().map_or(0, |sent| sent.len()),
+                    Err(error) => return error.kind() == ErrorKind::WouldBlock,
+                }
+            }
+            false
+        });
     }
 
     /// Tells all; gives those that are gone.
@@ -84,7 +118,7 @@ impl Siblings {
         self.written.clear();
         Handover::News(news).push(&mut self.written);
         let others = std::mem::take(&mut self.others);
-        let (here, gone): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, path)| self.send(path));
+        let (here, gone): (Vec<_>, Vec<_>) = others.into_iter().partition(|(edge, path)| self.send(*edge, path));
         self.others = here;
         gone.into_iter().map(|(edge, _)| edge).collect()
     }
@@ -105,12 +139,21 @@ impl Siblings {
         self.lock.is_some()
     }
 
-    fn send(&self, path: &Path) -> bool {
-        match self.socket.send_to(&self.written, path) {
-            Ok(_) => true,
-            // It is there and slow: this one is lost, as a datagram may be.
-            Err(error) => error.kind() == ErrorKind::WouldBlock,
+    fn send(&mut self, edge: u16, path: &Path) -> bool {
+        // Nothing overtakes what waits.
+        if !self.late.contains_key(&edge) {
+            match self.socket.send_to(&self.written, path) {
+                Ok(_) => return true,
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return false,
+                Err(_) => {}
+            }
         }
+        let late = self.late.entry(edge).or_default();
+        if late.bytes + self.written.len() <= LATE_BYTES {
+            late.bytes += self.written.len();
+            late.all.push_back(self.written.clone());
+        }
+        true
     }
 }
 
@@ -122,4 +165,33 @@ impl Drop for Siblings {
 
 fn place(folder: &Path, edge: u16) -> PathBuf {
     folder.join(format!("sibling-{edge}.sock"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sibling_that_reads_late_gets_all_of_it_in_order_and_a_dead_one_nothing() {
+        let folder = std::env::temp_dir().join(format!("tandem-siblings-{}", std::process::id()));
+        let mut one = Siblings::open(&folder, 1).unwrap();
+        let mut two = Siblings::open(&folder, 2).unwrap();
+        assert!((0..1_000).all(|call| one.hand(2, &Handover::Ended(call))));
+        assert!(one.waits(), "more than the kernel queues");
+        let mut calls = Vec::new();
+        while calls.len() < 1_000 {
+            one.again();
+            while let Some(Handover::Ended(call)) = two.next() {
+                calls.push(call);
+            }
+        }
+        assert_eq!((0..1_000).collect::<Vec<u64>>(), calls);
+        assert!(!one.waits());
+        assert!((0..1_000).all(|call| one.hand(2, &Handover::Ended(call))));
+        drop(two);
+        one.again();
+        assert!(!one.waits() && !one.hand(2, &Handover::Ended(1)));
+        drop(one);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
