@@ -116,7 +116,11 @@ fn a_district_that_comes_back_to_another_edge_is_let_in_at_the_rate_that_is_left
         });
         let begin = Instant::now();
         let mut here: Vec<_> = phones.iter().map(|phone| knocks(phone, second.locals[0])).collect();
-        here.iter_mut().for_each(|phone| _ = ping(phone));
+        std::thread::scope(|crowd| {
+            for some in here.chunks_mut(many.div_ceil(AT_ONCE)) {
+                crowd.spawn(|| some.iter_mut().for_each(|phone| _ = ping(phone)));
+            }
+        });
         done.store(true, Ordering::Relaxed);
         assert!(here.iter().all(|phone| phone.conn.handshake_kind() == Some(HandshakeKind::Resumed)));
         let (took, median) = (begin.elapsed(), waited.join().unwrap());
