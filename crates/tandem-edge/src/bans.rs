@@ -19,6 +19,10 @@ impl Edge {
             firewall.ban(ban.source, ban.seconds);
         }
         self.end_connections_of(ban.source);
+        // What an operator says is said to all; what was told is told no further.
+        if let Some(front) = self.front.as_mut().filter(|_| !matches!(ban.why, Reason::Told | Reason::Asked)) {
+            front.tell_ban(ban.source, ban.seconds);
+        }
         // Whoever told us has written it.
         let Some(path) = self.config.ban_log.as_ref().filter(|_| ban.why != Reason::Told) else { return };
         if let Err(error) = crate::files::note_ban(path, self.at, ban.source, ban.why.name(), ban.seconds) {
@@ -34,6 +38,13 @@ impl Edge {
             self.log.say(self.at, "failure not written", &[("why", &error)]);
         }
         if failure.banned {
+            self.after_ban();
+        }
+    }
+
+    /// A sibling bans: so does this edge, unless its own policy exempts the source or it knows better.
+    pub(crate) fn ban_told(&mut self, source: IpAddr, seconds: u32) {
+        if !self.judge.abuse.banned(source, self.at) && self.judge.abuse.ban(&self.judge.policy, source, Reason::Told, seconds, self.at) {
             self.after_ban();
         }
     }

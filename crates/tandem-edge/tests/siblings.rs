@@ -139,3 +139,25 @@ fn one_of_two_edges_probes_and_its_heir_goes_on() {
         }
     }
 }
+
+#[test]
+fn a_scanner_that_one_edge_bans_is_heard_by_none_of_its_host() {
+    let (place, server) = (Place::new(), member());
+    let one = Running::start(&place, 1, server.local_addr().unwrap(), QUIET);
+    let two = Running::start(&place, 2, server.local_addr().unwrap(), QUIET);
+    std::thread::sleep(Duration::from_millis(1_200)); // the first has looked around again
+    let scanner = UdpSocket::bind("127.0.0.9:0").unwrap();
+    let options = |call: &str| request("OPTIONS", scanner.local_addr().unwrap(), call).replace("SIP/2.0/TCP", "SIP/2.0/UDP");
+    scanner.send_to(options("before").as_bytes(), two.at[0]).unwrap();
+    assert!(heard(&server).0.contains("before"));
+    let named = options("named").replace("Max-Forwards", "User-Agent: friendly-scanner\r\nMax-Forwards");
+    scanner.send_to(named.as_bytes(), one.at[0]).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    scanner.send_to(options("after").as_bytes(), two.at[0]).unwrap();
+    server.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
+    assert!(server.recv(&mut [0; 4_096]).is_err(), "it is banned by both");
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let phone = UdpSocket::bind("127.0.0.10:0").unwrap();
+    phone.send_to(options("phone").as_bytes(), two.at[0]).unwrap();
+    assert!(heard(&server).0.contains("phone"), "others are heard");
+}

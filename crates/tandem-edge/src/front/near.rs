@@ -4,6 +4,7 @@ use super::Front;
 use crate::connections::Connections;
 use crate::edge::Edge;
 use crate::sys::epoll::Interest;
+use std::net::IpAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use tandem_sip::index::Index;
 use tandem_sip::limits::Limits;
@@ -47,6 +48,11 @@ impl Front {
         for change in changes.iter().filter(|change| change.is_verdict()) {
             self.tell(News::Change(change.clone()));
         }
+    }
+
+    /// Tells siblings whom to hear no more.
+    pub(crate) fn tell_ban(&mut self, source: IpAddr, seconds: u32) {
+        self.tell(News::Ban(source, seconds));
     }
 
     fn tell(&mut self, news: News) {
@@ -119,6 +125,7 @@ impl Edge {
             Taken::Send(..) => self.counters.failed += 1,
             Taken::Ended(call) => front.proxy.pools.ended(call),
             Taken::News(News::Usage(edge, usage)) => front.proxy.pools.told_usage(edge, usage),
+            Taken::News(News::Ban(source, seconds)) => self.ban_told(source, seconds),
             Taken::News(News::Change(change)) => {
                 let changes = front.proxy.pools.told(&change, *now);
                 self.say_changes(&changes);

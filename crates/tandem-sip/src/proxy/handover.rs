@@ -4,6 +4,7 @@ use super::hop::{Hop, Source};
 use crate::frame::{Address, Transport};
 use crate::pool::{Change, Usage};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// Bytes before a message.
 const HEAD: usize = 1 + 1 + 1 + 2 + 18 + 8;
@@ -29,6 +30,8 @@ pub enum News {
     Change(Change),
     /// What an edge has in hand.
     Usage(u16, Usage),
+    /// A source is banned for so many seconds.
+    Ban(IpAddr, u32),
 }
 
 const CAME: u8 = 1;
@@ -103,9 +106,13 @@ mod tests {
         let source = Source { transport: Transport::Tls, local: 3, remote: "[2001:db8::1]:9".parse().unwrap(), flow: 1 << 50, edge: 1_023 };
         let hop = Hop { transport: Transport::Udp, local: 0, remote: "192.0.2.1:5060".parse().unwrap(), flow: 0, edge: 0, only: false };
         let change = Change { pool: "farm".into(), member: "m".into(), became: Became::Grey { for_us: 7 }, why: "no answer".into() };
-        for one in
-            [Handover::Came(source, b"hi"), Handover::Send(hop, b""), Handover::Ended(u64::MAX), Handover::News(News::Change(change))]
-        {
+        for one in [
+            Handover::Came(source, b"hi"),
+            Handover::Send(hop, b""),
+            Handover::Ended(u64::MAX),
+            Handover::News(News::Change(change)),
+            Handover::News(News::Ban("2001:db8::".parse().unwrap(), 300)),
+        ] {
             let mut bytes = Vec::new();
             one.push(&mut bytes);
             assert_eq!(Some(&one), Handover::read(&bytes).as_ref());
