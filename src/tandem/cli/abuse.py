@@ -24,7 +24,7 @@ WHY = {
     "guessing": "tried many users in vain",
     "scanner": "names itself as a scanner",
     "asked": "somebody asked for it",
-    "told": "found in the kernel's table",
+    "told": "another worker said so, or the kernel",
 }
 BANNED = ("source", "why", "until", "left", "note")
 SUSPECTS = ("source", "refused", "malformed", "guesses", "per_minute", "last_heard")

@@ -89,7 +89,9 @@ def _member_row(pool: str, member: dict[str, Any], live: dict[str, Any]) -> dict
         "weight": member.get("weight", 100),
         "priority": member.get("priority", 0),
         "calls": seen.get("calls"),
-        "capacity": " ".join(f"{n} {name}" for name, n in capacity.items()),
+        "capacity": " ".join(
+            str(n) if name == "call" else f"{n} {name}" for name, n in capacity.items()
+        ),
         "ok": replies[0],
         "failed": sum(replies[3:]) + seen.get("no_answer", 0) + seen.get("transport_errors", 0),
         "answer": f"{answer:.1f} ms" if answer is not None else "",

@@ -16,7 +16,7 @@ class Banned(Struct, frozen=True):
     """A source that is not heard now; an IPv6 source stands for its /64."""
 
     source: str
-    why: str  # rate, malformed, guessing, scanner, asked (by somebody), told (found in the kernel)
+    why: str  # rate, malformed, guessing, scanner, asked (by somebody), told (by another worker or the kernel)
     until_us: int  # microseconds since 1970
     seconds: int  # how long that still is
     note: str = ""  # what somebody said who asked for it
