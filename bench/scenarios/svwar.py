@@ -2,7 +2,10 @@
 
 import os
 import re
+import socket
+import statistics
 import subprocess
+import time
 from pathlib import Path
 
 from scenarios import rival
@@ -14,6 +17,8 @@ IDS = ("svwar_found",)
 FIRST, LAST = 1000, 1999  # asked
 REAL = range(FIRST, LAST + 1, 10)  # exist
 SCAN_SECONDS = 60
+COMPARED = 500  # requests for numbers of each kind
+COMPARED_PAUSE = 0.006  # seconds between two: below the rate of one source
 METHODS = ("REGISTER", "INVITE", "OPTIONS")
 # So long that a challenge over UDP is no longer than the question: what is compared are challenges, not the short 403.
 AGENT = f"Quiet Phone 1.0 ({'x' * 400})"
@@ -45,6 +50,8 @@ def measure(budget: Budget) -> list[Figure]:
     for method in METHODS:
         with tandem(WANTED) as product:
             found, text = scan(python, where, method)
+            if method == METHODS[0]:
+                print(f"  {compared()}", flush=True)
             bans = sum(edge.get("bans", 0) for edge in product.ask("stats")["edges"].values())
         named |= found
         said.append(f"{method}: {len(found)} named, {bans} bans{text}")
@@ -54,6 +61,34 @@ def measure(budget: Budget) -> list[Figure]:
         f" ({'; '.join(said)})"
     )
     return [Figure(IDS[0], float(len(named)), method_text)]
+
+
+def compared() -> str:
+    """How long answers for numbers that exist and that do not take, by turns: a hint, of which nothing is made."""
+    took: dict[bool, list[float]] = {True: [], False: []}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        probe.settimeout(1)
+        for n in range(2 * COMPARED):
+            exists = n % 2 == 0
+            number = REAL[n // 2 % len(REAL)] + (0 if exists else 5)
+            text = request(number, n, probe.getsockname()[1])
+            begin = time.perf_counter()
+            probe.sendto(text.encode(), ("127.0.0.1", 5060))
+            answer = probe.recv(4096)
+            took[exists].append((time.perf_counter() - begin) * 1e6)
+            assert answer.startswith(b"SIP/2.0 401 "), answer
+            time.sleep(COMPARED_PAUSE)
+    known, unknown = (statistics.median(took[exists]) for exists in (True, False))
+    return f"REGISTER answered after {known:.0f} us where the number exists, {unknown:.0f} us where not (medians of {COMPARED})"
+
+
+def request(number: int, n: int, port: int) -> str:
+    return (
+        f"REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKc{n};rport\r\nMax-Forwards: 70\r\n"
+        f"From: <sip:{number}@127.0.0.1>;tag={n}\r\nTo: <sip:{number}@127.0.0.1>\r\nCall-ID: compared-{n:05}\r\nCSeq: 1 REGISTER\r\n"
+        f"User-Agent: {AGENT}\r\nContent-Length: 0\r\n\r\n"
+    )
 
 
 def scan(python: str, where: str, method: str) -> tuple[set[str], str]:
