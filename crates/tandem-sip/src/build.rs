@@ -1,9 +1,9 @@
 //! Answers to a request made from the request alone (RFC 3261 8.2.6, 8.2.7). It keeps no state and knows no dialog.
 
+use crate::decimal;
 use crate::message::Message;
 use crate::name::Name;
 use crate::scan::{trim_start, Params};
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 /// Appends a response without body: Vias (the first with `received` and `rport`), From, To with `to_tag` where it has none, Call-ID,
@@ -28,7 +28,11 @@ pub fn response(
     to_tag: Option<&[u8]>,
     extra_headers: &[u8],
 ) {
-    let _ = write!(out, "SIP/2.0 {status:03} {reason}\r\n"); // a Vec takes all
+    out.extend_from_slice(b"SIP/2.0 ");
+    decimal::push(out, status);
+    out.push(b' ');
+    out.extend_from_slice(reason.as_bytes());
+    out.extend_from_slice(b"\r\n");
     push_vias(out, request, source);
     push_lines(out, request, Name::From);
     push_to(out, request, to_tag);
@@ -77,10 +81,12 @@ fn push_top_via(out: &mut Vec<u8>, request: &Message<'_>, name: &[u8], value: &[
     }
     let ip = source.ip().to_canonical();
     if rport || host_ip(via.host) != Some(ip) {
-        let _ = write!(out, ";received={ip}");
+        out.extend_from_slice(b";received=");
+        decimal::push_ip(out, ip);
     }
     if rport {
-        let _ = write!(out, ";rport={}", source.port());
+        out.extend_from_slice(b";rport=");
+        decimal::push(out, source.port());
     }
     if !trim_start(after).is_empty() {
         out.extend_from_slice(after);

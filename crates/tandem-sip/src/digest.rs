@@ -331,7 +331,7 @@ fn parameter(text: &[u8]) -> Result<Option<Parameter<'_>>, BadCredentials> {
     if text.is_empty() {
         return Ok(None);
     }
-    let equals = text.iter().position(|&c| c == b'=').ok_or(BadCredentials::Syntax)?;
+    let equals = memchr::memchr(b'=', text).ok_or(BadCredentials::Syntax)?;
     let (name, rest) = text.split_at(equals);
     let rest = rest.get(1..).unwrap_or_default().trim_ascii_start();
     let (value, after) = match rest.first() {
@@ -350,7 +350,7 @@ fn parameter(text: &[u8]) -> Result<Option<Parameter<'_>>, BadCredentials> {
 
 /// The inside of a quoted string whose opening quote has been read, and what follows the closing one.
 fn quoted(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
-    let end = text.iter().position(|&c| c == b'"' || c == b'\\')?;
+    let end = memchr::memchr2(b'"', b'\\', text)?;
     let (plain, rest) = text.split_at(end);
     if let Some(after) = rest.strip_prefix(b"\"") {
         return Some((Cow::Borrowed(plain), after));

@@ -9,6 +9,7 @@ pub mod build;
 pub mod challenge;
 mod check;
 pub mod cidr;
+mod decimal;
 pub mod digest;
 pub mod emergency;
 pub mod extract;

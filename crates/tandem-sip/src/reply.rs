@@ -1,8 +1,8 @@
 //! Answers that need no transaction: the question's own headers, a status and a few lines (RFC 3261 8.2.6). Bytes only, no decisions.
 
+use crate::decimal;
 use crate::question::Question;
 use crate::via::Via;
-use std::io::Write;
 use std::net::SocketAddr;
 
 /// The port of a sent-by that names none (RFC 3261 18.2.2), for datagrams.
@@ -62,10 +62,13 @@ impl Reply<'_> {
 /// assert_eq!("192.0.2.1:5060", towards("SIP/2.0 200 OK\r\nv: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1, SIP/2.0/UDP x;rport\r\n"));
 /// ```
 pub fn towards(vias: &[u8], source: SocketAddr) -> SocketAddr {
-    match top_via(vias) {
-        Some(via) if via.params.get(b"rport").is_none() && via.port != Some(0) => {
-            SocketAddr::new(source.ip(), via.port.unwrap_or(SIP_PORT))
-        }
+    top_via(vias).map_or(source, |via| towards_sender(&via, source))
+}
+
+/// The same from the top Via of a request that came from `source`.
+pub fn towards_sender(via: &Via<'_>, source: SocketAddr) -> SocketAddr {
+    match via.params.get(b"rport") {
+        None if via.port != Some(0) => SocketAddr::new(source.ip(), via.port.unwrap_or(SIP_PORT)),
         _ => source,
     }
 }
@@ -111,13 +114,15 @@ pub fn push_via(out: &mut Vec<u8>, value: &[u8], source: SocketAddr) {
     let ip = source.ip().to_canonical();
     let sent_by = head.rsplit(|c| c.is_ascii_whitespace()).next().unwrap_or_default();
     let before = out.len();
-    let _ = write!(out, ";received={ip}");
+    out.extend_from_slice(b";received=");
+    decimal::push_ip(out, ip);
     let named = out.get(before + b";received=".len()..).unwrap_or_default() == host(sent_by);
     if named && !asked {
         out.truncate(before);
     }
     if asked {
-        let _ = write!(out, ";rport={}", source.port());
+        out.extend_from_slice(b";rport=");
+        decimal::push(out, source.port());
     }
     out.extend_from_slice(others);
 }

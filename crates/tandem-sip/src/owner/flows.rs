@@ -8,7 +8,7 @@ use crate::message::Message;
 use crate::name::Name;
 use crate::registrar::contact::address;
 use crate::registrar::flows::Phone;
-use crate::registrar::row::Binding;
+use crate::registrar::row::{self, Binding};
 use crate::registrar::{reach, Flow, List};
 use crate::txn;
 use smallvec::SmallVec;
@@ -24,6 +24,13 @@ impl Owner {
     pub(super) fn watched(&self, aor: &[u8]) -> Flows {
         let (cookie, keepalive) = (self.registrar.hash(aor), self.keepalive());
         self.registrar.bindings(aor, self.out.at).filter_map(|binding| wanted(&binding, &keepalive, cookie)).collect()
+    }
+
+    /// The same of a row as it was.
+    pub(super) fn watched_in(&self, aor: &[u8], row: &[u8]) -> Flows {
+        let (cookie, keepalive) = (self.registrar.hash(aor), self.keepalive());
+        let bindings = row::open(row).into_iter().flat_map(|(_, bindings)| bindings);
+        bindings.filter_map(|binding| wanted(&binding, &keepalive, cookie)).collect()
     }
 
     /// An address of record has changed: its edges are told. `before`: what they know.

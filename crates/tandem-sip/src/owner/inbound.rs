@@ -128,9 +128,10 @@ impl Owner {
             (None, b"INVITE" | b"CANCEL") if to_tag.is_empty() => call_id(sip.shard, of_invite),
             _ => NO_CALL,
         };
-        let mut vias = Vec::with_capacity(256);
-        build::push_vias(&mut vias, &message, Some(flow.remote.into()));
-        let back = back(flow, &vias);
+        let back = match flow.transport {
+            Transport::Udp => Flow { remote: reply::towards_sender(&message.top_via(), flow.remote.into()).into(), ..flow },
+            _ => flow,
+        };
         let asking = Asking { edge, sip, message, method, to_tag, cseq, flow, back, handle, call };
         match method {
             b"ACK" => return self.ack(&asking, now),
@@ -171,6 +172,8 @@ impl Owner {
         }
         self.servers.take_up(handle, method == b"INVITE", call, sip.shard, &back, now);
         let contact = self.contact_behind(&message, &flow);
+        let mut vias = Vec::with_capacity(256);
+        build::push_vias(&mut vias, &message, Some(flow.remote.into()));
         let is = RequestIs { call: call_text(&call), txn: handle, flow: &flow, trust: &trust, vias: &vias, contact };
         self.out.event(|out| events::request(out, sip, &message, &is));
         self.in_hand.insert((edge, sip.seq), 0);

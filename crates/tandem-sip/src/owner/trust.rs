@@ -20,6 +20,8 @@ use smallvec::SmallVec;
 const SWEEP: u64 = 1_000_000;
 /// Addresses looked at in one sweep.
 const SWEEP_ROWS: usize = 10_000;
+/// Bytes of a row that are kept beside a REGISTER without asking for memory.
+const ROW_BYTES: usize = 512;
 /// Connections whose peers have proven a name; others are challenged as if they had not.
 const PEERS_PROVEN: usize = 65_536;
 /// What a binding's key in the store begins with.
@@ -33,7 +35,7 @@ pub type Saved = (Vec<u8>, Option<Vec<u8>>, u64);
 impl Owner {
     /// Who asks, as trust; `None` when the request has been answered.
     pub(super) fn trust(&mut self, asking: &Asking<'_, '_>, now: u64) -> Option<Vec<u8>> {
-        if self.proven.knows(asking.handle, || self.config.keys.hash(&[asking.message.bytes()])) {
+        if self.proven.knows(asking.handle, || self.config.keys.fingerprint(asking.message.bytes())) {
             let policy = self.policy.as_ref()?;
             let aor = Question::of(&asking.message).aor(asking.message.first(Name::To).unwrap_or_default(), policy)?;
             return Some([b"user:", &aor[..]].concat());
@@ -146,13 +148,15 @@ impl Owner {
             remote: from.remote.into(),
         };
         let mut headers = Vec::new();
-        let before = self.watched(aor);
+        let before: Option<SmallVec<[u8; ROW_BYTES]>> = self.registrar.row(aor).map(SmallVec::from_slice);
         let outcome = self.registrar.register(&wish, &flow, &self.config.keys, at, &mut headers);
         if outcome.dirty == Dirty::Now {
             let saved = saved(aor, self.registrar.row(aor));
             self.saves.push(saved);
         }
-        self.watch_anew(aor, &before);
+        if outcome.dirty == Dirty::Now {
+            self.watch_anew(aor, &before.map(|row| self.watched_in(aor, &row)).unwrap_or_default());
+        }
         let reason = match outcome.status {
             200 => "OK",
             423 => "Interval Too Brief",
@@ -164,7 +168,7 @@ impl Owner {
             return false;
         }
         // Answering the same REGISTER again changes nothing: no transaction is kept for 64*T1, only its fingerprint
-        self.proven.remember(asking.handle, self.config.keys.hash(&[message.bytes()]));
+        self.proven.remember(asking.handle, self.config.keys.fingerprint(message.bytes()));
         let mut to_tag = crate::ids::call_id(asking.sip.shard, asking.handle).to_vec();
         to_tag.extend_from_slice(b"a0");
         let mut response = Vec::with_capacity(512);

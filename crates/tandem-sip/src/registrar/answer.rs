@@ -1,6 +1,7 @@
 //! The header lines that a REGISTER's answer gets. Text only.
 
 use super::{gruu, register::Wish, Binding, Config};
+use crate::decimal;
 use crate::ids::Keys;
 use std::io::Write;
 
@@ -25,7 +26,8 @@ pub(super) fn accepted(out: &mut Vec<u8>, list: &[Binding<'_>], wish: &Wish<'_>,
         out.extend_from_slice(b"Contact: <");
         out.extend_from_slice(binding.uri);
         let left = u64::from(binding.expires_at).saturating_sub(now_s);
-        put(out, format_args!(">;expires={left}"));
+        out.extend_from_slice(b">;expires=");
+        decimal::push(out, left);
         if let Some(q) = binding.q {
             put(out, format_args!(";q={}.{:03}", q / 1000, q % 1000));
         }
@@ -86,7 +88,18 @@ fn date(out: &mut Vec<u8>, now_s: u64) {
     let year = era * 400 + year_of_era + u64::from(january < 2);
     let name = |names: &[&'static str], at: u64| names.get(at as usize).copied().unwrap_or_default();
     let (weekday, month) = (name(&DAYS, days % 7), name(&MONTHS, january));
-    put(out, format_args!("{weekday}, {day:02} {month} {year} {:02}:{:02}:{:02} GMT", second / 3600, second / 60 % 60, second % 60));
+    out.extend_from_slice(weekday.as_bytes());
+    out.extend_from_slice(b", ");
+    decimal::push_two(out, day);
+    for text in [" ", month, " "] {
+        out.extend_from_slice(text.as_bytes());
+    }
+    decimal::push(out, year);
+    for (before, number) in [(b' ', second / 3600), (b':', second / 60 % 60), (b':', second % 60)] {
+        out.push(before);
+        decimal::push_two(out, number);
+    }
+    out.extend_from_slice(b" GMT");
 }
 
 #[cfg(test)]
