@@ -1,5 +1,6 @@
 //! The promises of the owner that frames alone can show. tests/test_core.py has those that Python sees.
 
+use super::trust::UNSWEPT_MOST;
 use super::*;
 use crate::frame::{push_sip_up, push_up_hello, Address, Local, SipUp, Transport};
 
@@ -179,6 +180,20 @@ fn an_edge_that_began_anew_takes_its_connections_with_it_and_the_node_that_did_d
     push_up_hello(&mut hello, 1, 10, &[], 0);
     heir.handle(1, &hello[4..], 1);
     assert_eq!(1, heir.saves().len());
+}
+
+#[test]
+fn refreshes_wait_to_be_stored_together_but_no_more_than_edges_should_keep() {
+    let mut world = World::new();
+    world.owner.advance(1); // a sweep: the next one is a second away
+    world.owner.unswept.extend((1..UNSWEPT_MOST as u64).map(|seq| (1, seq)));
+    world.owner.advance(2);
+    assert_eq!(UNSWEPT_MOST - 1, world.owner.unswept.len());
+    world.owner.unswept.push((1, UNSWEPT_MOST as u64));
+    assert_eq!(1, world.owner.wake_at());
+    world.owner.advance(3);
+    assert!(world.owner.unswept.is_empty());
+    assert_eq!(UNSWEPT_MOST, world.owner.out.edges[&1].taken.len());
 }
 
 #[test]

@@ -18,6 +18,8 @@ use smallvec::SmallVec;
 
 /// How often rows that changed lazily are stored and ended bindings removed, in microseconds.
 const SWEEP: u64 = 1_000_000;
+/// Refreshes that wait to be stored together. Their edges keep the messages meanwhile, and ask phones to come later when it is 16 MiB.
+pub(super) const UNSWEPT_MOST: usize = 1_024;
 /// Addresses looked at in one sweep.
 const SWEEP_ROWS: usize = 10_000;
 /// Bytes of a row that are kept beside a REGISTER without asking for memory.
@@ -182,14 +184,17 @@ impl Owner {
         later
     }
 
-    /// Stores what changed lazily and removes what ended, once a second.
+    /// Stores what changed lazily, once a second or when so much waits that edges would keep too many frames; removes what ended.
     pub(super) fn sweep(&mut self) {
         let at = self.out.at;
-        if self.registrar.is_empty() && self.saves.is_empty() && self.unswept.is_empty() || at < self.sweep_at {
+        let due = at >= self.sweep_at;
+        if self.registrar.is_empty() && self.saves.is_empty() && self.unswept.is_empty() || !due && self.unswept.len() < UNSWEPT_MOST {
             return;
         }
-        self.sweep_at = at + SWEEP;
-        self.registrar.expire(SWEEP_ROWS, at);
+        if due {
+            self.sweep_at = at + SWEEP;
+            self.registrar.expire(SWEEP_ROWS, at);
+        }
         let saves = &mut self.saves;
         self.registrar.drain_dirty(|aor, row| saves.push(saved(aor, row)));
         for (edge, seq) in std::mem::take(&mut self.unswept) {
@@ -202,6 +207,8 @@ impl Owner {
     pub(super) fn sweep_due(&self) -> u64 {
         if self.registrar.is_empty() && self.unswept.is_empty() {
             0
+        } else if self.unswept.len() >= UNSWEPT_MOST {
+            1
         } else {
             self.sweep_at.max(1).saturating_add_signed(-self.clock_offset)
         }
