@@ -56,7 +56,9 @@ def read_file(path: Path) -> tuple[Written, ...]:
     if spec is None or spec.loader is None:
         raise BadPolicyFile(f"{path}: the name of a Python file ends with .py")
     try:
-        spec.loader.exec_module(module_from_spec(spec))
+        # From its text: a compiled one beside it counts as new by second and length, and edits may be quicker and as long.
+        code = compile(path.read_bytes(), str(path), "exec")
+        exec(code, module_from_spec(spec).__dict__)
     except FileNotFoundError:
         raise BadPolicyFile(f"{path}: there is no such file") from None
     except (Exception, SystemExit) as error:
