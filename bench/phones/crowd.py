@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -17,6 +18,9 @@ KILL_SECONDS = 0.5  # from the script's start to the kill
 FINAL_SECONDS = 32.0  # within which every INVITE gets its final reply
 
 
+C = TypeVar("C", bound=Call)
+
+
 class Script(Struct, frozen=True):
     """How many calls are in which state at the moment, and how many begin around it."""
 
@@ -28,25 +32,14 @@ class Script(Struct, frozen=True):
     tls_port: int = 5061
 
 
-class Crowd:
-    """All phones and calls of one run."""
+class Party(Generic[C]):
+    """Callers and callees, and the calls between them by name: a callee's INVITE finds its call."""
 
-    def __init__(self, script: Script, domain: str, password: str) -> None:
-        self.script = script
-        ports = {"UDP": script.port, "TCP": script.port, "TLS": script.tls_port}
-        kinds = [TRANSPORTS[n % 3] for n in range(script.phones)]
-        # callees are shifted, so that all nine pairs of transports occur
-        shifted = [TRANSPORTS[(n // 3) % 3] for n in range(script.phones)]
-
-        def phone(number: int, kind: str) -> Phone:
-            return Phone(f"user{number}", domain, password, kind, ports[kind])
-
-        self.callers = [phone(n, kind) for n, kind in enumerate(kinds)]
-        self.callees = [phone(script.phones + n, kind) for n, kind in enumerate(shifted)]
-        self.calls: list[Call] = []
-        self.named: dict[str, Call] = {}
+    def __init__(self, callers: list[Phone], callees: list[Phone]) -> None:
+        self.callers, self.callees = callers, callees
+        self.calls: list[C] = []
+        self.named: dict[str, C] = {}
         self.stray = 0
-        self.moment = 0.0
 
     async def open(self) -> None:
         """All phones registered."""
@@ -62,6 +55,26 @@ class Crowd:
             phone.reply(request, 486, "Busy Here", "stray")
         else:
             call.arrives(request)
+
+
+class Crowd(Party[Call]):
+    """All phones and calls of one run."""
+
+    def __init__(self, script: Script, domain: str, password: str) -> None:
+        self.script = script
+        ports = {"UDP": script.port, "TCP": script.port, "TLS": script.tls_port}
+        kinds = [TRANSPORTS[n % 3] for n in range(script.phones)]
+        # callees are shifted, so that all nine pairs of transports occur
+        shifted = [TRANSPORTS[(n // 3) % 3] for n in range(script.phones)]
+
+        def phone(number: int, kind: str) -> Phone:
+            return Phone(f"user{number}", domain, password, kind, ports[kind])
+
+        super().__init__(
+            [phone(n, kind) for n, kind in enumerate(kinds)],
+            [phone(script.phones + n, kind) for n, kind in enumerate(shifted)],
+        )
+        self.moment = 0.0
 
     def begin(self, answer_after: float | None) -> Call:
         number = len(self.calls)

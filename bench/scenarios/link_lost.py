@@ -6,8 +6,7 @@ import random
 import time
 from collections import Counter
 
-from phones.call import name_in
-from phones.message import Message
+from phones.crowd import Party
 from phones.phone import Phone
 from phones.told import KINDS, Told
 
@@ -71,7 +70,7 @@ async def run(kills: int) -> tuple[int, list[str], float]:
     return len(stage.calls), lost, stage.slowest
 
 
-class Stage:
+class Stage(Party[Told]):
     """The phones, and every call that there was."""
 
     def __init__(self) -> None:
@@ -82,23 +81,8 @@ class Stage:
         phones = [
             Phone(f"user{n}", DOMAIN, PASSWORD, kind, PORTS[kind]) for n, kind in enumerate(both)
         ]
-        self.callers, self.callees = phones[:PHONES], phones[PHONES:]
-        self.calls: list[Told] = []
-        self.named: dict[str, Told] = {}
+        super().__init__(phones[:PHONES], phones[PHONES:])
         self.slowest = 0.0
-
-    async def open(self) -> None:
-        for callee in self.callees:
-            callee.invited = self._invited
-        for phone in (*self.callers, *self.callees):
-            await phone.open()
-
-    def _invited(self, phone: Phone, request: Message) -> None:
-        call = self.named.get(name_in(request))
-        if call is None or call.request is not None:
-            phone.reply(request, 486, "Busy Here", "stray")
-        else:
-            call.arrives(request)
 
     async def round(self, product: Tandem, number: int) -> None:
         """Sets up, kills while things are said, sees to the rest."""

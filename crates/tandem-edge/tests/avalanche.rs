@@ -30,6 +30,18 @@ fn tcp(at: SocketAddr) -> TcpStream {
     stream
 }
 
+/// How long somebody waits who is there already, until it is done: the median.
+fn median_wait(at: SocketAddr, done: &AtomicBool) -> Duration {
+    let mut stream = tcp(at);
+    let mut waits = Vec::new();
+    while !done.load(Ordering::Relaxed) {
+        waits.push(ping(&mut stream));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    waits.sort();
+    waits[waits.len() / 2]
+}
+
 #[test]
 fn a_crowd_that_connects_at_once_is_served_and_others_are_not_kept_waiting() {
     let place = Place::new();
@@ -39,16 +51,7 @@ fn a_crowd_that_connects_at_once_is_served_and_others_are_not_kept_waiting() {
     let done = AtomicBool::new(false);
     let (crowd, other) = (edge.locals[0], edge.locals[1]);
     std::thread::scope(|scope| {
-        let waited = scope.spawn(|| {
-            let mut stream = tcp(other);
-            let mut waits = Vec::new();
-            while !done.load(Ordering::Relaxed) {
-                waits.push(ping(&mut stream));
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            waits.sort();
-            waits[waits.len() / 2]
-        });
+        let waited = scope.spawn(|| median_wait(other, &done));
         let phones: Vec<_> = (0..AT_ONCE)
             .map(|_| {
                 scope.spawn(|| {
@@ -104,16 +107,7 @@ fn a_district_that_comes_back_to_another_edge_is_let_in_at_the_rate_that_is_left
     drop(there);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let waited = scope.spawn(|| {
-            let mut stream = tcp(second.locals[1]);
-            let mut waits = Vec::new();
-            while !done.load(Ordering::Relaxed) {
-                waits.push(ping(&mut stream));
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            waits.sort();
-            waits[waits.len() / 2]
-        });
+        let waited = scope.spawn(|| median_wait(second.locals[1], &done));
         let begin = Instant::now();
         let mut here: Vec<_> = phones.iter().map(|phone| knocks(phone, second.locals[0])).collect();
         std::thread::scope(|crowd| {

@@ -134,33 +134,6 @@ fn a_peer_that_dribbles_its_first_message_is_closed() {
 }
 
 #[test]
-fn a_peer_that_does_not_read_is_closed_and_the_owner_told() {
-    let place = Place::new();
-    let owner = Owner::listen(&place);
-    let edge = Running::start(&place, &trunk_policy(""), &["tcp"], "");
-    let mut link = owner.accept(1);
-    link.next();
-    let mut alice = connect(edge.locals[0]);
-    alice.write_all(&request("INVITE", "TCP", "lazy")).unwrap();
-    let Got::Sip { flow, remote, .. } = link.next() else { panic!("no message") };
-    let large = vec![b'x'; 60_000];
-    for cookie in 1..=400 {
-        link.send(1, cookie, flow, Transport::Tcp, remote, &large);
-    }
-    let (mut closed, mut failed) = (false, 0);
-    while !closed || failed < 100 {
-        match link.next() {
-            Got::Failed(_, why) => {
-                assert_eq!(Why::Flow, why);
-                failed += 1;
-            }
-            got => closed |= got == Got::Closed(flow),
-        }
-    }
-    assert!(link.counter("closed_write_queue", 1)["connections"].as_u64() == Some(0));
-}
-
-#[test]
 fn one_source_has_so_many_connections() {
     let place = Place::new();
     let owner = Owner::listen(&place);

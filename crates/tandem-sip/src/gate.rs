@@ -246,8 +246,7 @@ impl Gate<'_> {
 /// The header line, without asking for memory.
 pub fn retry_after(seconds: u64) -> SmallVec<[u8; 32]> {
     let mut text: SmallVec<[u8; 32]> = SmallVec::from_slice(b"Retry-After: ");
-    let digits = seconds.checked_ilog10().unwrap_or(0);
-    text.extend((0..=digits).rev().map(|at| b'0' + (seconds / 10u64.pow(at) % 10) as u8));
+    text.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
     text.extend_from_slice(b"\r\n");
     text
 }

@@ -41,8 +41,7 @@ def abuse(address: Only = "", *, most: Most = LINES, json: Json = False) -> None
     with refusals():
         told = _ask_edges("abuse", **asked(address, most))
         reports = {edge: read(one) for edge, one in told.items() if not isinstance(one, Exception)}
-        missing = {str(edge): str(one) for edge, one in told.items() if isinstance(one, Exception)}
-        show(joined(reports, missing, most), as_json=json)
+        show(joined(reports, _missing(told), most), as_json=json)
 
 
 def ban(address: str, *, for_: For = "", reason: Note = "", json: Json = False) -> None:

@@ -13,7 +13,8 @@ from tandem.cli import edge_look, edge_member, edge_rules
 from tandem.cli.ask import NoNode, Problem
 from tandem.cli.desk import Json, refusals, show_rows
 from tandem.cli.edge_ask import ConfigFile, ask_edge, config_of
-from tandem.cluster.processes import State, alive, read_state
+from tandem.cli.reload import NOT_RUNNING
+from tandem.cluster.processes import alive, read_state
 from tandem.config import BadConfig
 from tandem.edge.config import EdgeConfig, config_file, load
 from tandem.edge.model.words import told
@@ -32,7 +33,6 @@ app.command(edge_rules.unban)
 
 READY_SECONDS = 10.0  # from the start to all workers' answers
 DOWN_SECONDS = 25.0  # two rounds of the supervisor's STOP_SECONDS, and a margin
-NOT_RUNNING = 3
 
 
 @app.command
@@ -209,14 +209,6 @@ def status(*, config: ConfigFile = "", json: Json = False) -> int:
     print("listening  ", " ".join(state.listens), f"http:{state.http}" if state.http else "")
     print("ready      ", "yes" if ready["ready"] else "no", *(f"({r})" for r in ready["reasons"]))
     return 0 if ready["ready"] and all(row["alive"] for row in rows) else 1
-
-
-def _running(edge: EdgeConfig) -> State:
-    state = read_state(edge.run)
-    if state is None or not alive(state.supervisor):
-        print(f"tandem: this edge does not run ({edge.file})", file=sys.stderr)
-        sys.exit(NOT_RUNNING)
-    return state
 
 
 def _span(seconds: float) -> str:

@@ -1,6 +1,7 @@
 //! Completes messages of ours: Via, Contact and Content-Length; makes the ACK to a refusal. It sends nothing.
 
 use super::glance::Glance;
+use crate::decimal;
 use crate::frame::Transport;
 use crate::ids::Keys;
 use memchr::memmem;
@@ -95,13 +96,7 @@ pub fn refusal_ack(invite: &[u8], to: &[u8]) -> Vec<u8> {
 
 fn push_length(out: &mut Vec<u8>, length: usize) {
     out.extend_from_slice(b"Content-Length: ");
-    let (mut digits, mut at, mut rest) = ([0u8; 20], 20, length);
-    while rest > 0 || at == 20 {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    out.extend_from_slice(&digits[at..]);
+    decimal::push(out, length);
     out.extend_from_slice(b"\r\n\r\n");
 }
 

@@ -22,14 +22,16 @@ pub(super) type Flows = SmallVec<[(u16, Watch); 4]>;
 impl Owner {
     /// What edges are to keep alive of an address of record.
     pub(super) fn watched(&self, aor: &[u8]) -> Flows {
-        let (cookie, keepalive) = (self.registrar.hash(aor), self.keepalive());
-        self.registrar.bindings(aor, self.out.at).filter_map(|binding| wanted(&binding, &keepalive, cookie)).collect()
+        self.wanted_of(aor, self.registrar.bindings(aor, self.out.at))
     }
 
     /// The same of a row as it was.
     pub(super) fn watched_in(&self, aor: &[u8], row: &[u8]) -> Flows {
+        self.wanted_of(aor, row::open(row).into_iter().flat_map(|(_, bindings)| bindings))
+    }
+
+    fn wanted_of<'r>(&self, aor: &[u8], bindings: impl Iterator<Item = Binding<'r>>) -> Flows {
         let (cookie, keepalive) = (self.registrar.hash(aor), self.keepalive());
-        let bindings = row::open(row).into_iter().flat_map(|(_, bindings)| bindings);
         bindings.filter_map(|binding| wanted(&binding, &keepalive, cookie)).collect()
     }
 

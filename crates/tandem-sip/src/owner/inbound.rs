@@ -13,6 +13,7 @@ use crate::name::Name;
 use crate::refusal::Refusal;
 use crate::reply;
 use crate::txn::{AckIs, CallId, Final, Flow, Responding, Sink, NO_CALL};
+use std::net::SocketAddr;
 
 /// Seconds that an overloaded owner asks new work to wait, at least; a part of the branch's hash spreads it.
 const RETRY_AFTER_SECONDS: u64 = 2;
@@ -128,10 +129,7 @@ impl Owner {
             (None, b"INVITE" | b"CANCEL") if to_tag.is_empty() => call_id(sip.shard, of_invite),
             _ => NO_CALL,
         };
-        let back = match flow.transport {
-            Transport::Udp => Flow { remote: reply::towards_sender(&message.top_via(), flow.remote.into()).into(), ..flow },
-            _ => flow,
-        };
+        let back = by(flow, |source| reply::towards_sender(&message.top_via(), source));
         let asking = Asking { edge, sip, message, method, to_tag, cseq, flow, back, handle, call };
         match method {
             b"ACK" => return self.ack(&asking, now),
@@ -259,8 +257,12 @@ impl Owner {
 
 /// Where the response with these Via lines goes: over a stream, back on its connection.
 pub(super) fn back(flow: Flow, vias: &[u8]) -> Flow {
+    by(flow, |source| reply::towards(vias, source))
+}
+
+fn by(flow: Flow, towards: impl FnOnce(SocketAddr) -> SocketAddr) -> Flow {
     match flow.transport {
-        Transport::Udp => Flow { remote: reply::towards(vias, flow.remote.into()).into(), ..flow },
+        Transport::Udp => Flow { remote: towards(flow.remote.into()).into(), ..flow },
         _ => flow,
     }
 }

@@ -2,7 +2,7 @@
 //! It sends nothing.
 
 use super::edit::MAX_FORWARDS;
-use super::text::push_number;
+use crate::decimal;
 use crate::message::Message;
 use crate::name::Name;
 
@@ -27,10 +27,10 @@ fn hop_request(out: &mut Vec<u8>, invite: &Message<'_>, method: &[u8], to: &Mess
     }
     invite.headers_named(Name::Route).for_each(|header| out.extend_from_slice(header.line));
     out.extend_from_slice(b"CSeq: ");
-    push_number(out, invite.cseq().0.into());
+    decimal::push(out, invite.cseq().0);
     for part in [b" ", method, b"\r\nMax-Forwards: "] {
         out.extend_from_slice(part);
     }
-    push_number(out, MAX_FORWARDS.into());
+    decimal::push(out, MAX_FORWARDS);
     out.extend_from_slice(b"\r\nContent-Length: 0\r\n\r\n");
 }

@@ -1,7 +1,7 @@
 //! A message on its way through us: what changes is spliced in, every other byte is copied as it came. It decides nothing.
 
 use super::identity::ip;
-use super::text::{push_ip, push_number};
+use crate::decimal;
 use crate::index::Start;
 use crate::message::Message;
 use crate::name::Name;
@@ -146,21 +146,21 @@ impl Received {
             left = params.rest();
             if key.eq_ignore_ascii_case(b"rport") {
                 out.extend_from_slice(b";rport=");
-                push_number(out, source.port().into());
+                decimal::push(out, source.port());
             } else if !key.eq_ignore_ascii_case(b"received") {
                 out.extend_from_slice(written);
             }
         }
         if self.host {
             out.extend_from_slice(b";received=");
-            push_ip(out, source.ip());
+            decimal::push_ip(out, source.ip().to_canonical());
         }
     }
 }
 
 fn push_hops(out: &mut Vec<u8>, hops: u8) {
     out.extend_from_slice(b"Max-Forwards: ");
-    push_number(out, hops.into());
+    decimal::push(out, hops);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -3,9 +3,10 @@
 
 use super::branch;
 use super::output::Output;
-use super::text::{push_address, push_number};
+use super::text::push_address;
 use super::Proxy;
 use crate::base32;
+use crate::decimal;
 use crate::frame::Transport;
 use crate::ids::mac;
 use crate::message::Message;
@@ -128,7 +129,7 @@ impl Proxy {
         bytes.extend_from_slice(b">\r\nCall-ID: ");
         base32::push(bytes, name, 13);
         bytes.extend_from_slice(b"\r\nCSeq: ");
-        push_number(bytes, u64::from(n) + 1);
+        decimal::push(bytes, u64::from(n) + 1);
         for part in [b" ", method, b"\r\nContact: <sip:", &own.advertised, b">\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n"] {
             bytes.extend_from_slice(part);
         }

@@ -1,43 +1,7 @@
-//! Numbers and addresses written as text without formatting machinery: what a forwarded message needs of it. It reads nothing.
+//! `host:port` written as text without formatting machinery: what a forwarded message needs of it. It reads nothing.
 
-use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
-
-/// Appends a decimal number.
-pub(super) fn push_number(out: &mut Vec<u8>, value: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = value;
-    loop {
-        at -= 1;
-        if let Some(place) = digits.get_mut(at) {
-            *place = b'0' + (rest % 10) as u8;
-        }
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
-}
-
-/// Appends an IP address as `received` has it: IPv6 without brackets.
-pub(super) fn push_ip(out: &mut Vec<u8>, ip: IpAddr) {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            for (at, byte) in [a, b, c, d].into_iter().enumerate() {
-                if at > 0 {
-                    out.push(b'.');
-                }
-                push_number(out, byte.into());
-            }
-        }
-        IpAddr::V6(v6) => {
-            let _ = write!(out, "{v6}"); // a Vec takes all
-        }
-    }
-}
+use crate::decimal;
+use std::net::SocketAddr;
 
 /// Appends `host:port`, IPv6 in brackets.
 pub(super) fn push_address(out: &mut Vec<u8>, address: SocketAddr) {
@@ -46,12 +10,12 @@ pub(super) fn push_address(out: &mut Vec<u8>, address: SocketAddr) {
     if v6 {
         out.push(b'[');
     }
-    push_ip(out, ip);
+    decimal::push_ip(out, ip);
     if v6 {
         out.push(b']');
     }
     out.push(b':');
-    push_number(out, address.port().into());
+    decimal::push(out, address.port());
 }
 
 #[cfg(test)]
@@ -66,7 +30,7 @@ mod tests {
             assert_eq!(text.as_bytes(), out);
         }
         let mut out = Vec::new();
-        push_number(&mut out, u64::MAX);
+        decimal::push(&mut out, u64::MAX);
         assert_eq!(u64::MAX.to_string().as_bytes(), out);
     }
 }
