@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tandem.testing.edge import RunningEdge
-from tandem.testing.farm import Farm, free, wait
+from tandem.testing.farm import Farm, free, held, wait
 from tandem.testing.sipp import ended
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")]
@@ -39,11 +39,11 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Farm]]:
     farms: list[Farm] = []
 
     def made(toml: Callable[[list[int]], str], count: int = 2, **more: Any) -> Farm:
-        ports = [free() for _ in range(count)]
-        edge = RunningEdge(tmp_path, toml(ports), **more)
-        farm = Farm(edge, ports)
-        farms.append(farm)
-        edge.up()
+        with held(count) as ports:  # while the edge asks the kernel for ports of its own
+            edge = RunningEdge(tmp_path, toml(ports), **more)
+            farm = Farm(edge, ports)
+            farms.append(farm)
+            edge.up()
         return farm
 
     yield made

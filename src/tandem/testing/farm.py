@@ -7,7 +7,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,19 @@ def free() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+@contextmanager
+def held(many: int) -> Iterator[list[int]]:
+    """Ports that nobody else is given meanwhile."""
+    with ExitStack() as stack:
+        held = [
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            for _ in range(many)
+        ]
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        yield [int(one.getsockname()[1]) for one in held]
 
 
 def taken(port: int) -> bool:
