@@ -13,8 +13,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tandem_edge::sys::epoll::{Epoll, Interest};
-use tandem_edge::sys::socket;
+use tandem_sys::epoll::{Epoll, Interest};
+use tandem_sys::socket;
 
 /// After which a phone gives a connection up and tries again.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -3,12 +3,12 @@
 use crate::connection::{Connection, Stage};
 use crate::cutter::Cutter;
 use crate::edge::{Edge, Socket, FLOWS, SOCKETS};
-use crate::sys::epoll::Interest;
-use crate::sys::socket;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use tandem_sip::frame::Transport;
+use tandem_sys::epoll::Interest;
+use tandem_sys::socket;
 
 /// Connections accepted before others have their turn.
 const ACCEPTS: usize = 64;

@@ -4,7 +4,6 @@ use crate::config::EdgeError;
 use crate::control::{Ask, Control, Problem, CONNECTIONS};
 use crate::edge::{Edge, CONTROL, SOCKETS};
 use crate::notes::NOTE_CHARS;
-use crate::sys::epoll::{Interest, Ready};
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
 use std::net::IpAddr;
@@ -12,6 +11,7 @@ use tandem_sip::abuse::REPORTED;
 use tandem_sip::frame::Transport;
 use tandem_sip::policy::Policy;
 use tandem_sip::proxy::FrontConfig;
+use tandem_sys::epoll::{Interest, Ready};
 
 const READ: Interest = Interest { read: true, write: false };
 /// Longest ban that is asked for, in seconds.

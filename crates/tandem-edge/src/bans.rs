@@ -3,10 +3,10 @@
 use crate::connection::End;
 use crate::edge::Edge;
 use crate::nft::News;
-use crate::sys::socket;
 use std::net::{IpAddr, SocketAddr};
 use tandem_sip::abuse::Reason;
 use tandem_sip::cidr::{key_source, source_key};
+use tandem_sys::socket;
 
 impl Edge {
     /// Does what follows the ban that the last message or order began, if it began one.

@@ -2,7 +2,6 @@
 
 use crate::cutter::Cutter;
 use crate::records::Records;
-use crate::sys::epoll::Interest;
 use crate::tls;
 use rustls::Connection as Session;
 use std::collections::VecDeque;
@@ -14,6 +13,7 @@ use tandem_sip::frame::{Transport, Why};
 use tandem_sip::framing::Framer;
 use tandem_sip::limits::Limits;
 use tandem_sip::ws;
+use tandem_sys::epoll::Interest;
 
 /// Bytes read from one connection in one go.
 pub const READ_BYTES: usize = 64 * 1024;

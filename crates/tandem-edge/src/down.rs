@@ -3,10 +3,10 @@
 use crate::connection::{Connection, End, Stage};
 use crate::edge::{Edge, Socket, FLOWS};
 use crate::hep::Travelled;
-use crate::sys::epoll::Interest;
-use crate::sys::socket;
 use std::net::SocketAddr;
 use tandem_sip::frame::{self, SipDown, Transport, Why};
+use tandem_sys::epoll::Interest;
+use tandem_sys::socket;
 
 impl Edge {
     pub(crate) fn send(&mut self, sip: &SipDown<'_>) {

@@ -14,13 +14,8 @@ use crate::judge::Judge;
 use crate::keyring::Keyring;
 use crate::links::{Links, OWNERS};
 use crate::locals::Locals;
-use crate::log::Log;
 use crate::nft::Firewall;
 use crate::notes::Notes;
-use crate::sys::datagram::{Batch, SendBatch};
-use crate::sys::epoll::{Epoll, Interest, Ready};
-use crate::sys::signal::{Asked, Signals, Stopper};
-use crate::sys::socket;
 use crate::tls::Tls;
 use crate::trunks::Trunks;
 use crate::udp::Udp;
@@ -33,6 +28,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tandem_sip::frame::Transport;
 use tandem_sip::keepalive::Watches;
 use tandem_sip::keeper::{Keeper, KEPT_BYTES};
+use tandem_sys::datagram::{Batch, SendBatch};
+use tandem_sys::epoll::{Epoll, Interest, Ready};
+use tandem_sys::log::Log;
+use tandem_sys::signal::{Asked, Signals, Stopper};
+use tandem_sys::socket;
 
 pub(crate) const STOP: u64 = 0;
 pub(crate) const SIGNAL: u64 = 1;
@@ -124,7 +124,7 @@ impl Edge {
     pub fn open(config: Config) -> Result<Edge, EdgeError> {
         let at = wall();
         let system = |why| EdgeError::Socket { what: "epoll".into(), why };
-        let mut log = Log::default();
+        let mut log = Log::of("tandem-edge");
         let mut keyring = Keyring::open(&config.keys)?;
         let keys = keyring.keys(at);
         let (policy, trunks) = files::policy(&config, at, &mut log);

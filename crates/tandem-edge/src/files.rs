@@ -1,7 +1,6 @@
 //! The edge's files: keys, the last policy, bans for fail2ban. It interprets none of them.
 
 use crate::config::Config;
-use crate::log::{stamp, Log};
 use crate::trunks::Trunks;
 use serde_json::json;
 use std::fs::{self, File, OpenOptions};
@@ -10,6 +9,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::SystemTime;
 use tandem_sip::policy::Policy;
+use tandem_sys::log::{stamp, Log};
 
 /// The policy that was kept; without a usable one, that of an edge with one domain, which challenges everybody.
 pub fn policy(config: &Config, at: u64, log: &mut Log) -> (Policy, Trunks) {

@@ -24,7 +24,6 @@ pub mod keys;
 mod link;
 mod links;
 mod locals;
-mod log;
 mod nets;
 pub mod nft;
 mod notes;
@@ -33,7 +32,6 @@ mod preface;
 mod records;
 mod refusals;
 mod stun;
-pub mod sys;
 mod tickets;
 mod tls;
 mod trunks;
@@ -57,7 +55,7 @@ pub use tandem_sip::histogram::Histogram;
 /// ```
 pub fn run(json: &[u8]) -> Result<(), EdgeError> {
     // The limit on connections is the policy's; a limit of the system that cannot be raised shows as refused connections.
-    let _ = sys::socket::raise_descriptor_limit();
-    let signals = sys::signal::Signals::open().map_err(|why| EdgeError::Socket { what: "signals".into(), why })?;
+    let _ = tandem_sys::socket::raise_descriptor_limit();
+    let signals = tandem_sys::signal::Signals::open().map_err(|why| EdgeError::Socket { what: "signals".into(), why })?;
     Edge::open(Config::read(json)?)?.run(Some(signals))
 }

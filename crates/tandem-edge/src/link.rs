@@ -1,10 +1,10 @@
 //! The edge's end of one link: a connection to an owner, or the wait for one, batched both ways. What is kept and what may pass is the keeper's.
 
-use crate::sys::epoll::Interest;
 use std::os::fd::RawFd;
 use tandem_link::{Got, Place, Stage, Stream, Tls, CIPHER_READ_BYTES, HELLO_SECONDS, SILENCE_SECONDS};
 use tandem_sip::frame::{self, BadFrame};
 use tandem_sip::keeper::KEPT_BYTES;
+use tandem_sys::epoll::Interest;
 
 /// First wait before the owner is tried again, in microseconds.
 pub const RETRY_FIRST_US: u64 = 20_000;

@@ -5,12 +5,12 @@ use crate::edge::{Edge, LINK};
 use crate::files;
 use crate::link::{self, Heard};
 use crate::links::TWIN_REST_US;
-use crate::sys::epoll::{Interest, Ready};
 use crate::trunks::Trunks;
 use tandem_link::node_name;
 use tandem_sip::frame::{self, Down};
 use tandem_sip::keeper::Passage;
 use tandem_sip::policy::Policy;
+use tandem_sys::epoll::{Interest, Ready};
 
 impl Edge {
     pub(crate) fn connect_links(&mut self) {

@@ -1,11 +1,11 @@
 //! One datagram socket and what waits to leave by it. It reads into a batch that all sockets share.
 
-use crate::sys::datagram::{SendBatch, Sending};
-use crate::sys::epoll::Interest;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use tandem_sip::frame::Why;
+use tandem_sys::datagram::{SendBatch, Sending};
+use tandem_sys::epoll::Interest;
 
 /// Datagrams that may wait for one socket.
 pub const QUEUE_DATAGRAMS: usize = 8192;

@@ -6,9 +6,6 @@ use crate::cutter::{Cut, Cutter};
 use crate::edge::{Edge, Socket, FLOWS, SOCKETS};
 use crate::hep::Travelled;
 use crate::judge::{Source, Verdict};
-use crate::sys::datagram::BATCH;
-use crate::sys::epoll::Ready;
-use crate::sys::socket;
 use std::os::fd::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use tandem_sip::frame::{self, SipUp, Transport};
@@ -17,6 +14,9 @@ use tandem_sip::message::Message;
 use tandem_sip::proxy;
 use tandem_sip::refusal::Refusal;
 use tandem_sip::reply;
+use tandem_sys::datagram::BATCH;
+use tandem_sys::epoll::Ready;
+use tandem_sys::socket;
 
 /// Batches read from one socket before others have their turn.
 const BATCHES: usize = 4;

@@ -1,8 +1,6 @@
 //! The socket to whoever gives verdicts about requests (`tandem.edge.policy`): questions out, verdicts in. What they mean is the proxy's.
 
 use crate::edge::{Edge, VERDICTS};
-use crate::sys::epoll::{Interest, Ready};
-use crate::sys::socket;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use std::io::{ErrorKind, Read, Write};
@@ -10,6 +8,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use tandem_sip::proxy::{Given, Question, Rule};
+use tandem_sys::epoll::{Interest, Ready};
+use tandem_sys::socket;
 
 /// Longest line that is read, in bytes.
 pub const LINE_BYTES: usize = 256 << 10;

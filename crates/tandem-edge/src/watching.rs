@@ -3,12 +3,12 @@
 use crate::connection::End;
 use crate::edge::Edge;
 use crate::judge::Source;
-use crate::sys::socket;
 use std::net::SocketAddr;
 use tandem_sip::base32;
 use tandem_sip::frame::{self, Address, Transport};
 use tandem_sip::ids::mac;
 use tandem_sip::keepalive::{Asked, Due, Kind, Watch};
+use tandem_sys::socket;
 
 /// Line ends that every SIP element passes over (RFC 3261 7.5), and that a phone with outbound answers (RFC 5626 3.5.1).
 const PING: &[u8] = b"\r\n\r\n";

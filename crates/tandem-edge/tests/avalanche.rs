@@ -79,7 +79,7 @@ fn knocks(config: &Arc<ClientConfig>, at: SocketAddr) -> StreamOwned<ClientConne
 
 #[test]
 fn a_district_that_comes_back_to_another_edge_is_let_in_at_the_rate_that_is_left_and_resumes_its_sessions() {
-    tandem_edge::sys::socket::raise_descriptor_limit().unwrap();
+    tandem_sys::socket::raise_descriptor_limit().unwrap();
     let place = Place::new();
     let authority = Authority::new();
     let (limits, files) = (r#""connections_per_source": 20000"#, authority.config(&place, ""));

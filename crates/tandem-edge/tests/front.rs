@@ -12,7 +12,7 @@ use tandem_sip::name::Name;
 
 struct Running {
     at: SocketAddr,
-    stopper: tandem_edge::sys::signal::Stopper,
+    stopper: tandem_sys::signal::Stopper,
 }
 
 impl Running {

@@ -42,7 +42,7 @@ impl Drop for Dnsmasq {
 struct Running {
     at: SocketAddr,
     control: std::path::PathBuf,
-    stopper: tandem_edge::sys::signal::Stopper,
+    stopper: tandem_sys::signal::Stopper,
 }
 
 impl Running {

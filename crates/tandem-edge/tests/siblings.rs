@@ -10,7 +10,7 @@ use tandem_edge::{Config, Edge};
 
 struct Running {
     at: Vec<SocketAddr>,
-    stopper: tandem_edge::sys::signal::Stopper,
+    stopper: tandem_sys::signal::Stopper,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 

@@ -6,7 +6,6 @@ use crate::config::EdgeError;
 use crate::edge::{Edge, NAMES};
 use crate::judge::Source;
 use crate::locals::Locals;
-use crate::sys::epoll::Interest;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -19,6 +18,7 @@ use tandem_sip::index::Index;
 use tandem_sip::limits::Limits;
 use tandem_sip::message::Message;
 use tandem_sip::proxy::{Named, Names, Verdict};
+use tandem_sys::epoll::Interest;
 
 /// Messages that wait for a name; beyond it they are refused with 503.
 pub const PARKED: usize = 1_024;

@@ -3,7 +3,6 @@
 use super::Front;
 use crate::connections::Connections;
 use crate::edge::Edge;
-use crate::sys::epoll::Interest;
 use std::net::IpAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use tandem_sip::index::Index;
@@ -11,6 +10,7 @@ use tandem_sip::limits::Limits;
 use tandem_sip::message::Message;
 use tandem_sip::pool::{Change, Usage};
 use tandem_sip::proxy::{Handover, Hop, News, Source, Verdict, World};
+use tandem_sys::epoll::Interest;
 
 /// Between two looks at what is in use, while others must know it, in microseconds.
 const USAGE_US: u64 = 200_000;

@@ -1,9 +1,9 @@
 //! Where a front stands: our addresses as peers see them, and from which of them each member is reached. It sends nothing.
 
 use crate::locals::Locals;
-use crate::sys::socket;
 use tandem_sip::pool::{MemberId, MEMBERS};
 use tandem_sip::proxy::{Own, Proxy};
+use tandem_sys::socket;
 
 /// Our addresses under the same numbers.
 pub(super) fn own(locals: &Locals) -> Own {

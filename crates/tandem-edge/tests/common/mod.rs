@@ -63,7 +63,7 @@ pub fn open_policy(limits: &str) -> String {
 /// An edge in a thread.
 pub struct Running {
     pub locals: Vec<SocketAddr>,
-    stopper: tandem_edge::sys::signal::Stopper,
+    stopper: tandem_sys::signal::Stopper,
     thread: Option<JoinHandle<()>>,
 }
 

@@ -1,6 +1,6 @@
 //! Opening, adopting and tuning sockets. It neither reads nor writes them.
 
-use super::check;
+use crate::check;
 use std::io;
 use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -214,12 +214,12 @@ pub fn host_addresses() -> Vec<IpAddr> {
     found
 }
 
-pub(super) fn empty() -> (libc::sockaddr_storage, libc::socklen_t) {
+pub(crate) fn empty() -> (libc::sockaddr_storage, libc::socklen_t) {
     // SAFETY: all zeroes is a valid sockaddr_storage.
     (unsafe { std::mem::zeroed() }, size_of::<libc::sockaddr_storage>() as libc::socklen_t)
 }
 
-pub(super) fn to_system(address: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
+pub(crate) fn to_system(address: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
     let mut storage = empty().0;
     match address {
         SocketAddr::V4(v4) => {
@@ -242,7 +242,7 @@ pub(super) fn to_system(address: SocketAddr) -> (libc::sockaddr_storage, libc::s
     }
 }
 
-pub(super) fn from_system(storage: &libc::sockaddr_storage) -> io::Result<SocketAddr> {
+pub(crate) fn from_system(storage: &libc::sockaddr_storage) -> io::Result<SocketAddr> {
     match i32::from(storage.ss_family) {
         libc::AF_INET => {
             // SAFETY: the family says that it is a sockaddr_in.

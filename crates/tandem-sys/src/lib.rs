@@ -1,9 +1,10 @@
-//! System calls that std does not offer, each behind a safe function. Nothing here knows SIP.
+//! System calls that std does not offer, each behind a safe function, and lines on stderr. Nothing here knows SIP or media.
 
 #![allow(unsafe_code)]
 
 pub mod datagram;
 pub mod epoll;
+pub mod log;
 pub mod signal;
 pub mod socket;
 

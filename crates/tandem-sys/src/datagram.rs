@@ -1,7 +1,7 @@
 //! Datagrams in batches, with the local address that was asked (IP_PKTINFO). It knows nothing of what is in them.
 
-use super::check;
-use super::socket::{empty, from_system, to_system};
+use crate::check;
+use crate::socket::{empty, from_system, to_system};
 use std::io;
 use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};

@@ -1,6 +1,6 @@
 //! Readiness of many descriptors, level triggered. It owns none of them.
 
-use super::check;
+use crate::check;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 

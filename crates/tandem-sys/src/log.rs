@@ -7,18 +7,23 @@ use std::io::Write as _;
 /// Lines of one sentence per second.
 pub const LINES_PER_SECOND: u32 = 5;
 
-/// What has been said in this second.
-#[derive(Default)]
+/// What a program has said in this second.
 pub struct Log {
+    program: &'static str,
     second: u64,
     said: BTreeMap<&'static str, u32>,
 }
 
 impl Log {
+    /// The lines of `program`.
+    pub fn of(program: &'static str) -> Log {
+        Log { program, second: 0, said: BTreeMap::new() }
+    }
+
     /// Says `sentence` with fields, unless it was said too often in this second. `at` is microseconds since 1970.
     pub fn say(&mut self, at: u64, sentence: &'static str, fields: &[(&str, &dyn Display)]) {
         if self.may(at, sentence) {
-            write(at, sentence, fields);
+            write(self.program, at, sentence, fields);
         }
     }
 
@@ -29,7 +34,7 @@ impl Log {
             self.second = second;
             for (sentence, count) in std::mem::take(&mut self.said) {
                 if count > LINES_PER_SECOND {
-                    write(at, sentence, &[("not_shown", &(count - LINES_PER_SECOND))]);
+                    write(self.program, at, sentence, &[("not_shown", &(count - LINES_PER_SECOND))]);
                 }
             }
         }
@@ -39,8 +44,8 @@ impl Log {
     }
 }
 
-fn write(at: u64, sentence: &str, fields: &[(&str, &dyn Display)]) {
-    let mut line = format!("{} tandem-edge {sentence}", stamp(at));
+fn write(program: &str, at: u64, sentence: &str, fields: &[(&str, &dyn Display)]) {
+    let mut line = format!("{} {program} {sentence}", stamp(at));
     for (name, value) in fields {
         // Quotes only where a value would not read as one word.
         let value = value.to_string().replace(['\n', '\r', '"'], "'");
@@ -48,7 +53,7 @@ fn write(at: u64, sentence: &str, fields: &[(&str, &dyn Display)]) {
         let _ = write!(line, " {name}={quote}{value}{quote}");
     }
     line.push('\n');
-    // A closed stderr must not stop the edge.
+    // A closed stderr must stop nobody.
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 

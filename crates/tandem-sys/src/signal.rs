@@ -1,11 +1,11 @@
 //! Signals as a descriptor, and a descriptor by which another thread stops the loop.
 
-use super::check;
+use crate::check;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-/// What a signal asks of the edge.
+/// What a signal asks of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Asked {
     /// SIGTERM or SIGINT.
