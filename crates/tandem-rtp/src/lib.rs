@@ -5,4 +5,5 @@
 #![forbid(unsafe_code)]
 
 pub mod plan;
+pub mod relay;
 pub mod srtp;

@@ -1,0 +1,97 @@
+//! All endpoints of one thread by their place, and which of them feed which. It does not look into packets.
+
+use std::collections::HashMap;
+
+use super::{Packet, Slot};
+use crate::plan::{Endpoint, EndpointId};
+
+/// An endpoint's place in the table; good until the endpoint is dropped.
+pub type Key = u32;
+
+/// The endpoints of one thread.
+#[derive(Default)]
+pub struct Relay {
+    pub(super) slots: Vec<Option<Slot>>,
+    free: Vec<Key>,
+    places: HashMap<EndpointId, Key>,
+    /// A packet's copies, for those that get it before the last one.
+    pub(super) spare: Packet,
+}
+
+impl Relay {
+    /// An empty table.
+    pub fn new() -> Relay {
+        Relay::default()
+    }
+
+    /// How many endpoints there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Takes a new plan for an endpoint, known or not. `token` is what [`super::Out`] gets for a new one.
+    pub fn put(&mut self, plan: Endpoint, token: u64) -> Key {
+        let id = plan.id;
+        if let Some(key) = self.places.get(&id).copied() {
+            if let Some(Some(slot)) = self.slots.get_mut(key as usize) {
+                slot.replan(plan);
+            }
+            return key;
+        }
+        let slot = Some(Slot::new(plan, token));
+        let key = match self.free.pop() {
+            Some(key) => {
+                if let Some(place) = self.slots.get_mut(key as usize) {
+                    *place = slot;
+                }
+                key
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as Key
+            }
+        };
+        self.places.insert(id, key);
+        key
+    }
+
+    /// Forgets an endpoint; what it counted is given back.
+    pub fn drop(&mut self, id: EndpointId) -> Option<Slot> {
+        let key = self.places.remove(&id)?;
+        let slot = self.slots.get_mut(key as usize)?.take();
+        self.free.push(key);
+        slot
+    }
+
+    /// The place of an endpoint.
+    pub fn key(&self, id: EndpointId) -> Option<Key> {
+        self.places.get(&id).copied()
+    }
+
+    /// An endpoint by its place.
+    pub fn slot(&self, key: Key) -> Option<&Slot> {
+        self.slots.get(key as usize)?.as_ref()
+    }
+
+    /// The place of a slot's sink `at`, which is looked up again when another endpoint has that place now.
+    pub(super) fn sink(&mut self, key: Key, at: usize) -> Option<Key> {
+        let slot = self.slots.get(key as usize)?.as_ref()?;
+        let (id, found) = (*slot.plan.sinks.get(at)?, *slot.sinks.get(at)?);
+        if self.slot(found).is_some_and(|sink| sink.plan.id == id) {
+            return Some(found);
+        }
+        let found = self.key(id)?;
+        *self.slots.get_mut(key as usize)?.as_mut()?.sinks.get_mut(at)? = found;
+        Some(found)
+    }
+
+    /// All endpoints.
+    pub fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots.iter_mut().flatten()
+    }
+}

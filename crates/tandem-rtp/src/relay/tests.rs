@@ -1,0 +1,149 @@
+use std::net::SocketAddr;
+
+use super::{Component, Out, Packet, Relay};
+use crate::plan::{Endpoint, EndpointId, Guard, Learning, Local, Remote};
+
+#[derive(Default)]
+struct Wire(Vec<(u64, Component, SocketAddr, Vec<u8>)>);
+
+impl Out for Wire {
+    fn send(&mut self, token: u64, component: Component, to: SocketAddr, bytes: &[u8]) {
+        self.0.push((token, component, to, bytes.to_vec()));
+    }
+}
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn endpoint(id: u64, remote: &str, sink: u64) -> Endpoint {
+    let (address, rtp) = ("127.0.0.1".parse().unwrap(), 20_000 + 2 * id as u16);
+    let to = at(remote);
+    Endpoint {
+        id: EndpointId(id),
+        call: "call".into(),
+        leg: id.to_string(),
+        section: 0,
+        local: Local { address, advertised: address, rtp, rtcp: rtp + 1 },
+        remote: Some(Remote { rtp: to, rtcp: SocketAddr::new(to.ip(), to.port() + 1) }),
+        mux: false,
+        learning: Learning::Delayed,
+        strict: false,
+        guard: Guard::Plain,
+        ice: None,
+        payloads: vec![],
+        sinks: vec![EndpointId(sink)],
+        sends: true,
+        hears: true,
+        blocked: false,
+        silenced: false,
+        dtmf_blocked: false,
+        tos: 0,
+        raw: false,
+    }
+}
+
+fn two() -> (Relay, u32, u32) {
+    let mut relay = Relay::new();
+    let a = relay.put(endpoint(1, "10.0.0.1:4000", 2), 11);
+    let b = relay.put(endpoint(2, "10.0.0.2:5000", 1), 12);
+    (relay, a, b)
+}
+
+fn rtp(seq: u16) -> Packet {
+    let mut packet = Packet::new();
+    let mut bytes = [0u8; 172];
+    bytes[0] = 0x80;
+    bytes[2..4].copy_from_slice(&seq.to_be_bytes());
+    packet.copy(&bytes);
+    packet
+}
+
+fn rtcp() -> Packet {
+    let mut packet = Packet::new();
+    packet.copy(&[0x80, 201, 0, 1, 0, 0, 0, 1]);
+    packet
+}
+
+#[test]
+fn what_one_side_sends_the_other_gets() {
+    let (mut relay, a, b) = two();
+    let mut wire = Wire::default();
+    relay.receive(1, a, Component::Rtp, at("10.0.0.1:4000"), &mut rtp(1), &mut wire);
+    relay.receive(1, b, Component::Rtcp, at("10.0.0.2:5001"), &mut rtcp(), &mut wire);
+    assert_eq!((12, Component::Rtp, at("10.0.0.2:5000")), (wire.0[0].0, wire.0[0].1, wire.0[0].2));
+    assert_eq!((11, Component::Rtcp, at("10.0.0.1:4001")), (wire.0[1].0, wire.0[1].1, wire.0[1].2));
+    assert_eq!(172, wire.0[0].3.len());
+}
+
+#[test]
+fn rtcp_goes_where_each_side_wants_it() {
+    let mut relay = Relay::new();
+    let mut muxed = endpoint(1, "10.0.0.1:4000", 2);
+    muxed.mux = true;
+    let a = relay.put(muxed, 11);
+    let b = relay.put(endpoint(2, "10.0.0.2:5000", 1), 12);
+    let mut wire = Wire::default();
+    relay.receive(1, a, Component::Rtp, at("10.0.0.1:4000"), &mut rtcp(), &mut wire);
+    relay.receive(1, b, Component::Rtcp, at("10.0.0.2:5001"), &mut rtcp(), &mut wire);
+    assert_eq!((12, Component::Rtcp, at("10.0.0.2:5001")), (wire.0[0].0, wire.0[0].1, wire.0[0].2));
+    assert_eq!((11, Component::Rtp, at("10.0.0.1:4000")), (wire.0[1].0, wire.0[1].1, wire.0[1].2));
+}
+
+#[test]
+fn a_phone_behind_nat_is_answered_where_it_sends_from() {
+    let (mut relay, a, b) = two();
+    let mut wire = Wire::default();
+    relay.receive(1, a, Component::Rtp, at("192.0.2.9:61000"), &mut rtp(1), &mut wire);
+    relay.receive(2, b, Component::Rtp, at("10.0.0.2:5000"), &mut rtp(1), &mut wire);
+    assert_eq!(at("192.0.2.9:61000"), wire.0[1].2);
+}
+
+#[test]
+fn an_established_stream_is_not_stolen() {
+    let (mut relay, a, b) = two();
+    let mut wire = Wire::default();
+    for second in 0..5 {
+        relay.receive(second * 1_000_000 + 1, a, Component::Rtp, at("192.0.2.9:61000"), &mut rtp(second as u16), &mut wire);
+    }
+    relay.receive(4_100_000, a, Component::Rtp, at("198.51.100.1:7"), &mut rtp(9), &mut wire);
+    wire.0.clear();
+    relay.receive(4_200_000, b, Component::Rtp, at("10.0.0.2:5000"), &mut rtp(1), &mut wire);
+    assert_eq!(at("192.0.2.9:61000"), wire.0[0].2);
+}
+
+#[test]
+fn a_peer_that_moved_is_followed_by_its_new_description() {
+    let (mut relay, a, b) = two();
+    let mut wire = Wire::default();
+    relay.receive(1, a, Component::Rtp, at("192.0.2.9:61000"), &mut rtp(1), &mut wire);
+    relay.put(endpoint(1, "10.0.0.7:4444", 2), 11);
+    wire.0.clear();
+    relay.receive(2, b, Component::Rtp, at("10.0.0.2:5000"), &mut rtp(1), &mut wire);
+    assert_eq!(at("10.0.0.7:4444"), wire.0[0].2);
+}
+
+#[test]
+fn a_place_that_another_endpoint_has_now_is_not_fed() {
+    let (mut relay, a, _) = two();
+    let mut wire = Wire::default();
+    relay.receive(1, a, Component::Rtp, at("10.0.0.1:4000"), &mut rtp(1), &mut wire);
+    relay.drop(EndpointId(2));
+    relay.put(endpoint(3, "10.0.0.3:6000", 4), 13);
+    wire.0.clear();
+    relay.receive(2, a, Component::Rtp, at("10.0.0.1:4000"), &mut rtp(2), &mut wire);
+    assert!(wire.0.is_empty());
+}
+
+#[test]
+fn what_is_no_media_is_dropped_and_counted() {
+    let (mut relay, a, _) = two();
+    let mut wire = Wire::default();
+    for bytes in [&b""[..], b"x", &[0x80], &[0x80; 11], b"GET / HTTP/1.1\r\n\r\n"] {
+        let mut packet = Packet::new();
+        packet.copy(bytes);
+        relay.receive(1, a, Component::Rtp, at("10.0.0.1:4000"), &mut packet, &mut wire);
+    }
+    assert!(wire.0.is_empty());
+    assert_eq!(5, relay.slot(a).unwrap().drops.alien);
+}
