@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::srtp::Master;
 
 /// Names an endpoint inside one relay process and in its store; never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct EndpointId(pub u64);
 
 /// The address that an endpoint is bound to.

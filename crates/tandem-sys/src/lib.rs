@@ -7,6 +7,7 @@ pub mod epoll;
 pub mod log;
 pub mod signal;
 pub mod socket;
+pub mod thread;
 
 use std::io;
 

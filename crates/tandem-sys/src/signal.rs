@@ -64,7 +64,14 @@ impl Stopper {
         Ok(Stopper(Arc::new(fd)))
     }
 
-    /// Asks the loop to end.
+    /// Can be read no more until the next `stop`.
+    pub fn quiet(&self) {
+        let mut count = 0u64;
+        // SAFETY: eight bytes of a live variable; it never waits, an empty counter is an error that says nothing new.
+        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
+    }
+
+    /// Asks the loop to end, or to look.
     pub fn stop(&self) {
         let one = 1u64;
         // SAFETY: eight bytes of a live variable. A full counter is as good as one more.

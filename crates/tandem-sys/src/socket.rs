@@ -82,6 +82,15 @@ pub fn reset_at_close(fd: RawFd) -> io::Result<()> {
     check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size) }).map(drop)
 }
 
+/// Marks what a datagram socket sends: the DSCP and ECN byte of both families.
+pub fn type_of_service(fd: RawFd, tos: u8) -> io::Result<()> {
+    set(fd, libc::IPPROTO_IP, libc::IP_TOS, libc::c_int::from(tos))?;
+    if local_address(fd)?.is_ipv6() {
+        set(fd, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, libc::c_int::from(tos))?;
+    }
+    Ok(())
+}
+
 /// Acknowledges what was read now, not within the kernel's 40 ms: a phone with Nagle's algorithm sends its next small message (the
 /// INVITE behind an ACK, to which nothing is answered) only then. The kernel forgets it: once for each read.
 pub fn acknowledge(fd: RawFd) {

@@ -13,13 +13,15 @@
 //! assert_eq!(0, relay.len());
 //! ```
 
+mod live;
 mod media;
 mod slot;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use slot::{Drops, Slot};
+pub use live::{Live, Silence};
+pub use slot::{Counts, Drops, Peer, Slot};
 pub use table::{Key, Relay};
 
 use std::net::SocketAddr;

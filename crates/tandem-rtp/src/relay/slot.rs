@@ -11,7 +11,7 @@ pub const LEARN_US: u64 = 3_000_000;
 pub const REBIND_US: u64 = 1_000_000;
 
 /// Why packets went nowhere, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Drops {
     /// From another address than the one learned, with a strict source.
     pub source: u64,
@@ -26,7 +26,7 @@ pub struct Drops {
 }
 
 /// The address of one component's peer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Peer {
     /// Where packets to it go.
     pub to: Option<SocketAddr>,
@@ -39,7 +39,7 @@ pub struct Peer {
 }
 
 /// What one component has seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Packets received from the peer.
     pub packets: u64,
@@ -65,12 +65,18 @@ pub struct Slot {
     pub drops: Drops,
     /// Where the plan's sinks were found last in the table.
     pub(super) sinks: Vec<Key>,
+    /// Since when the plan stands, microseconds.
+    pub(super) since: u64,
+    /// That its peer is silent has been said.
+    pub(super) told_silent: bool,
+    /// When its state was given to the store last, microseconds.
+    pub(super) kept_at: u64,
     /// Something that an heir must know has changed since the last look.
     pub dirty: bool,
 }
 
 impl Slot {
-    pub(super) fn new(plan: Endpoint, token: u64) -> Slot {
+    pub(super) fn new(now: u64, plan: Endpoint, token: u64) -> Slot {
         let mut slot = Slot {
             plan,
             token,
@@ -78,6 +84,9 @@ impl Slot {
             counts: [Counts::default(); 2],
             drops: Drops::default(),
             sinks: Vec::new(),
+            since: now,
+            told_silent: false,
+            kept_at: now,
             dirty: true,
         };
         slot.described();
@@ -86,9 +95,11 @@ impl Slot {
     }
 
     /// Another plan; what was learned stays unless the peer's address in it is another one.
-    pub(super) fn replan(&mut self, plan: Endpoint) {
+    pub(super) fn replan(&mut self, now: u64, plan: Endpoint) {
         let moved = plan.remote != self.plan.remote;
         self.plan = plan;
+        self.since = now;
+        self.told_silent = false;
         self.resink();
         self.dirty = true;
         if moved {

@@ -35,15 +35,15 @@ impl Relay {
     }
 
     /// Takes a new plan for an endpoint, known or not. `token` is what [`super::Out`] gets for a new one.
-    pub fn put(&mut self, plan: Endpoint, token: u64) -> Key {
+    pub fn put(&mut self, now: u64, plan: Endpoint, token: u64) -> Key {
         let id = plan.id;
         if let Some(key) = self.places.get(&id).copied() {
             if let Some(Some(slot)) = self.slots.get_mut(key as usize) {
-                slot.replan(plan);
+                slot.replan(now, plan);
             }
             return key;
         }
-        let slot = Some(Slot::new(plan, token));
+        let slot = Some(Slot::new(now, plan, token));
         let key = match self.free.pop() {
             Some(key) => {
                 if let Some(place) = self.slots.get_mut(key as usize) {

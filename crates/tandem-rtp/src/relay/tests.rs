@@ -45,8 +45,8 @@ fn endpoint(id: u64, remote: &str, sink: u64) -> Endpoint {
 
 fn two() -> (Relay, u32, u32) {
     let mut relay = Relay::new();
-    let a = relay.put(endpoint(1, "10.0.0.1:4000", 2), 11);
-    let b = relay.put(endpoint(2, "10.0.0.2:5000", 1), 12);
+    let a = relay.put(0, endpoint(1, "10.0.0.1:4000", 2), 11);
+    let b = relay.put(0, endpoint(2, "10.0.0.2:5000", 1), 12);
     (relay, a, b)
 }
 
@@ -81,8 +81,8 @@ fn rtcp_goes_where_each_side_wants_it() {
     let mut relay = Relay::new();
     let mut muxed = endpoint(1, "10.0.0.1:4000", 2);
     muxed.mux = true;
-    let a = relay.put(muxed, 11);
-    let b = relay.put(endpoint(2, "10.0.0.2:5000", 1), 12);
+    let a = relay.put(0, muxed, 11);
+    let b = relay.put(0, endpoint(2, "10.0.0.2:5000", 1), 12);
     let mut wire = Wire::default();
     relay.receive(1, a, Component::Rtp, at("10.0.0.1:4000"), &mut rtcp(), &mut wire);
     relay.receive(1, b, Component::Rtcp, at("10.0.0.2:5001"), &mut rtcp(), &mut wire);
@@ -117,7 +117,7 @@ fn a_peer_that_moved_is_followed_by_its_new_description() {
     let (mut relay, a, b) = two();
     let mut wire = Wire::default();
     relay.receive(1, a, Component::Rtp, at("192.0.2.9:61000"), &mut rtp(1), &mut wire);
-    relay.put(endpoint(1, "10.0.0.7:4444", 2), 11);
+    relay.put(0, endpoint(1, "10.0.0.7:4444", 2), 11);
     wire.0.clear();
     relay.receive(2, b, Component::Rtp, at("10.0.0.2:5000"), &mut rtp(1), &mut wire);
     assert_eq!(at("10.0.0.7:4444"), wire.0[0].2);
@@ -129,7 +129,7 @@ fn a_place_that_another_endpoint_has_now_is_not_fed() {
     let mut wire = Wire::default();
     relay.receive(1, a, Component::Rtp, at("10.0.0.1:4000"), &mut rtp(1), &mut wire);
     relay.drop(EndpointId(2));
-    relay.put(endpoint(3, "10.0.0.3:6000", 4), 13);
+    relay.put(0, endpoint(3, "10.0.0.3:6000", 4), 13);
     wire.0.clear();
     relay.receive(2, a, Component::Rtp, at("10.0.0.1:4000"), &mut rtp(2), &mut wire);
     assert!(wire.0.is_empty());
