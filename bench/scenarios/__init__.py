@@ -1,1 +1,1 @@
-"""The measurements of `./tandem bench sip`: one file a scenario, each with a `measure` that returns figures."""
+"""The measurements of `./tandem bench`: one file a scenario, each with a `measure` that returns figures."""

@@ -1,4 +1,4 @@
-"""`./tandem bench sip`: runs the scenarios one after another, prints what they found, keeps it under bench/results/."""
+"""`./tandem bench WHAT`: runs the scenarios of a bench one after another, prints what they found, keeps it under bench/results/."""
 
 import argparse
 import importlib
@@ -18,35 +18,40 @@ from scenarios.machine import BENCH, Budget, commit, load_average, machine
 from scenarios.product import forget_databases
 
 # in the order of their run; what needs a quiet machine most comes first
-SCENARIOS = (
-    "index",
-    "register",
-    "b2bua",
-    "edge_cpu",
-    "edge_latency",
-    "edge_tls",
-    "held",
-    "flood",
-    "ready",
-    "edge_ready",
-    "edge_deaths",
-    "restart",
-    "link_lost",
-    "torture",
-    "svwar",
-    "fuzz",
-)
+SCENARIOS = {
+    "sip": (
+        "index",
+        "register",
+        "b2bua",
+        "edge_cpu",
+        "edge_latency",
+        "edge_tls",
+        "held",
+        "flood",
+        "ready",
+        "edge_ready",
+        "edge_deaths",
+        "restart",
+        "link_lost",
+        "torture",
+        "svwar",
+        "fuzz",
+    ),
+    "rtp": ("relay", "relay_deaths"),
+}
 
 
 def main() -> int:
     """0: all that was measured meets its target; 1: something does not, or could not be measured."""
-    parser = argparse.ArgumentParser(prog="tandem bench sip")
+    parser = argparse.ArgumentParser(prog="tandem bench")
+    parser.add_argument("what", choices=SCENARIOS)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    wanted = {id for id in arguments.only.split(",") if id} or set(TARGETS)
-    if unknown := wanted - set(TARGETS):
+    ids = {id for id, target in TARGETS.items() if target.bench == arguments.what}
+    wanted = {id for id in arguments.only.split(",") if id} or ids
+    if unknown := wanted - ids:
         print(f"tandem: --only: no figure {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     if arguments.json:  # progress goes where it does not disturb
@@ -56,12 +61,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs is ended on the way out
     began, load_before = time.monotonic(), load_average()
     try:
-        figures = run(wanted, Budget(quick=arguments.quick))
+        figures = run(arguments.what, wanted, Budget(quick=arguments.quick))
     finally:
         forget_databases()
     figures.sort(key=lambda figure: list(TARGETS).index(figure.id))
     shown = {figure.id: plain(figure) for figure in figures}
     about = {
+        "bench": arguments.what,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "machine": machine(),
@@ -75,10 +81,10 @@ def main() -> int:
     return 0 if all(f.verdict in ("must", "stretch") for f in figures) else 1
 
 
-def run(wanted: set[str], budget: Budget) -> list[Figure]:
+def run(what: str, wanted: set[str], budget: Budget) -> list[Figure]:
     """Every scenario that has a wanted id; one that fails costs only its own figures."""
     figures: list[Figure] = []
-    for name in SCENARIOS:
+    for name in SCENARIOS[what]:
         scenario = importlib.import_module(f"scenarios.{name}")
         ids = [id for id in scenario.IDS if id in wanted]
         if not ids:
@@ -106,6 +112,7 @@ def plain(figure: Figure) -> dict[str, Any]:
         "unit": figure.unit,
         "peer": figure.peer,
         "method": figure.method,
+        "limit": "at least" if TARGETS[figure.id].least else "at most",
         "must": TARGETS[figure.id].must,
         "stretch": TARGETS[figure.id].stretch,
         "verdict": figure.verdict,
@@ -117,7 +124,7 @@ def table(figures: list[Figure], about: dict[str, Any]) -> str:
     """For people: the figures, then how each was measured."""
     head = f"{'id':<24}{'value':>10} {'unit':<6}{'peer':>10}  {'must':>6} {'stretch':>8}  verdict"
     lines = [
-        f"Tandem, commit {about['commit']}, {about['at']}, {about['seconds']} s{', quick' if about['quick'] else ''}",
+        f"Tandem, bench {about['bench']}, commit {about['commit']}, {about['at']}, {about['seconds']} s{', quick' if about['quick'] else ''}",
         f"{about['machine']}; load average before: {about['load_before']}",
         "",
         head,
@@ -128,7 +135,7 @@ def table(figures: list[Figure], about: dict[str, Any]) -> str:
         value = "-" if f.value is None else f"{f.value:.4g}"
         peer = f"{f.peer:.4g}" if isinstance(f.peer, float) else "-"
         lines.append(
-            f"{f.id:<24}{value:>10} {f.unit:<6}{peer:>10}  {target.must:>6g} {target.stretch:>8g}  {f.verdict}"
+            f"{f.id:<24}{value:>10} {f.unit:<6}{peer:>10} {'>' if target.least else ' '}{target.must:>6g} {target.stretch:>8g}  {f.verdict}"
         )
     lines += ["", "How", *(f"{f.id}: {f.method}" for f in figures)]
     return "\n".join(lines)
@@ -138,7 +145,8 @@ def keep(text: str, shown: dict[str, Any]) -> None:
     """bench/results/<time>-<commit>.json and .txt."""
     directory = BENCH / "results"
     directory.mkdir(exist_ok=True)
-    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{shown['about']['commit'].rstrip('+')}"
+    about = shown["about"]
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{about['bench']}-{about['commit'].rstrip('+')}"
     (directory / f"{name}.json").write_text(json.dumps(shown, indent=2) + "\n")
     (directory / f"{name}.txt").write_text(text + "\n")
 

@@ -1,0 +1,1 @@
+"""Starts the media relay; what calls want of it is the room `media`."""
