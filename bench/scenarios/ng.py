@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 ANSWER_SECONDS = 5.0
+_numbers = itertools.count()  # of all clients: relays remember the cookies of a while
 ONLY_80 = ["no-AES_256_CM_HMAC_SHA1_80", "no-AEAD_AES_256_GCM", "no-AEAD_AES_128_GCM"]
 
 
@@ -55,11 +56,10 @@ class Ng:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.settimeout(ANSWER_SECONDS)
         self.address = address
-        self.numbers = itertools.count()
 
     def ask(self, command: str, **fields: Any) -> dict[str, Any]:
         asked = {"command": command, **{k.replace("_", "-"): v for k, v in fields.items()}}
-        cookie = b"%d_%d" % (os.getpid(), next(self.numbers))
+        cookie = b"%d_%d" % (os.getpid(), next(_numbers))
         self.socket.sendto(cookie + b" " + encode(asked), self.address)
         while True:
             answer = self.socket.recv(65_536)

@@ -16,6 +16,8 @@ from msgspec import Meta, Struct
 
 from tandem.edge.model.sections import HepSection, NftSection, bad_copies
 from tandem.names.model import DnsSection, bad_server
+from tandem.relay.model import RelaySection
+from tandem.relay.model import bad as bad_relay
 
 LISTEN_MAX = 16  # sockets that one edge listens on
 LISTEN_TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
@@ -174,6 +176,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     dns: DnsSection = DnsSection()
     nft: NftSection = NftSection()
     hep: HepSection = HepSection()
+    relay: RelaySection = RelaySection()
     log: LogSection = LogSection()
     trace: TraceSection = TraceSection()
     base: str = "."
@@ -205,6 +208,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def link_socket(self) -> Path:
         return self.run / "link.sock"
+
+    @property
+    def relay_socket(self) -> Path:
+        """Where the call node asks the media relay."""
+        return self.run / "relay.sock"
 
     @property
     def control_socket(self) -> Path:
@@ -355,7 +363,7 @@ def parse(raw: dict[str, Any], environ: Mapping[str, str], *, base: Path, name: 
     except msgspec.ValidationError as error:
         text = str(error).replace(" - at `$.", ": field `")
         raise BadConfig(f"{name}: {text}") from None
-    if told := bad_server(config.dns) or bad_copies(config.hep):
+    if told := bad_server(config.dns) or bad_copies(config.hep) or bad_relay(config.relay):
         raise BadConfig(told)
     _ = config.listens, config.http_listen  # checked now, so that nothing later can fail on them
     for net in config.sip.local_net:

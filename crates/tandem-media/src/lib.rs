@@ -3,7 +3,6 @@
 pub mod config;
 pub mod gates;
 pub mod orders;
-pub mod pause;
 pub mod ports;
 pub mod state;
 pub mod stream;

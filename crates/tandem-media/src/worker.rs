@@ -3,14 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tandem_rtp::plan::EndpointId;
 use tandem_rtp::relay::{Component, Key, Live, Out, Packet, Relay, Silence, PACKET_BYTES};
 use tandem_sys::epoll::{Epoll, Interest, Ready};
 
 use crate::orders::{Mailbox, Order, Report};
-use crate::pause::Pause;
 use crate::ports::Pair;
 
 /// epoll's name of the mailbox; sockets follow, two names for each place.
@@ -72,12 +71,11 @@ impl Worker {
 
     /// Carries packets until it is told to stop.
     pub fn run(mut self) -> io::Result<()> {
-        tandem_sys::thread::exact_timers();
-        let (mut ready, mut packet, mut pause) = (Vec::new(), Packet::new(), Pause::default());
+        tandem_sys::thread::prompt();
+        let (mut ready, mut packet) = (Vec::new(), Packet::new());
         loop {
             self.epoll.wait(WAIT_MS, &mut ready)?;
             let now = self.now();
-            let found = ready.len() as u64;
             for event in ready.drain(..) {
                 if event.token != ORDERS {
                     self.carry(now, event, &mut packet);
@@ -88,11 +86,6 @@ impl Worker {
             if now >= self.sweep_at {
                 self.sweep_at = now + SWEEP_US;
                 self.sweep(now);
-            }
-            pause.looked(now, found);
-            match pause.rest(found) {
-                0 => {}
-                rest => std::thread::sleep(Duration::from_micros(rest)),
             }
         }
     }

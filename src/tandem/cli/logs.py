@@ -28,7 +28,7 @@ def logs(
     follow: go on until interrupted.
     """
     config = load()
-    known = ("supervisor", *children(config.sip.edges))
+    known = ("supervisor", *children(config.sip.edges, relay=config.relay.enabled))
     for name in names:
         if name not in known:
             print(f"tandem: logs: {name!r} is not one of {', '.join(known)}", file=sys.stderr)

@@ -28,7 +28,7 @@ def status(*, as_json: AsJson = False) -> int:
         return 3
     rows = processes(state)
     node, why = _node(config.control_socket)
-    all_there = len(rows) == len(children(config.sip.edges)) + 1
+    all_there = len(rows) == len(children(config.sip.edges, relay=config.relay.enabled)) + 1
     complete = all(p["alive"] for p in rows) and all_there and not why
     if as_json:
         print(

@@ -1,4 +1,4 @@
-"""The house of `tandem up`: edge, call node and web process of one machine. The supervisor starts them, this says how."""
+"""The house of `tandem up`: edge, media relay, call node and web process of one machine. The supervisor starts them, this says how."""
 
 import json
 import sys
@@ -13,6 +13,7 @@ from tandem.cluster.house import Reload, Wanted
 from tandem.cluster.processes import CHILDREN, children, edges
 from tandem.cluster.pulse import pulse_path
 from tandem.config import SECURE_TRANSPORTS, BadConfig, Config, Listen, load
+from tandem.relay import model as relay
 
 COMMANDS = {name: [sys.executable, "-P", "-m", f"tandem.{name}"] for name in CHILDREN}
 
@@ -29,8 +30,8 @@ class Product:
         self.data, self.run, self.log_dir = config.data, config.run, config.log_dir
         self.listens = config.sip.listen
         self.edges = edges(config.sip.edges)
-        self.names: tuple[str, ...] = children(config.sip.edges)
-        self.last = frozenset(self.edges)  # they keep frames for the node
+        self.names: tuple[str, ...] = children(config.sip.edges, relay=config.relay.enabled)
+        self.last = frozenset((*self.edges, "relay"))  # frames for the node, media of its calls
         # each edge has a socket of its own on each address: what waits for a dead one is its successor's
         self.wanted: dict[str, Wanted] = {
             _key(edge, text): Wanted(at, "sip.listen", text)
@@ -46,6 +47,8 @@ class Product:
         match child:
             case "node":
                 return ("link",)
+            case "relay":
+                return ()
             case _:
                 return ("http",)
 
@@ -56,6 +59,8 @@ class Product:
         environ = {"TANDEM_CONFIG": str(self.file)}
         if child in self.edges:
             environ["TANDEM_EDGE"] = json.dumps(self._edge(child, sockets))
+        elif child == "relay":
+            environ["TANDEM_RELAY"] = json.dumps(self._relay())
         else:
             environ["TANDEM_FDS"] = json.dumps(
                 {key: sockets[key].fileno() for key in self.keys(child)}
@@ -68,7 +73,8 @@ class Product:
             raise BadConfig("node.data: cannot change while Tandem runs")
         changed = {
             **dict.fromkeys(self.edges, _of_edges(new) != _of_edges(old)),
-            "node": msgspec.structs.replace(new, http=old.http, nft=old.nft, hep=old.hep) != old,
+            "relay": Product(new, self.file)._relay() != self._relay(),
+            "node": _of_node(new) != _of_node(old),
             "web": (new.http, new.log, new.node) != (old.http, old.log, old.node),
         }
         restart = frozenset(name for name, is_changed in changed.items() if is_changed)
@@ -111,6 +117,31 @@ class Product:
             "log_level": config.log.level,
         }
 
+    def _relay(self) -> dict[str, object]:
+        """What `python -m tandem.relay` needs: crates/tandem-media/src/config.rs."""
+        config, section = self.config, self.config.relay
+        routes = {host: sockets.default_address(ipv6=host == "::") for host in relay.WILDCARDS}
+        hosts = [at.host for at in config.listens]
+        least, _, most = section.ports.partition("-")
+        asked = [at for text in section.ng if (at := relay.ng_address(text))]
+        return {
+            "interfaces": [
+                {"name": one.name, "address": one.address, "advertised": one.advertised or None}
+                for one in relay.interfaces(section, hosts, config.sip.advertised, routes)
+            ],
+            "ports": {"min": int(least), "max": int(most)},
+            "ng": {
+                "unix": str(config.relay_socket),
+                **{name: [at for t, at in asked if t == name] for name in ("udp", "tcp")},
+            },
+            "state": str(config.data / "relay"),
+            "threads": section.threads,
+            "tos": section.tos,
+            "timeout": section.silence_seconds,
+            "silent_timeout": section.held_seconds,
+            "pulse": str(pulse_path(self.run, "relay")),
+        }
+
     def _tls(self) -> dict[str, object]:
         config = self.config
         serves = any(at.transport in SECURE_TRANSPORTS for at in config.listens)
@@ -132,6 +163,14 @@ class Product:
 def _of_edges(config: Config) -> tuple[object, ...]:
     """The sections that edges are started with."""
     return config.sip, config.limits, config.log, config.nft, config.hep
+
+
+def _of_node(config: Config) -> Config:
+    """The sections that a call node reads."""
+    ours = Config()
+    others = {"http": ours.http, "nft": ours.nft, "hep": ours.hep}
+    enabled = type(config.relay)(enabled=config.relay.enabled)
+    return msgspec.structs.replace(config, relay=enabled, **others)
 
 
 def _key(edge: str, text: str) -> str:
