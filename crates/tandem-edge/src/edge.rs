@@ -199,6 +199,7 @@ impl Edge {
     pub fn run(mut self, signals: Option<Signals>) -> Result<(), EdgeError> {
         let system = |why| EdgeError::Socket { what: "epoll".into(), why };
         let read = Interest { read: true, write: false };
+        tandem_sys::thread::prompt();
         self.epoll.add(self.stopper.as_raw_fd(), STOP, read).map_err(system)?;
         if let Some(signals) = &signals {
             self.epoll.add(signals.as_raw_fd(), SIGNAL, read).map_err(system)?;

@@ -25,6 +25,13 @@ pub struct Drops {
     pub blocked: u64,
 }
 
+impl Drops {
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        self.source + self.alien + self.guard + self.nowhere + self.blocked
+    }
+}
+
 /// The address of one component's peer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Peer {

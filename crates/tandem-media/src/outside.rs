@@ -1,0 +1,66 @@
+//! What the call table sees of this process: ports, randomness, the certificate's hash, what threads have counted. It decides nothing.
+
+use std::collections::HashMap;
+
+use tandem_rtp::plan::{EndpointId, Local};
+use tandem_rtp::relay::{Counts, Live, Peer};
+use tandem_rtp::sdp::{Family, Fingerprint};
+use tandem_rtp::session::{Counters, Order, Outside, Traffic};
+
+use crate::hands::Hands;
+use crate::ports::{Pair, PortPool};
+
+/// Ports, threads and what waits to be done.
+pub struct House {
+    /// Of all interfaces.
+    pub ports: PortPool,
+    /// The threads.
+    pub hands: Hands,
+    /// Sockets that were bound for endpoints whose plans are still to come.
+    pub bound: HashMap<Local, Pair>,
+    /// Of our certificate.
+    pub fingerprint: Fingerprint,
+    /// What the last command asked for.
+    pub orders: Vec<Order>,
+}
+
+impl Outside for House {
+    fn take(&mut self, interface: &str, family: Family) -> Option<Local> {
+        let (local, pair) = self.ports.take(interface, family == Family::Ip6)?;
+        self.bound.insert(local, pair);
+        Some(local)
+    }
+
+    fn free(&mut self, local: Local) {
+        self.bound.remove(&local);
+        self.ports.free(local);
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) {
+        // A kernel without randomness has not finished to start; nothing can be secret then.
+        getrandom::fill(bytes).expect("the kernel has randomness");
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint.clone()
+    }
+
+    fn order(&mut self, order: Order) {
+        self.orders.push(order);
+    }
+
+    fn counters(&self, id: EndpointId) -> Option<Counters> {
+        self.hands.ask(&[id]).first().map(counters)
+    }
+}
+
+/// What a thread told, as the call table counts.
+pub fn counters(live: &Live) -> Counters {
+    let [rtp, rtcp] = live.counts;
+    let [to_rtp, to_rtcp] = live.peers;
+    Counters { rtp: traffic(rtp, to_rtp, live.drops.all()), rtcp: traffic(rtcp, to_rtcp, 0), ..Counters::default() }
+}
+
+fn traffic(counts: Counts, peer: Peer, errors: u64) -> Traffic {
+    Traffic { packets: counts.packets, bytes: counts.bytes, errors, last_at: peer.last_at, peer: peer.to }
+}
