@@ -6,4 +6,5 @@
 
 pub mod plan;
 pub mod relay;
+pub mod rtp;
 pub mod srtp;
