@@ -6,5 +6,6 @@
 
 pub mod plan;
 pub mod relay;
+pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
