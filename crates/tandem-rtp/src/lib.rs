@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod plan;
+pub mod quality;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;
