@@ -49,7 +49,9 @@ def session(profile: int, key: bytes) -> Session:
 
 
 def main() -> None:
-    print("# suite key_salt kind index plain protected; indices are whole ones, libsrtp 2 made these")
+    print(
+        "# suite key_salt kind index plain protected; indices are whole ones, libsrtp 2 made these"
+    )
     for name, (profile, length) in SUITES.items():
         key = bytes((n * 7 + length) & 0xFF for n in range(length))
         libsrtp = session(profile, key)
