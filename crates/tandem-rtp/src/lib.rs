@@ -4,9 +4,12 @@
 //! carries plans out, packet by packet. Time is an argument, in microseconds; randomness and ports come from the caller.
 #![forbid(unsafe_code)]
 
+pub mod ng;
 pub mod plan;
 pub mod quality;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;
+pub mod sdp;
+pub mod session;
 pub mod srtp;

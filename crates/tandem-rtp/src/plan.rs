@@ -5,14 +5,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use serde::{Deserialize, Serialize};
+
+use crate::sdp::Candidate;
 use crate::srtp::Master;
 
 /// Names an endpoint inside one relay process and in its store; never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EndpointId(pub u64);
 
 /// The address that an endpoint is bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Local {
     /// Bound here.
     pub address: IpAddr,
@@ -34,7 +37,7 @@ pub struct Remote {
 }
 
 /// When the address that packets come from replaces the one of the description; the words are rtpengine's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Learning {
     /// Never.
     Off,
@@ -72,7 +75,7 @@ pub enum Guard {
 }
 
 /// User name and password of one side (RFC 8445 5.3).
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Credentials {
     /// ice-ufrag.
     pub ufrag: String,
@@ -95,8 +98,19 @@ pub struct Ice {
     pub remote: Option<Credentials>,
 }
 
+/// What the peer's description says of its ICE agent beside its credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct IcePeer {
+    /// It is lite too: then the one that offered first is controlling, and sends the checks (RFC 8445 6.1.1).
+    pub lite: bool,
+    /// We are that one.
+    pub controlling: bool,
+    /// Its candidates over UDP: needed when we are controlling.
+    pub candidates: Vec<Candidate>,
+}
+
 /// A payload type of an endpoint, as the description that it sent or got has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// 0 to 127.
     pub number: u8,
@@ -132,12 +146,23 @@ pub struct Endpoint {
     pub learning: Learning,
     /// Packets from other addresses than the one learned are dropped.
     pub strict: bool,
+    /// Packets from other addresses than the one learned move the peer there, at any time.
+    pub handover: bool,
     /// SRTP.
     pub guard: Guard,
     /// ICE-lite.
     pub ice: Option<Ice>,
-    /// Payload types that the peer sends.
+    /// The peer's ICE agent; with `ice` only.
+    pub ice_peer: Option<IcePeer>,
+    /// Grows with every new DTLS association that the descriptions ask for, also with the same fingerprint (RFC 8842 5).
+    pub association: u32,
+    /// Payload types that the peer sends: those of the description that it got, until then those of its own.
     pub payloads: Vec<Payload>,
+    /// Payload types that the peer takes: those of its own description. Where they differ from the `payloads` of what comes
+    /// to it from other endpoints, packets are to be transcoded.
+    pub accepts: Vec<Payload>,
+    /// Packet time that the peer asked for, milliseconds.
+    pub ptime_ms: Option<u16>,
     /// Endpoints that get what this one receives.
     pub sinks: Vec<EndpointId>,
     /// The peer may send to us (its direction is sendrecv or sendonly): without it nothing is expected, no time-out runs.
@@ -150,6 +175,10 @@ pub struct Endpoint {
     pub silenced: bool,
     /// Telephone events that it sends go nowhere.
     pub dtmf_blocked: bool,
+    /// Telephone events may be put into what it sends.
+    pub inject_dtmf: bool,
+    /// Silence after which the peer counts as gone, seconds; `None`: as configured, 0: never.
+    pub timeout_seconds: Option<u32>,
     /// DSCP and ECN byte of what we send to it.
     pub tos: u8,
     /// Passed through as bytes, no RTP: T.38 over UDPTL.

@@ -1,0 +1,140 @@
+//! Commands about a call that is there: recording, blocking, playing, DTMF. Descriptions are not touched.
+
+use super::call::{Call, Leg, Role};
+use super::outside::{Order, Outside};
+use super::Calls;
+use crate::ng::{ok, Block, Command, Dtmf, Failure, Options, Party, Play, Record, Recording, RecordingTarget, Value};
+use crate::plan::EndpointId;
+
+type Done = Result<(Value, Option<String>), Failure>;
+
+impl Calls {
+    pub(super) fn control(&mut self, command: &Command, id: Option<&str>, now: u64, outside: &mut dyn Outside) -> Done {
+        match command {
+            Command::Record(record) => self.recording(record, outside),
+            Command::Block(block) => self.block(block, now, outside),
+            Command::Forward { call, party, on } => {
+                let from = self.endpoints(call, party)?;
+                outside.order(Order::Forward { from, on: *on });
+                Ok((ok(&[]), Some(call.clone())))
+            }
+            Command::Play(play) => self.play(play, id, outside),
+            Command::StopPlay { call, party } => {
+                let to = self.endpoints(call, party)?;
+                outside.order(Order::StopPlay { to });
+                Ok((ok(&[]), Some(call.clone())))
+            }
+            Command::Dtmf(dtmf) => self.dtmf(dtmf, id, outside),
+            _ => Err(Failure::State("publish and subscribe are not served")),
+        }
+    }
+
+    /// Recording by a flag of an offer or answer.
+    pub(super) fn record(&mut self, id: &str, on: bool, options: &Options, outside: &mut dyn Outside) {
+        let recording = if on { Recording::On } else { Recording::Off };
+        if self.calls.get(id).is_some_and(|call| call.recording != recording) {
+            let record = Record { call: id.to_owned(), recording, target: options.recording.clone(), metadata: options.metadata.clone() };
+            // The call is there: nothing can fail.
+            let _ = self.recording(&record, outside);
+        }
+    }
+
+    fn recording(&mut self, record: &Record, outside: &mut dyn Outside) -> Done {
+        let call = self.calls.get_mut(&record.call).ok_or_else(|| unknown(&record.call))?;
+        let Record { recording, target, metadata, .. } = record.clone();
+        call.metadata = metadata.or(call.metadata.take());
+        // What is not on cannot be paused, and what is off stays off.
+        let stays = call.recording == recording || call.recording == Recording::Off && recording == Recording::Paused;
+        if !stays || target != RecordingTarget::default() && recording == Recording::On {
+            call.recording = recording;
+            outside.order(Order::Record { call: call.id.clone(), recording, target, metadata: call.metadata.clone() });
+        }
+        Ok((ok(&[]), Some(record.call.clone())))
+    }
+
+    fn block(&mut self, block: &Block, now: u64, outside: &mut dyn Outside) -> Done {
+        self.change(&block.call, false, now, outside, &mut Vec::new(), |call, _| {
+            let party = &block.party;
+            let chosen =
+                if party.label.is_some() || party.address.is_some() || party.directional { Some(places(call, party)?) } else { None };
+            match chosen {
+                Some(places) => {
+                    for at in places {
+                        let Some(leg) = call.legs.get_mut(at) else { continue };
+                        leg.held_back.set(block.what, block.on);
+                        leg.label = block.set_label.clone().or(leg.label.take());
+                    }
+                }
+                None => {
+                    call.held_back.set(block.what, block.on);
+                    if !block.on && party.all {
+                        call.legs.iter_mut().for_each(|leg| leg.held_back.set(block.what, false));
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok((ok(&[]), Some(block.call.clone())))
+    }
+
+    fn play(&mut self, play: &Play, id: Option<&str>, outside: &mut dyn Outside) -> Done {
+        let to = self.endpoints(&play.call, &play.party)?;
+        if self.first_time(&play.call, id) {
+            let Play { source, times, duration_ms, start_ms, block_egress, .. } = play.clone();
+            outside.order(Order::Play { to, source, times, duration_ms, start_ms, alone: block_egress });
+        }
+        Ok((ok(&[]), Some(play.call.clone())))
+    }
+
+    fn dtmf(&mut self, dtmf: &Dtmf, id: Option<&str>, outside: &mut dyn Outside) -> Done {
+        let from = self.endpoints(&dtmf.call, &dtmf.party)?;
+        if self.first_time(&dtmf.call, id) {
+            let Dtmf { event, duration_ms, volume, pause_ms, .. } = *dtmf;
+            outside.order(Order::Dtmf { from, event, duration_ms, volume, pause_ms });
+        }
+        Ok((ok(&[]), Some(dtmf.call.clone())))
+    }
+
+    fn first_time(&mut self, call: &str, id: Option<&str>) -> bool {
+        id.is_none_or(|id| self.calls.get_mut(call).is_some_and(|call| call.first_time(id)))
+    }
+
+    /// The endpoints of audio of the legs that are named.
+    fn endpoints(&self, call: &str, party: &Party) -> Result<Vec<EndpointId>, Failure> {
+        let call = self.calls.get(call).ok_or_else(|| unknown(call))?;
+        let legs = places(call, party)?.into_iter().filter_map(|at| call.legs.get(at));
+        Ok(legs.flat_map(|leg| leg.media.iter().filter(|medium| medium.kind == "audio").filter_map(|medium| medium.endpoint)).collect())
+    }
+}
+
+/// The places of the legs that a command names.
+pub(super) fn places(call: &Call, party: &Party) -> Result<Vec<usize>, Failure> {
+    let fits: Box<dyn Fn(&Leg) -> bool> = if party.all {
+        Box::new(|leg| leg.role == Role::Dialog)
+    } else if let Some(label) = &party.label {
+        Box::new(move |leg| leg.label.as_ref() == Some(label))
+    } else if let Some(address) = party.address {
+        Box::new(move |leg| {
+            leg.media.iter().any(|medium| medium.theirs.as_ref().and_then(|theirs| theirs.rtp).is_some_and(|rtp| rtp.ip() == address))
+        })
+    } else if !party.from_tags.is_empty() {
+        Box::new(|leg| party.from_tags.iter().any(|tag| leg.has_tag(tag)))
+    } else if let Some(tag) = &party.from_tag {
+        Box::new(move |leg| leg.has_tag(tag))
+    } else {
+        return Err(Failure::Missing("from-tag"));
+    };
+    let places: Vec<usize> = call.legs.iter().enumerate().filter(|(_, leg)| fits(leg)).map(|(at, _)| at).collect();
+    match (places.is_empty(), &party.label, &party.from_tag) {
+        (false, ..) => Ok(places),
+        (true, Some(label), _) => Err(Failure::Party { field: "label", value: label.chars().take(64).collect() }),
+        (true, None, Some(tag)) if party.address.is_none() => {
+            Err(Failure::Party { field: "from-tag", value: tag.chars().take(64).collect() })
+        }
+        _ => Err(Failure::Party { field: "address", value: party.address.map(|address| address.to_string()).unwrap_or_default() }),
+    }
+}
+
+pub(super) fn unknown(call: &str) -> Failure {
+    Failure::Call(call.chars().take(64).collect())
+}
