@@ -8,7 +8,7 @@ use tandem_media::config::{Interface, Ports};
 use tandem_media::orders::{Mailbox, Order};
 use tandem_media::ports::PortPool;
 use tandem_media::worker::Worker;
-use tandem_rtp::plan::{Endpoint, EndpointId, Guard, Learning, Local, Remote};
+use tandem_rtp::plan::{Endpoint, EndpointId, Local, Remote};
 use tandem_rtp::relay::Silence;
 
 fn main() {
@@ -41,25 +41,11 @@ fn main() {
 
 fn endpoint(id: u64, sink: u64, local: Local, to: SocketAddr) -> Endpoint {
     Endpoint {
-        id: EndpointId(id),
         call: (id / 2).to_string(),
         leg: id.to_string(),
-        section: 0,
-        local,
         remote: Some(Remote { rtp: to, rtcp: SocketAddr::new(to.ip(), to.port() + 1) }),
-        mux: false,
-        learning: Learning::Delayed,
-        strict: false,
-        guard: Guard::Plain,
-        ice: None,
-        payloads: Vec::new(),
         sinks: vec![EndpointId(sink)],
-        sends: true,
-        hears: true,
-        blocked: false,
-        silenced: false,
-        dtmf_blocked: false,
         tos: 184,
-        raw: false,
+        ..Endpoint::new(EndpointId(id), local)
     }
 }

@@ -184,3 +184,45 @@ pub struct Endpoint {
     /// Passed through as bytes, no RTP: T.38 over UDPTL.
     pub raw: bool,
 }
+
+impl Endpoint {
+    /// An endpoint that takes plain packets from anybody and sends nowhere yet: what a plan begins with.
+    ///
+    /// ```
+    /// use tandem_rtp::plan::{Endpoint, EndpointId, Local};
+    /// let address = "203.0.113.1".parse().unwrap();
+    /// let endpoint = Endpoint::new(EndpointId(1), Local { address, advertised: address, rtp: 30_000, rtcp: 30_001 });
+    /// assert!(endpoint.sinks.is_empty() && endpoint.remote.is_none());
+    /// ```
+    pub fn new(id: EndpointId, local: Local) -> Endpoint {
+        Endpoint {
+            id,
+            call: String::new(),
+            leg: String::new(),
+            section: 0,
+            local,
+            remote: None,
+            mux: false,
+            learning: Learning::default(),
+            strict: false,
+            handover: false,
+            guard: Guard::Plain,
+            ice: None,
+            ice_peer: None,
+            association: 0,
+            payloads: Vec::new(),
+            accepts: Vec::new(),
+            ptime_ms: None,
+            sinks: Vec::new(),
+            sends: true,
+            hears: true,
+            blocked: false,
+            silenced: false,
+            dtmf_blocked: false,
+            inject_dtmf: false,
+            timeout_seconds: None,
+            tos: 0,
+            raw: false,
+        }
+    }
+}

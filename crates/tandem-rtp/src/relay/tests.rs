@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use super::{Component, Out, Packet, Relay};
-use crate::plan::{Endpoint, EndpointId, Guard, Learning, Local, Remote};
+use crate::plan::{Endpoint, EndpointId, Local, Remote};
 
 #[derive(Default)]
 struct Wire(Vec<(u64, Component, SocketAddr, Vec<u8>)>);
@@ -20,33 +20,11 @@ fn endpoint(id: u64, remote: &str, sink: u64) -> Endpoint {
     let (address, rtp) = ("127.0.0.1".parse().unwrap(), 20_000 + 2 * id as u16);
     let to = at(remote);
     Endpoint {
-        id: EndpointId(id),
         call: "call".into(),
         leg: id.to_string(),
-        section: 0,
-        local: Local { address, advertised: address, rtp, rtcp: rtp + 1 },
         remote: Some(Remote { rtp: to, rtcp: SocketAddr::new(to.ip(), to.port() + 1) }),
-        mux: false,
-        learning: Learning::Delayed,
-        strict: false,
-        handover: false,
-        guard: Guard::Plain,
-        ice: None,
-        ice_peer: None,
-        association: 0,
-        payloads: vec![],
-        accepts: vec![],
-        ptime_ms: None,
         sinks: vec![EndpointId(sink)],
-        sends: true,
-        hears: true,
-        blocked: false,
-        silenced: false,
-        dtmf_blocked: false,
-        inject_dtmf: false,
-        timeout_seconds: None,
-        tos: 0,
-        raw: false,
+        ..Endpoint::new(EndpointId(id), Local { address, advertised: address, rtp, rtcp: rtp + 1 })
     }
 }
 
