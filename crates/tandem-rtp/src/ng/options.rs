@@ -170,7 +170,7 @@ pub struct Options {
     pub replace: Replace,
     /// Address family for the receiver.
     pub family: Option<Family>,
-    /// Where the writer of the description really is.
+    /// Told to the receiver as our address, whatever the interface's is.
     pub media_address: Option<IpAddr>,
     /// Where the SIP message came from.
     pub received_from: Option<IpAddr>,

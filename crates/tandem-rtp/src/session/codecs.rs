@@ -51,14 +51,12 @@ pub(super) fn answer(section: &mut Section, to: &Medium, rules: &CodecRules, sin
     let known = payloads(section);
     let mut kept = keep(section, &known, rules, &[&rules.strip]);
     let offered = to.theirs.as_ref().map(|theirs| &theirs.payloads[..]).unwrap_or_default();
+    // RFC 3264 6.1: no answer has a format that was not offered.
     let foreign = |format: &String| {
         known.iter().find(|payload| is(format, payload)).is_some_and(|payload| !offered.iter().any(|other| same(other, payload)))
     };
-    // What the offerer never had is transcoded: it gets its own codecs in place of it.
     let also: Vec<_> = offered.iter().filter(|payload| to.also.contains(&payload.number)).collect();
-    if kept.iter().any(foreign) && !also.is_empty() {
-        kept.retain(|format| !foreign(format));
-    }
+    kept.retain(|format| !foreign(format));
     if kept.is_empty() {
         kept = section.media.formats.clone();
     }

@@ -37,7 +37,7 @@ pub(super) fn treatment(section: &Section) -> Treatment {
 
 /// Takes a whole description of a leg's peer in. `offer`: a section may be open with port 0 (RFC 9143 6).
 pub(super) fn hear(leg: &mut Leg, description: &Description, options: &Options, offer: bool) {
-    let source = options.media_address.or(options.received_from.filter(|_| options.sip_source_address));
+    let source = options.received_from.filter(|_| options.sip_source_address);
     for (index, section) in description.sections.iter().enumerate() {
         if leg.media.len() == index {
             leg.media.push(Medium::new(&section.media.kind, section.media.protocol.clone()));

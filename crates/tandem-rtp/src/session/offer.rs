@@ -69,7 +69,7 @@ fn propose(to: &mut Medium, from: &mut Medium, ice_refused: bool, options: &Opti
     };
     let (rtp, mux) = (to.protocol.is_rtp(), options.mux);
     to.ours.mux_required = rtp && mux.require;
-    to.ours.mux = rtp && (mux.offer || mux.require || theirs.mux && !mux.demux && !mux.reject);
+    to.ours.mux = rtp && (mux.offer || mux.require || theirs.mux && !mux.demux);
     from.takes_mux = match mux {
         _ if mux.reject => Some(false),
         _ if mux.demux || mux.accept || theirs.mux_only => Some(true),

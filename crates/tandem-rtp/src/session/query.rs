@@ -49,12 +49,14 @@ impl Calls {
                     .filter(|(medium, _)| medium.endpoint.is_some())
                     .map(|(medium, counters)| quality_of(&tag, medium, counters)),
             );
-            tags.put(&tag, self.leg(call, leg, &counters));
+            let name = leg.tag.clone().unwrap_or_else(|| format!("<untagged {}>", leg.number));
+            tags.put(name, self.leg(call, leg, &counters));
         }
         Value::dict()
             .with("created", count(call.created / SECOND))
             .with("created_us", count(call.created % SECOND))
             .with("last signal", count(call.signalled / SECOND))
+            .with("SSRC", Value::dict())
             .with("tags", tags)
             .with("totals", Value::dict().with("RTP", stats(&totals[0])).with("RTCP", stats(&totals[1])))
             .with("quality", Value::List(quality))
@@ -81,13 +83,27 @@ impl Calls {
         if let Some(peer) = call.legs.iter().find(|other| Some(other.number) == leg.peer) {
             value.put("in dialogue with", peer.tag.clone().unwrap_or_default().into());
         }
+        let pairs = |all: Vec<(&Leg, &str)>| {
+            Value::List(
+                all.iter()
+                    .map(|(leg, kind)| Value::dict().with("tag", leg.tag.clone().unwrap_or_default().into()).with("type", (*kind).into()))
+                    .collect(),
+            )
+        };
+        let heard = call.legs.iter().filter(|other| leg.hears.iter().any(|(number, _)| *number == other.number));
+        let hearing = call.legs.iter().filter(|other| other.hears.iter().any(|(number, _)| *number == leg.number));
+        let peer = call.peer(leg).map(|peer| (peer, "offer/answer"));
+        value.put("subscriptions", pairs(peer.into_iter().chain(heard.map(|leg| (leg, "pub/sub"))).collect()));
+        value.put("subscribers", pairs(peer.into_iter().chain(hearing.map(|leg| (leg, "pub/sub"))).collect()));
         value
     }
 
     fn medium(&self, leg: &Leg, index: usize, medium: &Medium, counters: &Counters) -> Value {
         let guard = guard(medium);
-        let flags: [(&str, bool); 7] = [
+        let flags: [(&str, bool); 9] = [
             ("initialized", medium.theirs.is_some()),
+            ("send", medium.receives()),
+            ("recv", medium.sends()),
             ("rtcp-mux", medium.mux()),
             ("DTLS-SRTP", matches!(guard, Guard::Dtls { .. })),
             ("SDES", matches!(guard, Guard::Sdes { .. })),

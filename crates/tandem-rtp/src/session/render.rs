@@ -46,6 +46,11 @@ impl Rendering<'_> {
     /// Writes a description of `from` for `to`.
     pub fn write(&self, mut description: Description, to: &mut Leg, work: &mut Work) -> Vec<u8> {
         let sections = description.sections.len();
+        let connection = description.session.iter().find(|line| line.of_type(b'c').is_some()).cloned();
+        // What is not ours keeps its address, which the session's line will no longer tell.
+        let bare =
+            |section: &&mut Section| treatment(section) == Treatment::Pass && section.lines.iter().all(|line| line.of_type(b'c').is_none());
+        description.sections.iter_mut().filter(bare).for_each(|section| section.lines.splice(..0, connection.clone()).for_each(drop));
         for (index, section) in description.sections.iter_mut().enumerate() {
             self.section(index, section, to, work);
         }
@@ -62,16 +67,14 @@ impl Rendering<'_> {
         if treatment(section) == Treatment::Pass {
             return;
         }
-        let local = to.carried(index).and_then(|medium| medium.local);
+        let told = |local: Local| Local { advertised: self.options.media_address.unwrap_or(local.advertised), ..local };
+        let local = to.carried(index).and_then(|medium| medium.local).map(told);
         let (credentials, tls_id, family) = (to.ice.clone(), to.tls_id.clone(), to.family);
         let Some(medium) = to.media.get_mut(index) else { return };
         let theirs = self.from.media.get(index).and_then(|medium| medium.theirs.as_ref());
         let mut own: Vec<&str> = [&OURS[..], &Direction::NAMES, &["bundle-only"]].concat();
         if !medium.ours.opaque {
             own.extend(KEYS);
-        }
-        if !medium.protocol.has_feedback() {
-            own.push("rtcp-fb");
         }
         if self.options.strip_extmap {
             own.push("extmap");
@@ -116,7 +119,7 @@ impl Rendering<'_> {
                 section.push("mid", Some(mid));
             }
         } else if self.options.generate_mid && !section.has("mid") {
-            section.push("mid", Some(&index.to_string()));
+            section.push("mid", Some(&(index + 1).to_string()));
         }
     }
 
@@ -176,7 +179,7 @@ impl Rendering<'_> {
         description
             .session
             .retain(|line| !(bundle(line) || keys(line) || extmap(line) || line.is_one_of(&OURS) || line.is_one_of(&Direction::NAMES)));
-        let address = to.media.iter().find_map(|medium| medium.local).map(|local| local.advertised);
+        let address = to.media.iter().find_map(|medium| medium.local).map(|local| self.options.media_address.unwrap_or(local.advertised));
         let held = description.sections.iter().any(|section| {
             section.lines.iter().filter_map(|line| line.of_type(b'c')).any(|value| Connection::parse(value).is_some_and(|c| c.is_zero()))
         });
