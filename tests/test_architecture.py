@@ -19,6 +19,7 @@ PURE_FILES = {
     "calls/batch.py",
     "calls/words.py",
     "calls/rows.py",
+    "calls/flows.py",
 }
 PURE_LIBRARIES = {"msgspec"}
 UNCLEAN = {

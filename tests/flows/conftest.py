@@ -6,5 +6,5 @@ from tandem.testing.flows import Play
 
 
 @pytest.fixture
-def play() -> Play:
-    return Play()
+def play(request: pytest.FixtureRequest) -> Play:
+    return Play(media=getattr(request.module, "MEDIA", ""))

@@ -23,18 +23,22 @@ ALL = os.environ.get("TANDEM_SWEEP") == "all"
 # An heir that comes just before 64*T1 are over has not repeated the 2xx often enough to judge: hangup.no_ack.
 LEFT_TO_THE_SESSION_TIMER = {"test_an_answer_that_nobody_acknowledges_ends_the_call"}
 
+SWEEPS = {"test_crash_sweep", "test_relayed_flows"}  # they play the flows of the others
+
 Flow = Callable[[Play], None]
 
 
 def flows() -> Iterator[Any]:
     """Each test of this directory, once per set of its parameters."""
     for file in sorted(Path(__file__).parent.glob("test_*.py")):
-        if file.stem == Path(__file__).stem:
+        if file.stem in SWEEPS:
             continue
-        for name, test in vars(loaded(file)).items():
+        module = loaded(file)
+        media = getattr(module, "MEDIA", "")
+        for name, test in vars(module).items():
             if name.startswith("test_") and name not in LEFT_TO_THE_SESSION_TIMER:
                 for number, values in enumerate(parameters(test)):
-                    yield pytest.param(bound(test, values), id=f"{name[5:]}-{number}")
+                    yield pytest.param(bound(test, values), media, id=f"{name[5:]}-{number}")
 
 
 def loaded(file: Path) -> ModuleType:
@@ -60,30 +64,32 @@ def bound(test: Any, values: dict[str, object]) -> Flow:
     return lambda play: test(play, **values)
 
 
-def points(flow: Flow, transport: int) -> int:
+def points(flow: Flow, media: str, transport: int) -> int:
     """How many places there are in it where an owner can die."""
-    play = Play(transport=transport)
+    play = Play(transport=transport, media=media)
     flow(play)
     return play.world.points
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("transport", [UDP, TCP])
-@pytest.mark.parametrize("flow", list(flows()))
-def test_the_flow_holds_with_its_owner_killed_at_every_point(flow: Flow, transport: int) -> None:
-    count = points(flow, transport)
+@pytest.mark.parametrize(("flow", "media"), list(flows()))
+def test_the_flow_holds_with_its_owner_killed_at_every_point(
+    flow: Flow, media: str, transport: int
+) -> None:
+    count = points(flow, media, transport)
     kills: list[tuple[int, ...]] = [(first,) for first in range(1, count + 1)]
     every = [
         (first, second) for first in range(1, count + 1) for second in range(first + 1, count + 8)
     ]
     kills += every if ALL else random.Random(count).sample(every, min(PAIRS, len(every)))
-    broken = [found for kill in kills if (found := outcome(flow, kill, transport))]
+    broken = [found for kill in kills if (found := outcome(flow, media, kill, transport))]
     assert [] == broken
 
 
-def outcome(flow: Flow, kill: tuple[int, ...], transport: int) -> str:
+def outcome(flow: Flow, media: str, kill: tuple[int, ...], transport: int) -> str:
     """What is wrong when the owner dies there; "" when nothing is."""
-    play = Play(with_kills(kill), transport=transport)
+    play = Play(with_kills(kill), transport=transport, media=media)
     try:
         flow(play)
     except AssertionError as error:

@@ -1,5 +1,6 @@
 """Emergency calls of who proved nothing: placed, talked and ended like any other, to emergency numbers alone."""
 
+import msgspec
 import pytest
 
 from tandem.accounts.model.account import Tenant, User
@@ -24,6 +25,8 @@ def routed(play: Play, rescue: str) -> None:
         routes=[Route("all", "rescue", "sim", "")],
         emergency=[Emergency("sim", "112", "rescue")],
     )
+
+    tables = msgspec.structs.replace(tables, media=play.board.media)
 
     def place(request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
         return route(tables, Asked(request.trust, request.uri, request.from_, request.to)), {}

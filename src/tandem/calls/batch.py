@@ -43,8 +43,10 @@ class Live:
         "flows",
         "heard",
         "in_flight",
+        "mark",
         "outbox",
         "told",
+        "unsaved",
         "version",
         "waiting",
     )
@@ -62,11 +64,27 @@ class Live:
         self.heard = heard
         self.done = False  # the outbox has reached the edges
         self.in_flight = False
+        self.mark = 0  # counts up with everything that is said
+        self.unsaved = False  # it has said what only its next save will show
         self.waiting: list[Event] = []
         self.due = 0
         self.adopted_at = 0  # when it was taken over, until its story tells so
         self.told: set[int] = set()  # words in the outbox that their receivers have saved
         self.flows: set[tuple[int, int]] = set()  # connections on which something is open
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the store has all of it."""
+        return self.done and not (self.in_flight or self.waiting or self.unsaved)
+
+
+class Following(Struct):
+    """What a call says without a save: it follows from what is saved, and an heir would come to say it too."""
+
+    key: str
+    live: Live
+    effects: tuple[Effect, ...]
+    mark: int
 
 
 class Batch(Struct):
@@ -78,3 +96,5 @@ class Batch(Struct):
     taken: list[list[tuple[int, int]]]
     loose: list[Command]  # commands of events that changed no row
     words: list[list[tuple[str, int]]] = []  # what each row has heard from others with this save
+    marks: list[int] = []  # Live.mark of each
+    following: list[Following] = []

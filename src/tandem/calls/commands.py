@@ -1,10 +1,14 @@
 """The words of effects: what stands in a row's transactions, as commands to the core. It changes nothing."""
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from tandem.boundary import Ack, Ask, Command, Forget, Receive, Request, Respond, Stop, Taken
+from tandem.calls.model import media
 from tandem.calls.model.call import LINGER, Call, Client, Effect, Server
 from tandem.calls.model.text import response
+from tandem.media.model.ng import Question
 
 
 def taken_of(seqs: list[tuple[int, int]]) -> list[Command]:
@@ -15,8 +19,24 @@ def taken_of(seqs: list[tuple[int, int]]) -> list[Command]:
     return [Taken(edge, found) for edge, found in by_edge.items()]
 
 
+def said(
+    call: Call, effects: Iterable[Effect], now: int, questions: list[Question]
+) -> list[Command]:
+    """The words of these effects; what is for the relay goes to `questions`."""
+    commands: list[Command] = []
+    for effect in effects:
+        if effect.do == "media":
+            if (asked := media.question(call, effect)) is not None:
+                questions.append(asked)
+        elif (told := command(call, effect, now)) is not None:
+            commands.append(told)
+    return commands
+
+
 def command(call: Call, effect: Effect, now: int) -> Command | None:
-    """The words of an effect: they stand in the transaction that it names."""
+    """The words of an effect: they stand in the transaction that it names. None while they wait for the relay."""
+    if call.media is not None and call.media.holds(effect.do, effect.ref, effect.tag):
+        return None
     match effect.do:
         case "respond":
             server = next((s for s in call.servers if s.txn == effect.ref), None)
@@ -71,8 +91,14 @@ def rearm(call: Call, now: int, unsaid: set[tuple[str, int, str]]) -> list[Comma
     unsaid: (do, ref, tag) of the effects that the heir says itself; their transactions begin with that.
     """
     commands: list[Command] = []
+    waits = call.media.waits if call.media is not None else ()
+    held = {(wait.do, wait.ref, wait.tag) for wait in waits}
+    unsaid = unsaid | held if held else unsaid
     for server in call.servers:
         if server.ended_at and now - server.ended_at > LINGER:
+            continue
+        if ("respond", server.txn, "") in held:
+            commands.append(Receive(call.shard, server.txn, server.method, call.id))
             continue
         if ("respond", server.txn, "") in unsaid:
             continue
@@ -82,7 +108,10 @@ def rearm(call: Call, now: int, unsaid: set[tuple[str, int, str]]) -> list[Comma
             commands.append(Receive(call.shard, server.txn, server.method, call.id))
     for client in call.clients:
         age = max(1, now - client.at)
-        if ("ask", client.n, "") in unsaid:
+        if ("ask", client.n, "") in held:
+            # it may have gone out, and be answered; so it is known, and not said before the relay has answered
+            commands.append(ask(call, replace(client, proceeding=True), age))
+        elif ("ask", client.n, "") in unsaid:
             pass
         elif not client.ended_at:
             commands.append(ask(call, client, age))
@@ -121,9 +150,19 @@ def stateless(request: Request, status: int, extra: str = "") -> Respond:
     )  # fmt: skip
 
 
-def last_words(effects: list[Effect], version: int) -> tuple[Effect, ...]:
-    """The effects of one save, numbered; of several responses in one transaction only the last is said."""
+def last_words(effects: list[Effect], version: int, epoch: int) -> tuple[Effect, ...]:
+    """The effects of one save, numbered; of several responses in one transaction only the last is said.
+
+    A question to the relay is known there by its epoch too: an heir may decide another one under the number of one
+    whose save was lost.
+    """
     last = {effect.ref: at for at, effect in enumerate(effects) if effect.do == "respond"}
     return tuple(
-        replace(effect, version=version) for at, effect in enumerate(effects) if effect.do != "respond" or last[effect.ref] == at
+        numbered(effect, version, epoch) for at, effect in enumerate(effects) if effect.do != "respond" or last[effect.ref] == at
     )  # fmt: skip
+
+
+def numbered(effect: Effect, version: int, epoch: int) -> Effect:
+    if effect.do == "media":
+        return replace(effect, version=version, tag=f"{epoch}.{version}")
+    return replace(effect, version=version)

@@ -25,6 +25,8 @@ def revive(found: tuple[int, int, bytes], epoch: int) -> Live:
     call = row.call
     if written < epoch:
         call = replace(call, takeovers=call.takeovers + 1)
+        if call.media is not None and call.media.waits:
+            call = replace(call, media=call.media.doubted())
     return Live(call, version, row.outbox, row.heard)
 
 

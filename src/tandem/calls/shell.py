@@ -23,14 +23,16 @@ from tandem.boundary import (
 )
 from tandem.boundary import Event as Heard
 from tandem.calls import rows
-from tandem.calls.batch import Batch, Live, Outside, Save
-from tandem.calls.commands import command, last_words, rearm, stateless, taken_of
+from tandem.calls.batch import Batch, Following, Live, Outside, Save
+from tandem.calls.commands import last_words, rearm, said, stateless, taken_of
+from tandem.calls.flows import Flows
 from tandem.calls.model import timers
 from tandem.calls.model.admission import Admission, retry_after
-from tandem.calls.model.call import ENDED, SCHEMA, SETUP, Call, Effect, Row
-from tandem.calls.model.events import CallerGone, FlowLost, Lapsed, Placed, Rerouted, Ticked
+from tandem.calls.model.call import ENDED, SCHEMA, SETUP, Effect, Row
+from tandem.calls.model.events import FlowLost, Lapsed, Placed, Rerouted, Ticked
 from tandem.calls.model.step import Event, step
 from tandem.calls.words import Words, fresh, left_over, numbers
+from tandem.media.model.ng import Question
 from tandem.records import model as records
 from tandem.routing.model.plan import Plan
 
@@ -65,10 +67,10 @@ class Shell:
         self.seqs: dict[str, list[tuple[int, int]]] = {}
         self.loose: list[Command] = []
         self.loose_taken: list[tuple[int, int]] = []
+        self.questions: list[Question] = []  # to the relay: whoever says commands asks them too
         self.dues: dict[str, int] = {}
         self.timers: list[tuple[int, str]] = []  # may hold times that are no longer wanted
-        self.flows: dict[tuple[int, int], set[str]] = {}  # calls by connections with something open
-        self.lives: dict[int, tuple[int, int]] = {}  # by edge: incarnation, since when
+        self.flows = Flows(self.find, self.queue, self.failure)
         self.active: set[str] = set()  # calls that have not ended
         self.usage: dict[str, set[str]] = {}  # calls by limit name
         # INVITEs being set up: for merged requests
@@ -91,51 +93,11 @@ class Shell:
                     else:
                         self.elsewhere(event)
                 case FlowClosed():
-                    self.flow_gone(event.at, event.edge, event.connection)
+                    self.flows.gone(event.at, event.edge, event.connection)
                 case EdgeUp() | EdgeDown() | Answers():
                     if isinstance(event, EdgeUp):
-                        self.dead_flows(event)
+                        self.flows.edge_up(event)
                     self.elsewhere(event)
-
-    def dead_flows(self, edge: EdgeUp) -> None:
-        """Connections of an edge's earlier lives: their numbers are below its incarnation."""
-        self.lives[edge.edge] = (edge.incarnation, edge.at)
-        for number, connection in [flow for flow in self.flows if flow[0] == edge.edge]:
-            if connection < edge.incarnation:
-                self.flow_gone(edge.at, number, connection)
-
-    def flow_gone(self, at: int, edge: int, connection: int) -> None:
-        """A connection is gone: who waited on it ends, what was asked on it is asked anew."""
-        flow = (edge, connection)
-        for key in list(self.flows.pop(flow, ())):
-            self.cut(key, at, flow)
-
-    def cut(self, key: str, at: int, flow: tuple[int, int]) -> None:
-        live = self.find(key)
-        call = live.call if live is not None else None
-        if call is None:
-            return
-        server = next((s for s in call.servers if s.txn == call.invite), None)
-        if call.state == SETUP and server is not None and rows.on(server.flow, flow):
-            self.queue(key, CallerGone(at))
-        for answered in call.servers:
-            if rows.unacked(answered) and rows.on(answered.flow, flow):
-                self.failure(Failed(at, key, answered.txn, True, "flow"))
-        for client in call.clients:
-            if not client.ended_at and rows.on(client.flow, flow):
-                self.failure(Failed(at, key, client.n, False, "flow"))
-
-    def look_for_phones(self, key: str, now: int) -> None:
-        """Asks the registrar again for phones whose connection is gone."""
-        live = self.find(key)
-        call = live.call if live is not None else None
-        if call is not None and call.look_at and call.look_at <= now:
-            for client in call.clients:
-                if client.cut and not client.ended_at:
-                    self.failure(Failed(now, key, client.n, False, "flow"))
-            for server in call.servers:
-                if server.cut and rows.unacked(server):
-                    self.failure(Failed(now, key, server.txn, True, "flow"))
 
     def elsewhere(self, event: Heard) -> bool:
         """Gives what belongs to no call to the other rooms; false when none of them knows it."""
@@ -208,7 +170,7 @@ class Shell:
             due, key = heappop(self.timers)
             if self.dues.get(key) == due:
                 del self.dues[key]
-                self.look_for_phones(key, now)
+                self.flows.look_for_phones(key, now)
                 self.queue(key, Ticked())
 
     def wake_at(self) -> int:
@@ -250,7 +212,7 @@ class Shell:
         if self.loose_taken:
             batch.loose = [*batch.loose, *taken_of(self.loose_taken)]
         self.loose, self.loose_taken = [], []
-        return batch if batch.saves or batch.loose or batch.lives else None
+        return batch if batch.saves or batch.loose or batch.following else None
 
     def decide_one(self, key: str, live: Live, now: int, batch: Batch) -> None:
         told = numbers(live.waiting)
@@ -262,9 +224,10 @@ class Shell:
             call, note = rows.taken_over(call, live.adopted_at, self.node, self.died)
             logs.append((records.EVENT_STREAM, records.write(note)))
             live.adopted_at = 0
+        follows = bool(events)
         for event in events:
             stepped = step(call, event, now)
-            call = stepped.call
+            call, follows = stepped.call, follows and stepped.follows
             effects += stepped.effects
             logs += rows.logs_of(stepped)
         if call is None or (
@@ -274,16 +237,24 @@ class Shell:
             self.loose_taken += self.seqs.pop(key, [])
             self.schedule(key, live)
             return
+        if follows and not logs:
+            new = last_words(effects, live.version, self.epoch)
+            live.outbox, live.done = (*live.outbox, *new), False
+            live.call, live.mark, live.unsaved = call, live.mark + 1, True
+            batch.following.append(Following(key, live, new, live.mark))
+            self.schedule(key, live)
+            return
         version = live.version + 1
-        new = last_words(effects, version)
-        live.outbox, live.heard = (*left_over(live, now), *new), tuple(heard.items())
+        new = last_words(effects, version, self.epoch)
+        live.outbox, live.heard = (*left_over(live, call, now), *new), tuple(heard.items())
         live.call, live.version, live.done = call, version, False
-        live.in_flight = True
+        live.in_flight, live.mark, live.unsaved = True, live.mark + 1, False
         row = _encode(Row(SCHEMA, call, live.outbox, live.heard))
         batch.saves.append(
             Save(key, self.epoch, version, self.writer, timers.expires(call), row, logs)
         )
         batch.lives.append(live)
+        batch.marks.append(live.mark)
         batch.effects.append(new)
         batch.words.append(told)
         batch.taken.append(self.seqs.pop(key, []))
@@ -302,9 +273,7 @@ class Shell:
                 self.drop(save.key)
                 continue
             assert live.call is not None
-            commands += [
-                c for effect in effects if (c := command(live.call, effect, now)) is not None
-            ]
+            commands += said(live.call, effects, now, self.questions)
             taken += seqs
             self.words.said(save.key, effects)
             self.words.heard(words)
@@ -313,15 +282,28 @@ class Shell:
                 self.ready[save.key] = live
         return commands + taken_of(taken)
 
+    def ahead(self, batch: Batch, now: int) -> list[Command]:
+        """What to say before the batch is saved."""
+        commands: list[Command] = []
+        for one in batch.following:
+            assert one.live.call is not None
+            commands += said(one.live.call, one.effects, now, self.questions)
+        return commands
+
     def sent(self, batch: Batch) -> None:
         """The edges have everything: the next save leaves these effects out. A call that is over is left to the store."""
-        for save, live in zip(batch.saves, batch.lives, strict=True):
-            later = live.in_flight or live.waiting or live.version != save.version
-            if later or self.live.get(save.key) is not live:
+        every = [
+            (save.key, live, mark)
+            for save, live, mark in zip(batch.saves, batch.lives, batch.marks, strict=True)
+        ] + [(one.key, one.live, one.mark) for one in batch.following]
+        for key, live, mark in every:
+            later = live.in_flight or live.waiting or live.mark != mark
+            if later or self.live.get(key) is not live:
                 continue
             live.done = True
-            if live.call is not None and live.call.state == ENDED and not live.flows:
-                del self.live[save.key]
+            over = live.call is not None and live.call.state == ENDED and not live.unsaved
+            if over and not live.flows:
+                del self.live[key]
 
     def schedule(self, key: str, live: Live) -> None:
         """Notes when the call wants to be woken, and what it no longer uses."""
@@ -337,7 +319,7 @@ class Shell:
             self.dues.pop(key, None)
         if call.state != SETUP and self.setups and (mark := rows.setup_of(call)) is not None:
             self.setups.pop(mark, None)
-        self.watch_flows(key, live, call)
+        self.flows.watch(key, live, call)
         if call.state == ENDED:
             self.active.discard(key)
             for name in call.limits:
@@ -348,20 +330,9 @@ class Shell:
         if len(self.live) > DECODED_ROWS:
             self.evict()
 
-    def watch_flows(self, key: str, live: Live, call: Call) -> None:
-        """Knows which calls wait for something on which connection."""
-        now = rows.flows_of(call)
-        for flow in live.flows - now:
-            rows.unwatch(self.flows, flow, key)
-        new, live.flows = now - live.flows, now
-        for flow in new:
-            self.flows.setdefault(flow, set()).add(key)
-            if flow[1] < self.lives.get(flow[0], (0, 0))[0]:  # its edge died in the same moment
-                self.flow_gone(self.lives[flow[0]][1], *flow)
-
     def evict(self) -> None:
         """Forgets decoded calls in which nothing is going on; the store has them."""
-        idle = [k for k, v in self.live.items() if not v.in_flight and not v.waiting and v.done]
+        idle = [key for key, live in self.live.items() if live.is_idle]
         for key in idle[: DECODED_ROWS // 2]:
             del self.live[key]
 
@@ -381,7 +352,7 @@ class Shell:
         assert call is not None
         unsaid = [effect for effect in live.outbox if effect.until > now]
         commands = rearm(call, now, {(effect.do, effect.ref, effect.tag) for effect in unsaid})
-        commands += [told for effect in unsaid if (told := command(call, effect, now)) is not None]
+        commands += said(call, unsaid, now, self.questions)
         for effect in live.outbox:
             if effect.until <= now and effect.do == "ask":
                 self.queue(key, Lapsed(effect.do, effect.ref))

@@ -7,7 +7,7 @@ any point: the heir says again what stands there, and `Row.heard` drops what had
 from collections.abc import Callable
 
 from tandem.calls.batch import Live
-from tandem.calls.model.call import Effect
+from tandem.calls.model.call import Call, Effect
 from tandem.calls.model.events import Told, Untold
 from tandem.calls.model.step import Event
 
@@ -63,16 +63,19 @@ def numbers(events: list[Event]) -> list[tuple[str, int]]:
     return [(event.sender, event.id) for event in events if isinstance(event, Told)]
 
 
-def left_over(live: Live, now: int) -> tuple[Effect, ...]:
-    """What of the outbox must stay in it: what the edges may not have, and words that nobody has saved yet."""
-    kept = tuple(
-        effect
-        for effect in live.outbox
-        if (
-            effect.ref not in live.told
-            if effect.do == "tell"
-            else not live.done and effect.until > now
-        )
-    )
+def left_over(live: Live, call: Call, now: int) -> tuple[Effect, ...]:
+    """What of the outbox must stay in it: what the edges may not have, words that nobody has saved yet, and what the relay has not answered."""
+    kept = tuple(effect for effect in live.outbox if stays(effect, live, call, now))
     live.told &= {effect.ref for effect in live.outbox}
     return kept
+
+
+def stays(effect: Effect, live: Live, call: Call, now: int) -> bool:
+    match effect.do:
+        case "tell":
+            return effect.ref not in live.told
+        case "media" if not effect.body:
+            return call.media is not None and any(w.n == effect.ref for w in call.media.waits)
+        case "media":
+            return effect.until > now
+    return not live.done and effect.until > now

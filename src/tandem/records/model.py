@@ -5,8 +5,29 @@ from typing import Annotated
 from msgspec import Meta, Struct, msgpack
 
 CDR_STREAM, EVENT_STREAM, STORY_STREAM = "cdr", "events", "stories"
+QUALITY_STREAM = "quality"
 Time = Annotated[int, Meta(ge=0, le=2**53)]  # microseconds since 1970
 Status = Annotated[int, Meta(ge=0, lt=1000)]
+
+
+class Quality(Struct, frozen=True):
+    """What the relay measured of a stream of one party: of what it sent (direction "in"), or of what it got ("out")."""
+
+    leg: str  # a: the caller; b0, b1 ...: whom it was offered; far: a party in another call
+    direction: str = "in"
+    packets: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    rtt_ms: float = 0.0
+    mos: float = 0.0  # 1 to 4.5 (ITU-T G.107); 0: not known
+
+
+class Measured(Struct, frozen=True):
+    """The media of one call, told at its end, after its CDR."""
+
+    call: str
+    at: Time
+    streams: tuple[Quality, ...]
 
 
 class Cdr(Struct, frozen=True):
@@ -34,6 +55,7 @@ class Cdr(Struct, frozen=True):
     takeovers: int  # how many times a new owner went on with it
     proof: bool  # the end was seen by nobody; ended_at is the last proof of life
     emergency: bool = False
+    quality: tuple[Quality, ...] = ()  # filled in when it is read: what `Measured` brought
 
 
 class CallEvent(Struct, frozen=True, array_like=True):
@@ -59,9 +81,10 @@ _encode = msgpack.Encoder().encode
 _cdr = msgpack.Decoder(Cdr)
 _event = msgpack.Decoder(CallEvent)
 _story = msgpack.Decoder(Story)
+_measured = msgpack.Decoder(Measured)
 
 
-def write(record: Cdr | CallEvent | Story) -> bytes:
+def write(record: Cdr | CallEvent | Story | Measured) -> bytes:
     return _encode(record)
 
 
@@ -75,3 +98,7 @@ def read_event(data: bytes) -> CallEvent:
 
 def read_story(data: bytes) -> Story:
     return _story.decode(data)
+
+
+def read_measured(data: bytes) -> Measured:
+    return _measured.decode(data)

@@ -29,6 +29,7 @@ class Stage(Protocol):
 
     def until(self, true: Callable[[], object], why: str, seconds: float = 40) -> None: ...
     def send(self, actor: "Actor", data: bytes) -> None: ...
+    def heard_from(self, sdp: str) -> str: ...
 
 
 class Actor:
@@ -384,9 +385,8 @@ class Actor:
             self.incoming(message)
 
     def learn(self, line: Line, message: Message) -> None:
+        line.media = self.stage.heard_from(message.body) or line.media
         for text in message.body.split("\r\n"):
-            if text.startswith("c=IN IP4 "):
-                line.media = text[9:]
             if text in ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"):
                 line.direction = text[2:]
 

@@ -17,7 +17,8 @@ from tandem.testing.line import Line
 from tandem.testing.sim.clock import MS, SECOND, START
 from tandem.testing.sim.faults import Faults
 from tandem.testing.sim.node import RING_SECONDS, Directory, flow_of
-from tandem.testing.sim.oracle import bills_wrong, phones_wrong, wire_wrong
+from tandem.testing.sim.oracle import bills_wrong, phones_wrong, relay_wrong, wire_wrong
+from tandem.testing.sim.relay import ADDRESS, SimRelay, place_in
 from tandem.testing.sim.world import World
 
 STEP = 5 * MS
@@ -64,24 +65,30 @@ class Board(Directory):
             why="the play says so",
         )
         plan = planned or replace(made, **self.options)
+        if self.media:
+            plan = replace(plan, media=plan.media or self.media, srtp=plan.srtp or self.srtp)
         aors = {target.aor for stage in plan.stages for target in stage if target.aor}
         return plan, {aor: self.contacts_of.get(aor, ()) for aor in aors}
 
     def target(self, user: str) -> Target:
         found = self.targets.get(user)
-        return found or Target(
+        target = found or Target(
             "user", f"sip:{user}@sim", aor=f"{user}@sim", ring_seconds=RING_SECONDS
         )
+        return replace(target, media=target.media or self.media, srtp=target.srtp or self.srtp)
 
 
 class Play:
     """`phone` and `trunk` make actors; `until` and `wait` let time pass; `ends` lets it all come to rest and judges."""
 
-    def __init__(self, faults: Faults = CALM, seed: int = 1, transport: int = UDP) -> None:
+    def __init__(
+        self, faults: Faults = CALM, seed: int = 1, transport: int = UDP, media: str = ""
+    ) -> None:
+        """media: the policy of all calls; "" without a relay."""
         self.transport = transport
         self.slack = SLACK * len(faults.kill_at)
         self.board = Board()
-        self.world = World(seed, faults, self.board)
+        self.world = World(seed, faults, self.board, media)
         self.clock = self.world.clock
         self.actors: dict[str, Actor] = {}
         self.clock.run(START + SECOND)
@@ -119,6 +126,16 @@ class Play:
         )
         self.board.targets[name] = replace(target, **options)
         return actor
+
+    @property
+    def relay(self) -> SimRelay:
+        assert self.world.relay is not None
+        return self.world.relay
+
+    def heard_from(self, sdp: str) -> str:
+        """Whose media a description promises: of who is at its address, or of whom the relay joins to it."""
+        address, port = place_in(sdp)
+        return self.relay.behind(port) if address == ADDRESS else address
 
     def send(self, actor: Actor, data: bytes) -> None:
         self.world.from_phone(actor, data)  # type: ignore[arg-type]
@@ -176,7 +193,7 @@ class Play:
         assert found == [], found
 
     def wrong(self, *, bills: bool = True) -> list[str]:
-        found = [*phones_wrong(self.world), *wire_wrong(self.world)]
+        found = [*phones_wrong(self.world), *wire_wrong(self.world), *relay_wrong(self.world)]
         return found + (bills_wrong(self.world) if bills else [])
 
 

@@ -8,6 +8,7 @@ from tandem.calls.model.call import ANSWERED, CONFIRMED, EARLY, GONE, SETUP, TAL
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.hangup import hang_up_leg
 from tandem.calls.model.setup import caller_dialog, early_leg, from_callee
+from tandem.calls.model.ways import ANSWER, OFFER
 
 SECOND = 1_000_000
 
@@ -62,7 +63,7 @@ def win(draft: Draft, attempt: Attempt, leg: Leg, response: Response) -> None:
     extra = f"Allow: {text.ALLOW}\r\nSupported: timer, replaces\r\n{lines}{from_callee(response, attempt)}"
     draft.respond(
         call.invite, response.status, extra=extra, content_type=response.content_type, body=response.body, reason=response.reason,
-        tag=caller_leg.local_tag, contact=draft.contact(caller_leg),
+        tag=caller_leg.local_tag, contact=draft.contact(caller_leg), of=leg.name, verb=OFFER if late_offer else ANSWER,
     )  # fmt: skip
     draft.note("answered", attempt.target.aor or f"trunk:{attempt.target.trunk}")
 
@@ -111,4 +112,5 @@ def pass_late_answer(draft: Draft, txn: int, event: Acked) -> None:
                 and leg.state != GONE
                 and (client.why != "invite" or leg.local_tag == draft.legs[client.leg].local_tag)
             ):
-                draft.ack(client.n, leg, content_type=event.content_type, body=event.body)
+                of = "a" if client.why == "invite" else draft.servers[txn].leg
+                draft.ack(client.n, leg, content_type=event.content_type, body=event.body, of=of)

@@ -1,6 +1,6 @@
 """The end of a call and its CDR: one, written in the save that ends it. Prices are not here."""
 
-from tandem.calls.model import tell
+from tandem.calls.model import media, tell
 from tandem.calls.model.call import ENDED, GONE
 from tandem.calls.model.draft import Draft
 from tandem.records.model import Cdr
@@ -25,6 +25,7 @@ def end(
         if leg.state != GONE and not draft.unacked(leg):
             draft.leg(leg.name, state=GONE)
     draft.note("ended", f"{why}, by {ended_by}")
+    media.say_end(draft)
     draft.cdr = Cdr(
         id=call.id, tenant=call.tenant, caller=call.caller.identity, callee=call.callee, caller_number=call.caller.number,
         caller_call_id=draft.servers[call.invite].call_id if call.invite in draft.servers else caller_call_id(draft),

@@ -7,6 +7,7 @@ dialog that it makes is a leg b0, b1, ..., and the dialog that the caller sees f
 from msgspec import Struct
 
 from tandem.boundary import Flow, Response
+from tandem.calls.model.ways import Media
 from tandem.records.model import CallEvent
 from tandem.routing.model.plan import HeaderRule, Target
 
@@ -148,6 +149,11 @@ class Client(Struct, frozen=True, array_like=True):
     logins: int = 0
     cut: int = 0  # since when its connection is gone and its phone is waited for
 
+    @property
+    def has_body(self) -> bool:
+        """For an INVITE or UPDATE: it makes an offer."""
+        return b"\r\n\r\n" in self.message and not self.message.endswith(b"\r\n\r\n")
+
 
 class Caller(Struct, frozen=True, array_like=True):
     """What the INVITE that made the call said, as far as it is needed again."""
@@ -239,17 +245,18 @@ class Call(Struct, frozen=True, array_like=True):
     stub: str = ""  # the call that holds the other end, after an attended transfer or a pick-up
     joining: Joining | None = None
     answered_by: str = ""  # the party in the other call
+    media: Media | None = None  # None: this node has no relay
 
 
 class Effect(Struct, frozen=True, array_like=True):
     """Something to be said once: it names a transaction of the row; `until` is when it must no longer be repeated."""
 
-    do: str  # respond, ask, ack, stop, forget, tell
-    ref: int  # server handle, or client number
-    tag: str = ""  # ack: the to_tag; tell: the other call's id
+    do: str  # respond, ask, ack, stop, forget, tell, media
+    ref: int  # server handle, or client number; tell, media: its own number
+    tag: str = ""  # ack: the to_tag; tell: the other call's id; media: epoch and version
     until: int = 0
     version: int = 0
-    body: bytes = b""  # tell: the event
+    body: bytes = b""  # tell: the word; media: what is not said in `Call.media`
 
 
 class Row(Struct, frozen=True, array_like=True):

@@ -18,6 +18,7 @@ from tandem.calls.model.call import (
     Remembered,
     Server,
 )
+from tandem.calls.model.ways import ANSWER, FAR, OFFER
 from tandem.records.model import CallEvent, Cdr
 
 MAX_FORWARDS = 70
@@ -38,6 +39,7 @@ class Draft:
         self.effects: list[Effect] = []
         self.notes: list[CallEvent] = []
         self.cdr: Cdr | None = None
+        self.follows = False  # all that it says follows from what is saved
 
     def freeze(self) -> Call:
         return replace(
@@ -105,8 +107,10 @@ class Draft:
         tag: str = "",
         contact: str = "",
         reliable: bool = False,
+        of: str = "",
+        verb: str = ANSWER,
     ) -> None:
-        """Says a response; `tag` is ours, for a request that came without one."""
+        """Says a response; `tag` is ours, for a request that came without one; `of`: whose description it carries."""
         server = self.servers[txn]
         head = server.head
         if not server.tagged and status > 100:
@@ -123,6 +127,21 @@ class Draft:
             if effect.do != "respond" or effect.ref != txn or status < 200
         ]
         self.effects.append(Effect("respond", txn, until=self.now + LINGER))
+        self.pass_on("respond", txn, of, server.leg or "a", verb, content_type, body)
+
+    def pass_on(
+        self, do: str, ref: int, of: str, to: str, verb: str, content_type: str, body: bytes, tag: str = ""
+    ) -> None:  # fmt: skip
+        """A description of `of` for `to`: where it must go by the relay, what has just been said waits for that."""
+        if self.call.media is None or not (of or self.call.media.waits):
+            return
+        from tandem.calls.model import media  # it reads drafts
+
+        media.supersede(self, do, ref, tag)
+        if of:
+            media.pass_on(
+                self, do, ref, verb=verb, of=of, to=to, content_type=content_type, body=body, tag=tag
+            )  # fmt: skip
 
     # -- client transactions
 
@@ -139,8 +158,10 @@ class Draft:
         quiet: bool = False,
         logins: int = 0,
         max_forwards: int = MAX_FORWARDS,
+        of: str = "",
+        verb: str = OFFER,
     ) -> Client:
-        """Sends a request in a leg's dialog, with the next CSeq."""
+        """Sends a request in a leg's dialog, with the next CSeq; `of`: whose description it carries."""
         leg = self.leg(leg.name, local_cseq=leg.local_cseq + 1)
         n = self.next_n()
         remote_tag = f";tag={leg.remote_tag}" if leg.remote_tag else ""
@@ -160,11 +181,19 @@ class Draft:
         )  # fmt: skip
         self.clients[n] = client
         self.effects.append(Effect("ask", n, until=self.now + LINGER))
+        self.pass_on("ask", n, of, leg.name, verb, content_type, body)
         return client
 
     def cancel(self, n: int) -> None:
         """CANCEL of our INVITE `n` (RFC 3261 9.1); the core holds it until the INVITE has a provisional."""
         invite = self.clients[n]
+        if self.call.media is not None and (wait := self.call.media.wait("ask", n)) is not None:
+            self.set(media=self.call.media.without(wait))
+            if not wait.doubt:  # it has not been said
+                self.close(n)
+                return
+            # whether the peer knows the INVITE is not known; nobody shall repeat it
+            invite = self.clients[n] = replace(invite, proceeding=True)
         leg = self.legs[invite.leg]
         head, _, _ = invite.message.partition(b"\r\n\r\n")
         lines = [
@@ -191,7 +220,9 @@ class Draft:
         if not invite.cut:  # else it goes where the INVITE goes, once the phone is there again
             self.effects.append(Effect("ask", own, until=self.now + LINGER))
 
-    def ack(self, n: int, leg: Leg, *, content_type: str = "", body: bytes = b"") -> None:
+    def ack(
+        self, n: int, leg: Leg, *, content_type: str = "", body: bytes = b"", of: str = ""
+    ) -> None:
         """ACK to the 2xx that `leg` gave to our INVITE `n`."""
         invite = self.clients[n]
         branch = self.next_n()
@@ -206,6 +237,7 @@ class Draft:
             invite, acks=(*invite.acks, remembered), ended_at=invite.ended_at or self.now
         )
         self.effects.append(Effect("ack", n, leg.remote_tag, until=self.now + LINGER))
+        self.pass_on("ack", n, of, leg.name, ANSWER, content_type, body, leg.remote_tag)
 
     def close(self, n: int) -> None:
         """A final response came."""
@@ -221,8 +253,16 @@ class Draft:
                 server, status=200, acked=True, ended_at=self.now, message=b""
             )
 
-    def tell(self, to: str, word: tell.Word) -> None:
-        """Says something to another call."""
+    def tell(self, to: str, word: tell.Word, *, of: str = "", verb: str = OFFER) -> None:
+        """Says something to another call; `of`: whose description it carries."""
+        if of and self.call.media is not None and isinstance(word, tell.Described):
+            from tandem.calls.model import media  # it reads drafts
+
+            if media.pass_on(
+                self, "tell", 0, verb=verb, of=of, to=FAR, content_type=word.content_type, body=word.body, tag=to,
+                word=tell.write(word),
+            ):  # fmt: skip
+                return
         self.effects.append(
             Effect("tell", self.next_n(), to, until=tell.FOR_EVER, body=tell.write(word))
         )

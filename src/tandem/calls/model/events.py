@@ -78,3 +78,25 @@ class CallerGone(Struct, frozen=True, array_like=True, tag=109):
     """The connection over which the caller waits for its answer is gone: nothing that is said there arrives."""
 
     at: int
+
+
+class Related(Struct, frozen=True, array_like=True, tag=112):
+    """The relay has rewritten the description of question `n`."""
+
+    n: int
+    body: bytes
+
+
+class Unrelated(Struct, frozen=True, array_like=True, tag=113):
+    """It has not: it is away, or (`refused`) it will not."""
+
+    n: int
+    why: str
+    refused: bool = False
+
+
+class Unheard(Struct, frozen=True, array_like=True, tag=114):
+    """The relay has heard nothing from this party for its time-out."""
+
+    party: str
+    at: int = 0

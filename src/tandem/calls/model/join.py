@@ -7,7 +7,7 @@ from the two offers), says Joined, and hangs up whom the asking one replaces. Fr
 from msgspec.structs import replace
 
 from tandem.boundary import Request, Response
-from tandem.calls.model import finish, hangup, replaces, sdp, tell, text
+from tandem.calls.model import finish, hangup, media, replaces, sdp, tell, text
 from tandem.calls.model.call import (
     ANSWERED,
     CONFIRMED,
@@ -21,6 +21,7 @@ from tandem.calls.model.call import (
     Leg,
 )
 from tandem.calls.model.draft import Draft
+from tandem.calls.model.ways import ANSWER, FAR, OFFER
 
 JOIN_SECONDS = 20  # how long the other call may take
 LINES = f"Allow: {text.ALLOW}\r\nSupported: timer, replaces\r\n"
@@ -44,7 +45,7 @@ def ask(draft: Draft, request: Request) -> None:
         wanted.to_tag, wanted.from_tag, draft.call.tenant, draft.call.caller.identity, wanted.early_only,
         request.content_type, request.body,
     )  # fmt: skip
-    draft.tell(wanted.call, word)
+    draft.tell(wanted.call, word, of="a")
     draft.note("joining", wanted.call)
 
 
@@ -61,6 +62,7 @@ def connected(draft: Draft, word: tell.Joined) -> None:
     from tandem.calls.model.setup import caller_leg
 
     leg = caller_leg(draft, "a" + draft.new_name(), "")
+    offered = bool(draft.call.caller.body)
     draft.leg(leg.name, state=ANSWERED, answered_at=draft.at, seen_at=draft.at)
     draft.set(
         state=TALKING, answered_at=draft.at, ringing_at=draft.at, bridge=(leg.name, ""), give_up_at=0, tick_at=0, final=200,
@@ -68,7 +70,7 @@ def connected(draft: Draft, word: tell.Joined) -> None:
     )  # fmt: skip
     draft.respond(
         draft.call.invite, 200, extra=LINES + word.lines, content_type=word.content_type, body=word.body, tag=leg.local_tag,
-        contact=draft.contact(leg),
+        contact=draft.contact(leg), of=FAR, verb=ANSWER if offered else OFFER,
     )  # fmt: skip
     draft.note("answered", f"in {draft.call.stub}")
 
@@ -83,8 +85,8 @@ def bring(draft: Draft, word: tell.Joined) -> None:
         refused(draft, transfer.call, 480)
         return
     client = draft.ask(
-        moved, "INVITE", extra=LINES, content_type=word.content_type, body=word.body, why="bring"
-    )
+        moved, "INVITE", extra=LINES, content_type=word.content_type, body=word.body, why="bring", of=FAR
+    )  # fmt: skip
     draft.set(transfer=replace(transfer, offer=client.n, to=word.who), give_up_at=0)
 
 
@@ -107,7 +109,8 @@ def brought(draft: Draft, client: Client, response: Response) -> None:
         draft.set(transfer=replace(transfer, call=""))
         transfers.over(draft, response.status)
         return
-    draft.tell(transfer.call, tell.Answered(0, "", response.content_type, response.body))
+    word = tell.Answered(0, "", response.content_type, response.body)
+    draft.tell(transfer.call, word, of=client.leg, verb=ANSWER)
     old = next((name for name in draft.call.bridge if name not in ("", client.leg)), "")
     draft.set(tried=(*draft.call.tried, f"{transfer.to} 200"))
     half(draft, client.leg, transfer.call, transfer.to)
@@ -143,8 +146,8 @@ def asked(draft: Draft, sender: str, word: tell.Join) -> None:
         return
     peer = draft.legs[leg.peer]
     client = draft.ask(
-        peer, "INVITE", extra=LINES, content_type=word.content_type, body=word.body, why="swap"
-    )
+        peer, "INVITE", extra=LINES, content_type=word.content_type, body=word.body, why="swap", of=FAR
+    )  # fmt: skip
     draft.set(joining=Joining(sender, leg.name, client.n, word.who))
     draft.note("joining", f"{word.who} for {leg.name}")
 
@@ -193,11 +196,13 @@ def pick_up(draft: Draft, sender: str, leg: Leg, word: tell.Join) -> None:
     )  # fmt: skip
     draft.respond(
         call.invite, 200, extra=LINES, content_type=word.content_type, body=answer, tag=caller.local_tag,
-        contact=draft.contact(caller),
+        contact=draft.contact(caller), of="" if offer else FAR, verb=OFFER,
     )  # fmt: skip
     if offer:  # else the caller's ACK brings the answer: stub.answered
+        media.turn(draft, call.invite, caller.name, word, offer)
         back = sdp.answer_from(word.body, offer, "passive")
-        draft.tell(sender, tell.Joined(call.caller.identity, "", word.content_type, back))
+        told = tell.Joined(call.caller.identity, "", word.content_type, back)
+        draft.tell(sender, told, of=caller.name, verb=ANSWER)
     draft.note("answered", f"{word.who} picks up")
 
 
@@ -221,8 +226,8 @@ def swapped(draft: Draft, client: Client, response: Response) -> None:
         return
     who = leg.aor or (f"trunk:{leg.trunk}" if leg.trunk else draft.call.caller.identity)
     word = tell.Joined(who, "", response.content_type, response.body)
-    draft.tell(joining.by, word)
-    if b"\r\n\r\n" in client.message and not client.message.endswith(b"\r\n\r\n"):
+    draft.tell(joining.by, word, of=leg.name, verb=ANSWER if client.has_body else OFFER)
+    if client.has_body:
         draft.ack(client.n, draft.legs[leg.name])
         settle(draft, joining, leg.name)
 

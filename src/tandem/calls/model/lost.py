@@ -112,6 +112,8 @@ def unheard(draft: Draft, txn: int, contacts: tuple[Contact, ...]) -> None:
 
 def unsent(draft: Draft, client: Client, why: str, contacts: tuple[Contact, ...]) -> None:
     """One request that is still open and has no connection."""
+    if draft.call.media is not None and draft.call.media.holds("ask", client.n):
+        return  # it has not been said yet
     leg = draft.legs.get(client.leg)
     invite = draft.clients.get(client.branch_of)
     if client.branch_of and (invite is None or invite.ended_at):

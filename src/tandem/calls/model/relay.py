@@ -14,6 +14,7 @@ from tandem.calls.model.call import (
     Leg,
 )
 from tandem.calls.model.draft import Draft
+from tandem.calls.model.ways import ANSWER, OFFER
 
 RELAYED = frozenset({"INVITE", "UPDATE", "INFO", "MESSAGE", "PRACK", "NOTIFY", "OPTIONS"})
 PASSED = (
@@ -125,6 +126,7 @@ def relay(draft: Draft, request: Request, leg: Leg) -> None:
     draft.ask(
         peer, request.method, extra=extra, content_type=request.content_type, body=request.body, serves=request.txn, why="relay",
         max_forwards=(request.max_forwards if request.max_forwards >= 0 else 70) - 1,
+        of=leg.name if changes else "",
     )  # fmt: skip
 
 
@@ -215,6 +217,8 @@ def prack(draft: Draft, request: Request, leg: Leg) -> None:
         body=request.body,
         serves=request.txn,
         why="relay",
+        of=leg.name,
+        verb=OFFER if draft.call.caller.body else ANSWER,
     )
 
 
@@ -259,16 +263,13 @@ def relayed(draft: Draft, client: Client, response: Response) -> None:
         if side and client.method in ("INVITE", "UPDATE") and response.status < 300
         else ""
     )
+    offered = client.has_body
     draft.respond(
         server.txn, response.status, extra=extra, content_type=response.content_type, body=response.body, reason=response.reason,
-        contact=contact,
+        contact=contact, of=leg.name, verb=ANSWER if offered else OFFER,
     )  # fmt: skip
-    if client.method == "INVITE" and response.status // 100 == 2:
-        request_had_offer = b"\r\n\r\n" in client.message and not client.message.endswith(
-            b"\r\n\r\n"
-        )
-        if request_had_offer:
-            draft.ack(client.n, draft.legs[leg.name])
+    if client.method == "INVITE" and response.status // 100 == 2 and offered:
+        draft.ack(client.n, draft.legs[leg.name])
 
 
 def learn(draft: Draft, client: Client, leg: Leg, response: Response) -> None:
@@ -325,9 +326,11 @@ def retry_with_login(draft: Draft, client: Client, response: Response, line: str
         ),
         "",
     )
+    media = draft.call.media
+    waits = media.wait("ask", client.n) if media is not None else None  # an heir hears of it first
     again = draft.ask(
         leg, client.method, extra=line + kept, content_type=kind, body=body, serves=client.serves, why=client.why, quiet=client.quiet,
-        logins=client.logins + 1,
+        logins=client.logins + 1, of=waits.of if waits else "", verb=waits.verb if waits else OFFER,
     )  # fmt: skip
     if client.n in draft.attempts:
         attempt = draft.attempts.pop(client.n)

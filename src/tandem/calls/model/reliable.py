@@ -2,7 +2,7 @@
 
 from tandem.boundary import Request, Response
 from tandem.calls.model import text
-from tandem.calls.model.call import Leg
+from tandem.calls.model.call import Call, Leg, Server
 from tandem.calls.model.draft import Draft
 
 WAITING_MOST = 8  # provisionals of one call
@@ -32,7 +32,7 @@ def is_next(draft: Draft, leg: Leg, response: Response) -> bool:
 def must_wait(draft: Draft, response: Response) -> bool:
     """One reliable provisional at a time towards the caller (RFC 3262 3): what comes meanwhile is said after its PRACK."""
     server = draft.servers.get(draft.call.invite)
-    if server is None or not server.reliable:
+    if server is None or not blocks(draft.call, server):
         return False
     mark = (response.n, response.status, response.to_tag, response.special.get("rseq"))
     later = draft.call.later
@@ -45,11 +45,22 @@ def must_wait(draft: Draft, response: Response) -> bool:
     return True
 
 
+def waits(call: Call) -> bool:
+    """Whether the last provisional is not yet acknowledged, or still waits for the relay."""
+    server = next((s for s in call.servers if s.txn == call.invite), None)
+    return server is not None and blocks(call, server)
+
+
+def blocks(call: Call, server: Server) -> bool:
+    held = call.media is not None and call.media.holds("respond", server.txn)
+    return server.reliable or (held and server.status < 200)
+
+
 def say_next(draft: Draft) -> None:
     """The caller has acknowledged: what waited is said, up to the next reliable one."""
     from tandem.calls.model.setup import provisional
 
-    while draft.call.later and not draft.servers[draft.call.invite].reliable:
+    while draft.call.later and not blocks(draft.call, draft.servers[draft.call.invite]):
         first, *rest = draft.call.later
         draft.set(later=tuple(rest))
         provisional(draft, first)

@@ -3,11 +3,13 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Flow, Request, Response
-from tandem.calls.model import bill, identity, join, places, reliable, text
+from tandem.calls.model import bill, described, identity, join, places, reliable, text
 from tandem.calls.model.call import EARLY, ENDED, SETUP, Attempt, Call, Caller, Contact, Leg
 from tandem.calls.model.draft import NUMBERS, Draft
 from tandem.calls.model.events import Placed
 from tandem.calls.model.finish import attempt_failed, cancel_attempts, is_better, refuse, why_of
+from tandem.calls.model.ways import ANSWER, OFFER, Media
+from tandem.media.model.policy import PLAIN
 from tandem.routing.model.plan import Plan, Refusal, Target
 from tandem.routing.model.stages import next_stage, outcome
 
@@ -60,6 +62,7 @@ def new_call(request: Request, plan: Plan | Refusal) -> Call:
         emergency=bool(planned and planned.emergency),
         trunk_in=trunk_in(request, plan),
         inbound_headers=planned.inbound_headers if planned else (),
+        media=Media(planned.media, planned.srtp) if planned and planned.media else None,
     )  # fmt: skip
 
 
@@ -100,6 +103,8 @@ def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
         return plan.status, "", plan.why
     if plan.emergency:
         return None
+    if plan.srtp == "required" and plan.media != "direct" and offers_no_srtp(request):
+        return 488, 'Warning: 305 tandem "SRTP is required"\r\n', "the caller offers no SRTP"
     if over := [
         limit.name
         for limit in plan.limits
@@ -109,6 +114,11 @@ def what_is_wrong(event: Placed) -> tuple[int, str, str] | None:
         extra = "" if busy else f"Retry-After: {FULL_RETRY_SECONDS}\r\n"
         return (486 if busy else 503), extra, f"the limit of {over[0]} is reached"
     return None
+
+
+def offers_no_srtp(request: Request) -> bool:
+    told = described.part(request.content_type, request.body)
+    return bool(told) and described.kind(told) == PLAIN
 
 
 def start_stage(draft: Draft, stage: int, full: frozenset[str] = frozenset()) -> None:
@@ -126,7 +136,9 @@ def start_stage(draft: Draft, stage: int, full: frozenset[str] = frozenset()) ->
             )
             return
         stage = next_stage(stages, stage, outcome(stages[stage][0].kind, min(missed), rang=False))
-    refuse(draft, draft.call.best or 480, why_of(draft.call.best), extra=draft.call.best_rest)
+    best, media = draft.call.best or 480, draft.call.media
+    relay = media.failed if media is not None and best in (488, 503) else ""
+    refuse(draft, best, relay or why_of(best), extra=draft.call.best_rest, ours=bool(relay))
 
 
 def try_target(
@@ -174,7 +186,7 @@ def invite(draft: Draft, target: Target, contact: Contact, stage: int, depth: in
     rest = identity.apply(target.headers, shown.lines + passed_on(draft, caller))
     client = draft.ask(
         leg, "INVITE", extra=rest, content_type=caller.content_type, body=caller.body, why="invite",
-        serves=call.invite, max_forwards=(caller.max_forwards if caller.max_forwards >= 0 else 70) - 1,
+        serves=call.invite, max_forwards=(caller.max_forwards if caller.max_forwards >= 0 else 70) - 1, of="a",
     )  # fmt: skip
     draft.attempts[client.n] = Attempt(client.n, name, stage, target, contact, depth=depth)
     draft.note(
@@ -220,6 +232,7 @@ def provisional(draft: Draft, response: Response) -> None:
     draft.respond(
         draft.call.invite, response.status, extra=extra, content_type=response.content_type, body=response.body,
         reason=response.reason, tag=caller_leg.local_tag, contact=draft.contact(caller_leg), reliable="RSeq:" in extra,
+        of=leg.name, verb=ANSWER if draft.call.caller.body else OFFER,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from tandem.calls.model import (
     hangup,
     join,
     lost,
+    media,
     originate,
     redirect,
     relay,
@@ -24,6 +25,7 @@ from tandem.calls.model import (
     text,
     timers,
     transfer,
+    unrelated,
 )
 from tandem.calls.model.call import ENDED, LINGER, STORY_EVENTS, Call, Client, Effect
 from tandem.calls.model.draft import Draft
@@ -34,9 +36,12 @@ from tandem.calls.model.events import (
     Lapsed,
     Move,
     Placed,
+    Related,
     Rerouted,
     Ticked,
     Told,
+    Unheard,
+    Unrelated,
     Untold,
 )
 from tandem.records.model import CallEvent, Cdr
@@ -57,6 +62,9 @@ Event = (
     | Lapsed
     | Told
     | Untold
+    | Related
+    | Unrelated
+    | Unheard
     | originate.Originated
 )
 
@@ -70,6 +78,7 @@ class Stepped(Struct, frozen=True):
     effects: tuple[Effect, ...] = ()
     notes: tuple[CallEvent, ...] = ()
     cdr: Cdr | None = None
+    follows: bool = False  # what it says follows from what is saved: it needs no save
 
 
 def step(call: Call | None, event: Event, now: int) -> Stepped:
@@ -117,6 +126,13 @@ def step(call: Call | None, event: Event, now: int) -> Stepped:
             transfer.desk(draft, event)
         case Lapsed():
             lost.lapsed(draft, event)
+        case Related():
+            media.related(draft, event)
+        case Unrelated():
+            if (refused := unrelated.unrelated(draft, event)) is not None:
+                response(draft, refused)
+        case Unheard():
+            unrelated.unheard(draft, event)
         case Told():
             stub.told(draft, event)
         case Untold():
@@ -142,10 +158,13 @@ def redelivered(draft: Draft, event: Event) -> bool:
 
 
 def stepped(draft: Draft) -> Stepped:
+    media.hold(draft)
     timers.prune(draft)
     if draft.notes:
         draft.set(story=(*draft.call.story, *draft.notes)[:STORY_EVENTS])
-    return Stepped(draft.freeze(), tuple(draft.effects), tuple(draft.notes), draft.cdr)
+    return Stepped(
+        draft.freeze(), tuple(draft.effects), tuple(draft.notes), draft.cdr, draft.follows
+    )
 
 
 def response(draft: Draft, event: Response) -> None:

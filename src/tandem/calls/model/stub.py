@@ -4,9 +4,10 @@ from msgspec.structs import replace
 
 from tandem.boundary import Acked, Request, Response
 from tandem.calls.model import hangup, join, tell
-from tandem.calls.model.call import CONFIRMED, GONE, SETUP, TALKING, Client, Leg, Transfer
+from tandem.calls.model.call import CONFIRMED, GONE, SETUP, TALKING, Client, Transfer
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Told, Untold
+from tandem.calls.model.ways import ANSWER, FAR, OFFER
 
 
 def told(draft: Draft, event: Told) -> None:
@@ -45,7 +46,7 @@ def untold(draft: Draft, event: Untold) -> None:
 def pass_on(draft: Draft, request: Request, lines: str) -> None:
     """Our party's request, for the party in the other call."""
     word = tell.Passed(request.txn, request.method, lines, request.content_type, request.body)
-    draft.tell(draft.call.stub, word)
+    draft.tell(draft.call.stub, word, of=draft.servers[request.txn].leg)
 
 
 def passed(draft: Draft, sender: str, word: tell.Passed) -> None:
@@ -63,7 +64,8 @@ def passed(draft: Draft, sender: str, word: tell.Passed) -> None:
         draft.tell(sender, tell.Replied(word.ref, 491, "", "", "", b""))  # RFC 3261 14.2
         return
     draft.ask(
-        leg, word.method, extra=word.lines, content_type=word.content_type, body=word.body, serves=word.ref, why="told"
+        leg, word.method, extra=word.lines, content_type=word.content_type, body=word.body, serves=word.ref, why="told",
+        of=FAR,
     )  # fmt: skip
 
 
@@ -77,7 +79,7 @@ def progressed(draft: Draft, client: Client, response: Response) -> None:
     leg = draft.legs[client.leg]
     if response.status < 300:
         relay.learn(draft, client, leg, response)
-        if client.method == "INVITE" and not client.message.endswith(b"\r\n\r\n"):
+        if client.method == "INVITE" and client.has_body:
             draft.ack(client.n, draft.legs[leg.name])
     if not draft.call.stub:
         if client.method == "INVITE" and response.status < 300 and not draft.clients[client.n].acks:
@@ -85,9 +87,9 @@ def progressed(draft: Draft, client: Client, response: Response) -> None:
         return
     lines = relay.passed({**response.special, "session-expires": []}) + response.rest
     word = tell.Replied(
-        client.serves, response.status, response.reason, lines, response.content_type, response.body
-    )
-    draft.tell(draft.call.stub, word)
+        client.serves, response.status, response.reason, lines, response.content_type, response.body, not client.has_body,
+    )  # fmt: skip
+    draft.tell(draft.call.stub, word, of=leg.name, verb=ANSWER if client.has_body else OFFER)
     if response.status in (408, 481) and client.method in ("INVITE", "UPDATE"):
         draft.leg(leg.name, state=GONE)  # RFC 3261 12.2.1.2: this dialog is over
         why = f"the peer answered {response.status}"
@@ -112,6 +114,7 @@ def replied(draft: Draft, word: tell.Replied) -> None:
     draft.respond(
         word.ref, word.status, extra=word.lines + (session_lines(leg, None) if changes and leg else ""), reason=word.reason,
         content_type=word.content_type, body=word.body, contact=draft.contact(leg) if changes and leg else "",
+        of=FAR, verb=OFFER if word.offers else ANSWER,
     )  # fmt: skip
 
 
@@ -122,6 +125,8 @@ def pass_answer(draft: Draft, txn: int, event: Acked) -> None:
         draft.tell(
             draft.call.stub,
             tell.Answered(ref, draft.call.caller.identity, event.content_type, event.body),
+            of=draft.servers[txn].leg or "a",
+            verb=ANSWER,
         )
 
 
@@ -136,7 +141,8 @@ def answered(draft: Draft, sender: str, word: tell.Answered) -> None:
     joining = call.joining
     if word.ref == 0 and joining is not None and joining.by == sender:
         client = draft.clients[joining.n]
-        draft.ack(client.n, draft.legs[client.leg], content_type=word.content_type, body=word.body)
+        leg = draft.legs[client.leg]
+        draft.ack(client.n, leg, content_type=word.content_type, body=word.body, of=FAR)
         join.settle(draft, joining, client.leg)
         return
     for client in list(draft.clients.values()):
@@ -146,8 +152,8 @@ def answered(draft: Draft, sender: str, word: tell.Answered) -> None:
             and client.ended_at
             and not client.acks
         ):
-            leg: Leg = draft.legs[client.leg]
-            draft.ack(client.n, leg, content_type=word.content_type, body=word.body)
+            leg = draft.legs[client.leg]
+            draft.ack(client.n, leg, content_type=word.content_type, body=word.body, of=FAR)
 
 
 def moved(draft: Draft, sender: str, word: tell.Moved) -> None:

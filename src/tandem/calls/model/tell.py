@@ -57,6 +57,7 @@ class Replied(Struct, frozen=True, array_like=True, tag=5):
     lines: str
     content_type: str
     body: bytes
+    offers: bool = False  # the request made no offer: `body` does
 
 
 class Answered(Struct, frozen=True, array_like=True, tag=6):
@@ -88,6 +89,7 @@ class Left(Struct, frozen=True, array_like=True, tag=7):
     lines: str
 
 
+Described = Join | Joined | Passed | Replied | Answered  # words that may carry a description
 Word = Join | Joined | Refused | Passed | Replied | Answered | Moved | Progress | Left
 
 _encode = msgpack.Encoder().encode

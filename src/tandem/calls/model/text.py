@@ -133,6 +133,11 @@ def readdressed(message: bytes, uri: str, routes: tuple[str, ...]) -> bytes:
     return "\r\n".join(told).encode("latin-1") + end + body
 
 
+def renumbered(message: bytes, cseq: int) -> bytes:
+    """The same request with another CSeq."""
+    return re.sub(rb"\r\nCSeq: \d+ ", b"\r\nCSeq: %d " % cseq, message, count=1)
+
+
 def tokens(values: list[str] | None) -> frozenset[str]:
     """Option tags or methods of comma separated header values, lower case."""
     if not values:

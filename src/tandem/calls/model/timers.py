@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Response
-from tandem.calls.model import hangup, lost, refresh, setup, transfer
+from tandem.calls.model import hangup, lost, refresh, reliable, setup, transfer
 from tandem.calls.model.call import (
     ENDED,
     GONE,
@@ -27,6 +27,8 @@ def due(call: Call) -> int:
     times = [call.give_up_at, call.end_at, call.look_at]
     if call.state == SETUP:
         times.append(call.tick_at)
+        if call.later and not reliable.waits(call):
+            times.append(call.invited_at)  # at once
     else:
         times += [refresh.due_at(leg.session) for leg in call.legs if leg.state != GONE]
         ended = [forgotten_at(server) for server in call.servers if server.ended_at] + [
@@ -66,6 +68,8 @@ def tick(draft: Draft) -> None:
         transfer.gave_up(draft)
     if draft.call.state == SETUP and draft.call.tick_at and now >= draft.call.tick_at:
         ring_again(draft)
+    if draft.call.state == SETUP and draft.call.later:
+        reliable.say_next(draft)
     if draft.call.state == TALKING:
         for name in refresh.tick(draft):
             leg = draft.legs[name]

@@ -217,7 +217,7 @@ def joined(draft: Draft, client: Client, response: Response, transfer: Transfer 
             over(draft, 480)
         return
     offer = draft.ask(
-        moved, "INVITE", content_type=response.content_type, body=response.body, why="offer",
+        moved, "INVITE", content_type=response.content_type, body=response.body, why="offer", of=leg.name,
         extra=f"Allow: {text.ALLOW}\r\nSupported: timer, replaces\r\n",
     )  # fmt: skip
     draft.set(transfer=replace(transfer, offer=offer.n), give_up_at=0)
@@ -237,7 +237,9 @@ def offered(draft: Draft, client: Client, response: Response, transfer: Transfer
         return
     moved = draft.legs[client.leg]
     draft.ack(client.n, moved)
-    draft.ack(transfer.n, leg, content_type=response.content_type, body=response.body)
+    draft.ack(
+        transfer.n, leg, content_type=response.content_type, body=response.body, of=moved.name
+    )
     old = next((name for name in draft.call.bridge if name != moved.name), "")
     bridge = (
         (moved.name, leg.name) if draft.call.bridge[0] == moved.name else (leg.name, moved.name)

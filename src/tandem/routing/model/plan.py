@@ -59,6 +59,10 @@ class Target(Struct, frozen=True, array_like=True):
     others: tuple[
         Place, ...
     ] = ()  # trunks: where it is tried next when this place fails (RFC 3263 4.3)
+    media: str = (
+        ""  # by which way its media passes: relay, direct, auto; "" where there is no relay
+    )
+    srtp: str = ""  # required, preferred, off, transparent
 
 
 class Plan(Struct, frozen=True, array_like=True):
@@ -76,6 +80,8 @@ class Plan(Struct, frozen=True, array_like=True):
     caller_trusted: bool = False  # its P-Asserted-Identity is believed
     inbound_headers: tuple[HeaderRule, ...] = ()
     why: str = ""  # one sentence for `call why`
+    media: str = ""  # of the caller's side, as in Target
+    srtp: str = ""
 
 
 class Refusal(Struct, frozen=True, array_like=True):

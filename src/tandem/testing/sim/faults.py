@@ -21,4 +21,7 @@ class Faults:
     save_timeouts: float = 0.0  # saves that were applied and reported as failed
     takeover_after: float = 0.05
     darkness: tuple[tuple[float, float], ...] = ()  # nobody owns the calls for so long
+    relay_gone: tuple[tuple[float, float], ...] = ()  # (when, how long) the media relay is away
+    relay_forgets: bool = False  # then it knows no calls when it is back
+    relay_slow: float = 0.0  # seconds that its answers take
     tags: tuple[str, ...] = field(default=())

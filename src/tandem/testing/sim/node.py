@@ -12,11 +12,16 @@ from tandem._core import Owner
 from tandem.boundary import Flow, Request, Response
 from tandem.calls.batch import Batch
 from tandem.calls.model.call import Call, Contact
+from tandem.calls.model.events import Unheard
+from tandem.calls.model.media import outcome
 from tandem.calls.shell import Shell
+from tandem.media.model.ng import Question, Told
+from tandem.media.model.pending import Pending
 from tandem.routing.model.plan import Plan, Refusal, Target
 from tandem.testing.sim.clock import MS, SECOND, Clock
 from tandem.testing.sim.edge import SimEdge
 from tandem.testing.sim.faults import Faults
+from tandem.testing.sim.relay import SimRelay
 from tandem.testing.sim.store import SimStore
 
 KEYS = {
@@ -42,6 +47,7 @@ class Directory:
 
     def __init__(self) -> None:
         self.contacts_of: dict[str, tuple[Contact, ...]] = {}
+        self.media = self.srtp = ""  # of every call: tandem.media.model.policy; "" without a relay
         self.stages: dict[str, tuple[tuple[str, ...], ...]] = {}
 
     def place(self, request: Request) -> tuple[Plan | Refusal, dict[str, tuple[Contact, ...]]]:
@@ -50,7 +56,14 @@ class Directory:
         aors = [f"{user}@sim" for stage in stages for user in stage]
         targets = tuple(
             tuple(
-                Target("user", f"sip:{user}@sim", aor=f"{user}@sim", ring_seconds=RING_SECONDS)
+                Target(
+                    "user",
+                    f"sip:{user}@sim",
+                    aor=f"{user}@sim",
+                    ring_seconds=RING_SECONDS,
+                    media=self.media,
+                    srtp=self.srtp,
+                )
                 for user in stage
             )
             for stage in stages
@@ -64,6 +77,8 @@ class Directory:
             f"{name}@sim",
             targets,
             why="the simulation says so",
+            media=self.media,
+            srtp=self.srtp,
         )
         return plan, {aor: self.contacts_of.get(aor, ()) for aor in aors}
 
@@ -85,7 +100,9 @@ class SimNode:
         directory: Directory,
         faults: Faults,
         points: Callable[["SimNode"], bool],
+        relay: SimRelay | None = None,
     ) -> None:
+        self.relay = relay
         self.number, self.clock, self.store, self.directory = number, clock, store, directory
         self.faults, self.points = faults, points
         self.alive, self.paused = True, False
@@ -115,6 +132,7 @@ class SimNode:
             outside=self.directory,
             load=self.store.load,
         )
+        self.pending = Pending(f"{self.number}.{self.epoch}")
         for edge in edges:
             if edge.alive:
                 self.attach(edge)
@@ -163,8 +181,12 @@ class SimNode:
             [as_user(event) for event in boundary.read_events(self.core.drain())], self.clock.now
         )
         self.shell.tick(self.clock.now)
+        self.ask_again()
         batch = self.shell.decide(self.clock.now)
         if batch is not None:
+            for command in self.shell.ahead(batch, self.clock.now):
+                self.say([command])
+                self.point()
             self.save(batch)
         self.flush()
         self.rearm()
@@ -173,6 +195,7 @@ class SimNode:
         self.point()
         if not batch.saves:
             self.say(self.shell.committed(batch, [], self.clock.now))
+            self.shell.sent(batch)
             return
         outcomes = self.store.save(batch.saves)
         if self.faults.save_timeouts and self.clock.random.random() < self.faults.save_timeouts:
@@ -187,6 +210,7 @@ class SimNode:
         for command in self.shell.committed(batch, outcomes, self.clock.now):
             self.say([command])
             self.point()
+        self.ask()
         self.shell.sent(batch)
         self.turn()
 
@@ -194,6 +218,46 @@ class SimNode:
         if commands:
             self.core.run(boundary.write_commands(commands), self.clock.now)
             self.flush()
+        self.ask()
+
+    # -- the relay
+
+    def ask(self) -> None:
+        """Asks the relay what was decided to be asked."""
+        questions, self.shell.questions[:] = list(self.shell.questions), []
+        for question in questions:
+            datagram = self.pending.ask(question, self.clock.now) if self.relay else None
+            if datagram is None:
+                self.answer(question, None)
+            elif self.relay is not None:
+                self.relay.hear(datagram, self.heard)
+
+    def ask_again(self) -> None:
+        again, lapsed = self.pending.tick(self.clock.now)
+        for datagram in again if self.relay is not None else ():
+            assert self.relay is not None
+            self.relay.hear(datagram, self.heard)
+        for question in lapsed:
+            self.answer(question, None)
+
+    def heard(self, datagram: bytes) -> None:
+        self.do(lambda: self.hear(datagram))
+
+    def hear(self, datagram: bytes) -> None:
+        found = self.pending.heard(datagram)
+        if found is None:
+            return
+        question, told = found
+        if question is not None:
+            self.answer(question, told)
+        else:
+            self.shell.queue(told.call, Unheard(told.leg, self.clock.now))
+        self.turn()
+
+    def answer(self, question: Question, told: Told | None) -> None:
+        if (event := outcome(question, told)) is not None:
+            self.shell.queue(question.call, event)
+            self.soon(self.turn)
 
     def flush(self) -> None:
         for number, frame in self.core.output():
@@ -203,7 +267,8 @@ class SimNode:
                 self.clock.after(100, partial(edge.down, self.number, data))
 
     def rearm(self) -> None:
-        due = [at for at in (self.core.wake_at(), self.shell.wake_at()) if at]
+        wakes = (self.core.wake_at(), self.shell.wake_at(), self.pending.wake_at())
+        due = [at for at in wakes if at]
         if due and (
             not self.woken_at or min(due) < self.woken_at or self.woken_at <= self.clock.now
         ):

@@ -11,7 +11,7 @@ CDR_ERROR = 1.0  # seconds between what phones believe and what is billed
 
 
 def wrong(world: World) -> list[str]:
-    return [*phones_wrong(world), *bills_wrong(world), *wire_wrong(world)]
+    return [*phones_wrong(world), *bills_wrong(world), *wire_wrong(world), *relay_wrong(world)]
 
 
 def phones_wrong(world: World) -> list[str]:
@@ -89,4 +89,19 @@ def wire_wrong(world: World) -> list[str]:
                     f"at {at} edge {edge.number} sent for epoch {epoch} of shard {shard} after {highest[shard]} to {host}"
                 )
             highest[shard] = max(epoch, highest.get(shard, 0))
+    return found
+
+
+def relay_wrong(world: World) -> list[str]:
+    """The relay has forgotten every call that is over; with policy relay nobody is told anybody's own address."""
+    if world.relay is None:
+        return []
+    found = [f"the relay still has call {call}" for call in world.relay.talks]
+    if world.directory.media != "relay":
+        return found
+    for edge in world.all_edges:
+        for at, _, _, host, data in edge.said:
+            body = data.partition(b"\r\n\r\n")[2].decode("latin-1")
+            told = {other for other in world.hosts if other != host and f" {other}\r" in body}
+            found += [f"at {at} {host} is told the address of {other}" for other in sorted(told)]
     return found

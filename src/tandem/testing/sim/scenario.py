@@ -46,10 +46,12 @@ FLOWS: dict[str, Flow] = {
 }
 
 
-def play(name: str, faults: Faults, *, seed: int = 0, alice: int = UDP, bob: int = UDP) -> World:
-    """One flow under these faults, until all is quiet."""
+def play(
+    name: str, faults: Faults, *, seed: int = 0, alice: int = UDP, bob: int = UDP, media: str = ""
+) -> World:
+    """One flow under these faults, until all is quiet; media: its policy, "" without a relay."""
     flow = FLOWS[name]
-    world = World(seed, faults)
+    world = World(seed, faults, media=media)
     caller = world.phone("alice", alice, flow.alice)
     world.phone("bob", bob, replace(flow.bob, rings_on=faults.rings_on))
     if flow.away:

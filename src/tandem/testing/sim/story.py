@@ -69,4 +69,9 @@ def faults_told(faults: Faults) -> str:
     told += [f"the edge dies at {second:g} s" for second in faults.edge_kills]
     told += [f"the store loses writes at {second:g} s" for second in faults.lost_writes]
     told += [f"nobody owns calls at {when:g} s for {long:g} s" for when, long in faults.darkness]
+    told += [f"the relay dies at {second:g} s for {long:g} s" for second, long in faults.relay_gone]
+    if faults.relay_forgets:
+        told.append("it forgets all calls")
+    if faults.relay_slow:
+        told.append(f"the relay takes {faults.relay_slow:g} s")
     return ", ".join(told) or "nothing fails"

@@ -9,13 +9,17 @@ from tandem.testing.sim.edge import SimEdge
 from tandem.testing.sim.faults import Faults
 from tandem.testing.sim.node import Directory, SimNode, flow_of
 from tandem.testing.sim.phone import TCP, Habits, Phone
+from tandem.testing.sim.relay import SimRelay
 from tandem.testing.sim.store import SimStore
 
 
 class World:
     """`phones` and `calls` are filled by a scenario; `run` lets time pass until all is quiet."""
 
-    def __init__(self, seed: int, faults: Faults, directory: Directory | None = None) -> None:
+    def __init__(
+        self, seed: int, faults: Faults, directory: Directory | None = None, media: str = ""
+    ) -> None:
+        """media: the policy of all calls; "" without a relay."""
         self.clock = Clock(seed)
         self.faults = faults
         self.store = SimStore(self.clock)
@@ -29,6 +33,11 @@ class World:
             tuple[int, bool, int, str, bytes]
         ] = []  # time, inbound, transport, host, bytes
         self.points = 0
+        self.relay: SimRelay | None = None
+        if media:
+            self.directory.media = media
+            self.relay = SimRelay(self.clock, slow=faults.relay_slow)
+            self.relay.unasked = lambda datagram: self.nodes[-1].heard(datagram)
         self.nodes: list[SimNode] = []
         self.all_edges: list[SimEdge] = []  # dead ones, too
         self.edges: list[SimEdge] = [self.new_edge()]
@@ -66,8 +75,8 @@ class World:
 
     def new_node(self) -> SimNode:
         node = SimNode(
-            len(self.nodes) + 1, self.clock, self.store, self.directory, self.faults, self.at_point
-        )
+            len(self.nodes) + 1, self.clock, self.store, self.directory, self.faults, self.at_point, self.relay
+        )  # fmt: skip
         self.nodes.append(node)
         node.do(lambda: node.start(self.edges))
         if not node.alive:
@@ -93,6 +102,8 @@ class World:
             self.clock.at(START + int(second * SECOND), partial(self.pause, length))
         for second in self.faults.edge_kills:
             self.clock.at(START + int(second * SECOND), self.kill_edge)
+        for second, length in self.faults.relay_gone if self.relay is not None else ():
+            self.clock.at(START + int(second * SECOND), partial(self.relay_dies, length))
         for second, length in self.faults.darkness:
             self.clock.at(START + int(second * SECOND), partial(self.kill, dark=length))
 
@@ -128,6 +139,13 @@ class World:
         self.mark(f"node {node.number} hangs for {length} s")
         self.clock.after(2 * SECOND, self.take_over)  # its lease runs out
         self.clock.after(length * SECOND, node.resume)
+
+    def relay_dies(self, length: float) -> None:
+        relay = self.relay
+        assert relay is not None
+        relay.die(forget=self.faults.relay_forgets)
+        self.mark(f"the relay dies for {length:g} s")
+        self.clock.after(length * SECOND, relay.starts)
 
     def kill_edge(self) -> None:
         edge = self.edges[-1]

@@ -1,0 +1,91 @@
+"""What the relay is asked and what it answers: rtpengine's ng protocol in JSON, as text. It sends nothing.
+
+A message is a cookie, a space, a dictionary. Beside ng's own keys a command carries `id`: the relay answers a repeat of
+the same id with the same answer.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from tandem.media.model.policy import KEPT, PLAIN, SDES, WEB
+from tandem.records.model import Quality
+
+ANSWER_BYTES = 65_536
+TEXT_MOST = 200  # characters of an error of the relay that are passed on
+
+PROFILES = {PLAIN: "RTP/AVP", SDES: "RTP/SAVP", WEB: "UDP/TLS/RTP/SAVPF"}
+
+
+class Question(Struct, frozen=True):
+    """One command of one call. `n` is its number in that call."""
+
+    id: str
+    call: str
+    n: int
+    command: dict[str, Any]
+    since: int = 0  # when it was decided: somebody waits from then on; 0: nobody does
+
+    @property
+    def verb(self) -> str:
+        return str(self.command["command"])
+
+
+class Told(Struct, frozen=True):
+    """An answer, or what the relay says unasked (`event`)."""
+
+    result: str = ""
+    sdp: str = ""
+    error: str = msgspec.field(name="error-reason", default="")
+    quality: tuple[Quality, ...] = ()
+    event: str = ""
+    call: str = ""
+    leg: str = ""
+
+
+_told = msgspec.json.Decoder(Told)
+
+
+def flags(verb: str, towards: str, *, natted: bool) -> dict[str, Any]:
+    """What the relay is to make of a description for a party of this kind. natted: whose it is sits behind NAT."""
+    found: dict[str, Any] = {"replace": ["origin", "session-connection"]}
+    if natted:
+        found["flags"] = ["SIP-source-address"]
+    if towards == KEPT:
+        return found | {"ICE": "remove"}
+    if towards == WEB:
+        found |= {"ICE": "force", "rtcp-mux": ["offer"] if verb == "offer" else ["accept"]}
+        if verb == "offer":
+            found["flags"] = [*found.get("flags", ()), "generate-mid"]
+    else:
+        found |= {"ICE": "remove", "rtcp-mux": ["demux"]}
+    if verb == "offer":
+        found["transport-protocol"] = PROFILES[towards]
+        if towards == SDES:
+            found["DTLS"] = "off"
+    return found
+
+
+def text_of(sdp: bytes) -> str:
+    """A description as JSON can carry it: bytes that are no UTF-8 are read as Latin-1."""
+    try:
+        return sdp.decode("utf-8")
+    except UnicodeDecodeError:
+        return sdp.decode("latin-1")
+
+
+def write(cookie: str, command: dict[str, Any]) -> bytes:
+    return f"{cookie} {json.dumps(command, separators=(',', ':'), ensure_ascii=False)}".encode()
+
+
+def read(datagram: bytes) -> tuple[str, Told] | None:
+    """Cookie ("" for what is said unasked) and message; None when it is none."""
+    cookie, space, body = datagram.partition(b" ")
+    if datagram[:1] == b"{":
+        cookie, space, body = b"", b" ", datagram
+    try:
+        return (cookie.decode("ascii"), _told.decode(body)) if space else None
+    except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
+        return None
