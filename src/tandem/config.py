@@ -104,6 +104,18 @@ class HttpSection(Struct, frozen=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:8080"  # address:port; plain HTTP
 
 
+class MediaSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The media relay, and the way of media where tenant and trunk say nothing."""
+
+    relay: str = ""  # "": none, all media is direct; own: the one that runs beside this node; udp:address:port: another one that speaks ng
+    policy: Literal["relay", "direct", "auto"] = (
+        "auto"  # auto: by the relay where it is needed (NAT, WebRTC, SRTP on one side)
+    )
+    srtp: Literal["required", "preferred", "off", "transparent"] = (
+        "preferred"  # preferred: what a phone offers is offered on; transparent: keys pass untouched
+    )
+
+
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How careful the journal is: within = fdatasync within 50 ms of the write, before = before any answer."""
 
@@ -169,6 +181,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     node: NodeSection = NodeSection()
     sip: SipSection = SipSection()
     http: HttpSection = HttpSection()
+    media: MediaSection = MediaSection()
     journal: JournalSection = JournalSection()
     limits: LimitsSection = LimitsSection()
     keepalive: KeepaliveSection = KeepaliveSection()
@@ -217,6 +230,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def control_socket(self) -> Path:
         return self.run / "control.sock"
+
+    @property
+    def relay(self) -> Path | tuple[str, int] | None:
+        """The media relay's socket; None: there is no relay."""
+        text = self.media.relay
+        if text in ("", "own"):
+            return self.run / "relay.sock" if text else None
+        host, _, port = text.removeprefix("udp:").rpartition(":")
+        return host.strip("[]"), int(port)
 
     @property
     def certificate(self) -> Path:
@@ -366,6 +388,10 @@ def parse(raw: dict[str, Any], environ: Mapping[str, str], *, base: Path, name: 
     if told := bad_server(config.dns) or bad_copies(config.hep) or bad_relay(config.relay):
         raise BadConfig(told)
     _ = config.listens, config.http_listen  # checked now, so that nothing later can fail on them
+    if config.media.relay not in ("", "own"):
+        at = parse_listen(config.media.relay, "media.relay")
+        if at.transport != "udp" or not at.port or at.advertised:
+            raise BadConfig(f"media.relay: {config.media.relay!r}: write udp:address:port")
     for net in config.sip.local_net:
         check_net(net, "sip.local_net")
     for text in config.sip.certificates:

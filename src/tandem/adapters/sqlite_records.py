@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tandem.adapters.sqlite import Database, writing
 from tandem.adapters.sqlite_rows import Rows, Value
 from tandem.records.kept import DeadLetter, Keep, KeepFailed, Kept
-from tandem.records.model import CallEvent, Cdr, Story
+from tandem.records.model import CallEvent, Cdr, Measured, Quality, Story
 from tandem.records.query import PAGE_MOST, CdrQuery, Page, check_page, read_cursor, write_cursor
 
 AUDIT_MOST = 1_000  # lines of one answer
@@ -19,7 +20,12 @@ STORIES = (
     "INSERT OR REPLACE INTO stories (call, tenant, at, story) SELECT json_extract(value, '$[0]'),"
     " json_extract(value, '$[1]'), json_extract(value, '$[2][0][0]'), json_extract(value, '$[2]') FROM json_each(?)"
 )
-_cdrs = Rows(Cdr, "cdr", ("id",))
+# The relay's answer may come twice, from an owner and its heir
+MEASURED = (
+    "INSERT OR REPLACE INTO quality (call, at, streams) SELECT json_extract(value, '$.call'),"
+    " json_extract(value, '$.at'), json_extract(value, '$.streams') FROM json_each(?)"
+)
+_cdrs = Rows(Cdr, "cdr", ("id",), skip=("quality",))
 # what SQLite says about a record, and not about the disk
 _POISON = (
     sqlite3.DataError,
@@ -64,7 +70,15 @@ def keep_records(
 def get_cdr(connection: sqlite3.Connection, id: str, tenant: str = "") -> Cdr | None:
     """tenant: only if it is this tenant's."""
     cdr = _cdrs.get(connection, id)
-    return cdr if cdr and tenant in ("", cdr.tenant) else None
+    if cdr is None or tenant not in ("", cdr.tenant):
+        return None
+    return replace(cdr, quality=quality_of(connection, id))
+
+
+def quality_of(connection: sqlite3.Connection, call: str) -> tuple[Quality, ...]:
+    """What was measured of a call's media; nothing where no relay carried it, or it has not told yet."""
+    row = connection.execute("SELECT streams FROM quality WHERE call = ?", (call,)).fetchone()
+    return msgspec.json.decode(row[0], type=tuple[Quality, ...]) if row else ()
 
 
 def list_cdrs(
@@ -131,6 +145,7 @@ def prune_records(connection: sqlite3.Connection, before: int) -> int:
     """Forgets calls that were invited before, with their events; how many CDRs."""
     with writing(connection):
         connection.execute("DELETE FROM stories WHERE at < ?", (before,))
+        connection.execute("DELETE FROM quality WHERE at < ?", (before,))
         return connection.execute("DELETE FROM cdr WHERE invited_at < ?", (before,)).rowcount
 
 
@@ -183,6 +198,9 @@ def _insert_all(connection: sqlite3.Connection, good: Sequence[Kept]) -> None:
     _cdrs.insert_new(connection, [one.value for one in good if isinstance(one.value, Cdr)])
     stories = [one.value for one in good if isinstance(one.value, Story)]
     connection.execute(STORIES, (msgspec.json.encode(stories).decode(),))
+    measured = [one.value for one in good if isinstance(one.value, Measured)]
+    if measured:
+        connection.execute(MEASURED, (msgspec.json.encode(measured).decode(),))
 
 
 def _insert_each(

@@ -8,11 +8,14 @@ from cyclopts import Parameter
 
 from tandem.cli.ask import NoNode, Problem, ask
 from tandem.cluster.processes import State, alive, children, read_state
-from tandem.config import load
+from tandem.config import Config, load
 
 AsJson = Annotated[
     bool, Parameter(name=("--json", "--as-json"), negative="", help="For programs: JSON.")
 ]
+
+
+UNSAID = ("ready", "relay_away")  # gauges that have a place of their own
 
 
 def status(*, as_json: AsJson = False) -> int:
@@ -50,10 +53,11 @@ def status(*, as_json: AsJson = False) -> int:
     if not alive(state.supervisor):
         print("            nothing is restarted without a supervisor: `tandem up` starts one")
     print("listening  ", " ".join(state.listens), f"http:{state.http}")
+    print("media      ", media(config, node))
     if why:
         print("node       ", why)
     else:
-        gauges = [f"{value} {key}" for key, value in node.items() if key != "ready"]
+        gauges = [f"{value} {key}" for key, value in node.items() if key not in UNSAID]
         print("node        ready,", ", ".join(gauges))
     return 0 if complete else 1
 
@@ -83,11 +87,20 @@ def _node(control_socket: Any) -> tuple[dict[str, Any], str]:
     except (NoNode, Problem) as error:
         return {}, str(error)
     gauges = stats.get("gauges", stats)
-    shown = {key: gauges[key] for key in ("calls", "registrations", "rows") if key in gauges}
+    named = ("calls", "registrations", "rows", "relay_away")
+    shown = {key: gauges[key] for key in named if key in gauges}
     reasons = ", ".join(ping.get("reasons", []))
     return {"ready": bool(ping.get("ready")), **shown}, "" if ping.get(
         "ready"
     ) else reasons or "not ready"
+
+
+def media(config: Config, node: dict[str, Any]) -> str:
+    """By which way the media of calls passes."""
+    if config.relay is None:
+        return "direct: no relay is configured ([media] relay)"
+    away = ", which does not answer" if node.get("relay_away") else ""
+    return f"{config.media.policy}, by the relay at {config.media.relay}{away}"
 
 
 def span(seconds: float) -> str:

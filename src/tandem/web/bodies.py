@@ -154,6 +154,8 @@ class TrunkShown(Struct, frozen=True):
     diversion: str
     default_to: str
     ring_seconds: int
+    media: str
+    srtp: str
 
 
 def shown(trunk: Trunk) -> TrunkShown:

@@ -13,10 +13,12 @@ from tandem.accounts.model.fields import (
     parse_domain,
     parse_name,
     parse_number,
+    parse_one_of,
     parse_seconds,
     parse_tenant_id,
     parse_zone_name,
 )
+from tandem.media.model.policy import POLICIES, SRTP_POLICIES
 
 ALIASES_MOST = 32
 RING_SECONDS_MOST = 600
@@ -40,6 +42,8 @@ class Tenant(Struct, frozen=True):
     area_code: str = ""  # put before a number dialled without any prefix
     short_digits: int = 6  # numbers up to this long stay as dialled
     time_zone: str = "UTC"  # of the routes' schedules
+    media: str = ""  # relay, direct, auto; "" what tandem.toml says
+    srtp: str = ""  # required, preferred, off, transparent; "" what tandem.toml says
 
 
 class User(Struct, frozen=True):
@@ -77,6 +81,8 @@ def check_tenant(tenant: Tenant) -> Tenant:
         area_code=_digits(tenant.area_code, "area_code", 6),
         short_digits=parse_amount(tenant.short_digits, "short_digits", SHORT_DIGITS_MOST),
         time_zone=parse_zone_name(tenant.time_zone),
+        media=parse_one_of(tenant.media, POLICIES, "media"),
+        srtp=parse_one_of(tenant.srtp, SRTP_POLICIES, "srtp"),
     )
 
 

@@ -109,6 +109,14 @@ def parse_display_name(text: str, field: str = "display_name") -> str:
     return parse_text(text, field, DISPLAY_CHARACTERS)
 
 
+def parse_one_of(text: str, known: tuple[str, ...], field: str) -> str:
+    """One of these words; "" stays ""."""
+    word = text.strip().lower()
+    if word and word not in known:
+        raise BadField(field, f"one of {', '.join(known)}, not {word[:20]!r}")
+    return word
+
+
 def parse_seconds(value: int, field: str) -> int:
     return parse_amount(value, field, SECONDS_MOST)
 

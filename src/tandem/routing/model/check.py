@@ -13,10 +13,12 @@ from tandem.accounts.model.fields import (
     parse_domain,
     parse_name,
     parse_number,
+    parse_one_of,
     parse_tenant_id,
     parse_text,
 )
 from tandem.boundary import AUTO, TCP, TLS, UDP
+from tandem.media.model.policy import POLICIES, SRTP_POLICIES
 from tandem.routing.model.numbers import DIGITS_MOST, FORMATS
 from tandem.routing.model.plan import HeaderRule
 from tandem.routing.model.rows import CountryPrefix, Emergency, ListEntry, Route, Trunk
@@ -72,6 +74,8 @@ def check_trunk(trunk: Trunk) -> Trunk:
         from_host=trunk.from_host and parse_domain(trunk.from_host, "from_host"),
         default_to=parse_address(trunk.default_to, "default_to"),
         ring_seconds=parse_amount(trunk.ring_seconds, "ring_seconds", RING_SECONDS_MOST) or 120,
+        media=parse_one_of(trunk.media, POLICIES, "media"),
+        srtp=parse_one_of(trunk.srtp, SRTP_POLICIES, "srtp"),
     )
 
 

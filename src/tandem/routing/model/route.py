@@ -4,6 +4,7 @@ from tandem.accounts.model.account import User
 from tandem.routing.model.carriers import Carried, emergency_stages, trunk_stages
 from tandem.routing.model.identity import Identity, trunk_identity, user_identity
 from tandem.routing.model.lists import allows, denied
+from tandem.routing.model.media import with_media
 from tandem.routing.model.numbers import normalise
 from tandem.routing.model.plan import Asked, Diversion, Limit, Plan, Refusal, Target
 from tandem.routing.model.tables import Place, Tables, country_of
@@ -22,6 +23,10 @@ def route(tables: Tables, asked: Asked, hash: int = 0, now: int = 0) -> Plan | R
     hash: any number that is spread evenly and the same for the same call (a keyed hash of its Call-ID): it picks among
     weights. now: microseconds since 1970, for schedules.
     """
+    return with_media(tables, _route(tables, asked, hash, now))
+
+
+def _route(tables: Tables, asked: Asked, hash: int, now: int) -> Plan | Refusal:
     kind, _, name = asked.trust.partition(":")
     if kind == "user":
         return _from_user(tables, asked, name, hash, now)

@@ -36,6 +36,8 @@ class Trunk(Struct, frozen=True):
         ""  # who gets calls to numbers that nobody has; of a shared trunk: name@domain
     )
     ring_seconds: int = 120
+    media: str = ""  # relay, direct, auto; "" what the tenant says
+    srtp: str = ""  # required, preferred, off, transparent; "" what the tenant says
 
 
 class Route(Struct, frozen=True):

@@ -60,6 +60,8 @@ class Tables(Struct, frozen=True):
     logins: dict[
         str, tuple[str, ...]
     ]  # trunks by the user part that their carriers call us by, where we register
+    media: str = ""  # of tenants that say nothing; "": this node has no relay
+    srtp: str = ""
 
 
 def tables_from(
