@@ -9,6 +9,7 @@ import socket
 from typing import Any
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from tandem import _core
 from tandem.adapters.sqlite import Database
@@ -71,6 +72,8 @@ class Node:
             node=config.node.id,
             admission=Admission(calls_most=own.calls, lag_seconds=own.lag_milliseconds / 1000),
             keyed=bytes.fromhex(keys["hash"]),
+            relay=config.relay,
+            run=config.run,
         )
         self.process.drain_changed = self.tell_policy
         self.process.missed = self.resolver.failed
@@ -80,7 +83,7 @@ class Node:
 
     def put(self, found: Refreshed) -> None:
         """Makes new tables and credentials live."""
-        self.directory.tables, self.seen = found.tables, found.seen
+        self.directory.tables, self.seen = self.with_media(found.tables), found.seen
         self.core.set_users(
             [
                 (aor, sums.md5, sums.sha256, sums.sha512_256)
@@ -104,6 +107,12 @@ class Node:
             self.tell_policy()
             if self.process.adopted:
                 self.process.trunks.want(live_trunks(found.tables))
+
+    def with_media(self, tables: Tables) -> Tables:
+        """Tables know the node's own policy; without a relay they have none."""
+        if self.config.relay is None:
+            return tables
+        return replace(tables, media=self.config.media.policy, srtp=self.config.media.srtp)
 
     def tell_policy(self) -> None:
         """What owner and edges must know of tables, names and drain."""

@@ -8,8 +8,10 @@ from typing import Protocol
 from tandem import boundary
 from tandem.boundary import Command, Event
 from tandem.calls.batch import Batch
+from tandem.calls.model.media import outcome
 from tandem.calls.shell import Shell
 from tandem.log import log
+from tandem.media.model.ng import Question, Told
 
 LAG_SAMPLE_SECONDS = 0.1
 TICK_SECONDS = 0.02  # timers of calls are not finer than this
@@ -49,7 +51,10 @@ class Service:
         shell: Shell,
         now: Callable[[], int],
         seen: Callable[[list[Event]], None] = lambda events: None,
+        relay: Callable[[list[Question]], None] | None = None,
     ) -> None:
+        """relay: takes what the media relay is to be asked; None: there is none."""
+        self.relay = relay
         self.core, self.rows, self.shell, self.now, self.seen = core, rows, shell, now, seen
         self.stuck: Batch | None = None
         # by the core's number of what was said: what edges may not have heard
@@ -63,6 +68,7 @@ class Service:
         self.loop = loop
         loop.add_reader(self.core.fd, self.turn)
         self.sample(loop, loop.time())
+        self.inquire()
         self.turn()
 
     def stop(self) -> None:
@@ -98,8 +104,26 @@ class Service:
     def commit(self) -> None:
         """Saves what was decided and says it; what came in meanwhile is decided next."""
         while self.stuck is None and (batch := self.shell.decide(self.now())) is not None:
+            self.say(self.shell.ahead(batch, self.now()))
+            self.inquire()
             self.save(batch)
+            self.inquire()
         self.schedule()
+
+    def inquire(self) -> None:
+        """Asks the relay what has been decided to be asked. Without one, each question is answered at once."""
+        if not self.shell.questions:
+            return
+        questions, self.shell.questions[:] = list(self.shell.questions), []
+        if self.relay is not None:
+            self.relay(questions)
+            return
+        for question in questions:
+            self.tell_call(question, None)
+
+    def tell_call(self, question: Question, told: Told | None) -> None:
+        if (event := outcome(question, told)) is not None:
+            self.shell.queue(question.call, event)
 
     def save(self, batch: Batch) -> None:
         try:

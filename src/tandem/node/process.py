@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tandem import boundary
@@ -14,14 +15,18 @@ from tandem.boundary import Event as Heard
 from tandem.calls.commands import stateless
 from tandem.calls.model import options, originate
 from tandem.calls.model.admission import Admission
+from tandem.calls.model.events import Unheard
 from tandem.calls.model.text import display_of, quoted
 from tandem.calls.service import Service
 from tandem.calls.shell import Shell
 from tandem.log import log
+from tandem.media.service import Heard as Answer
+from tandem.media.service import Relay
 from tandem.messages.service import Messages
 from tandem.names.model import Place
 from tandem.node.directory import Directory
 from tandem.ports import Store
+from tandem.records.model import QUALITY_STREAM, Measured, write
 from tandem.routing.model.plan import Refusal
 from tandem.trunks.service import Trunks
 
@@ -47,8 +52,11 @@ class Process:
         admission: Admission,
         keyed: bytes,
         node: int = 1,
+        relay: Path | tuple[str, int] | None = None,
+        run: Path = Path(),
     ) -> None:
-        """`keyed`: the secret of keyed hashes, which spread what would otherwise happen at once."""
+        """`keyed`: the secret of keyed hashes, which spread what would otherwise happen at once; `relay`: the media relay's
+        socket; `run`: where sockets are."""
         self.core, self.store, self.epoch, self.directory = core, store, epoch, directory
         self.admission, self.keyed = admission, keyed
         self.started_at = now_us()
@@ -65,7 +73,15 @@ class Process:
             admission=admission,
         )
         self.shell.other = self.heard
-        self.service = Service(core=core, rows=self, shell=self.shell, now=now_us, seen=self.seen)
+        self.relay = (
+            Relay(place=relay, own=run / "node-media.sock", name=f"{node}.{epoch}", heard=self.related, now=now_us)
+            if relay is not None
+            else None
+        )  # fmt: skip
+        self.service = Service(
+            core=core, rows=self, shell=self.shell, now=now_us, seen=self.seen,
+            relay=self.relay.ask if self.relay is not None else None,
+        )  # fmt: skip
         self.messages = Messages(
             store=store,
             epoch=epoch,
@@ -125,6 +141,8 @@ class Process:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         adopted = self.adopt()
         self.core.open()
+        if self.relay is not None:
+            self.relay.start(loop)
         self.service.start(loop)
         log.info(
             "node started",
@@ -162,8 +180,27 @@ class Process:
 
     def stopped(self) -> None:
         """A node that was stopped on purpose starts afresh."""
+        if self.relay is not None:
+            self.relay.stop()
         if self.store.load(DRAINING) is not None:
             self.store.put([(DRAINING, None, 0)])
+
+    # -- the media relay
+
+    def related(self, heard: list[Answer]) -> None:
+        """What the relay has answered, or told of itself."""
+        at = now_us()
+        measured: list[bytes] = []
+        for question, told in heard:
+            if question is not None:
+                self.service.tell_call(question, told)
+                if told is not None and told.quality:
+                    measured.append(write(Measured(question.call, at, told.quality)))
+            elif told is not None and told.event == "timeout":
+                self.shell.queue(told.call, Unheard(told.leg, at))
+        if measured:
+            self.store.append(QUALITY_STREAM, measured)
+        self.service.commit()
 
     # -- what belongs to no call
 

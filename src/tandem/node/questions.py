@@ -94,6 +94,8 @@ class Questions:
                 "trunks_registering": len(process.trunks.kept),
                 "draining": int(process.draining),
                 "lag_milliseconds": round(process.admission.lags[1] * 1000),
+                "relay_questions": len(process.relay.pending.open) if process.relay else 0,
+                "relay_away": int(process.relay is not None and process.relay.is_away),
             },
             "journal": dict(process.store.stats()),
         }

@@ -9,7 +9,7 @@ import msgspec
 
 from tandem.records.model import Cdr
 
-COLUMNS = tuple(field.name for field in msgspec.structs.fields(Cdr))
+COLUMNS = tuple(field.name for field in msgspec.structs.fields(Cdr) if field.name != "quality")
 
 
 def csv_lines(cdrs: Iterable[Cdr]) -> Iterator[str]:

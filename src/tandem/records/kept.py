@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
 
-from tandem.records.model import Cdr, Story
+from tandem.records.model import Cdr, Measured, Story
 
 
 class DeadLetter(Struct, frozen=True):
@@ -20,7 +20,7 @@ class Kept(Struct, frozen=True):
     """A record that could be read, with the bytes it came as."""
 
     place: int
-    value: Cdr | Story
+    value: Cdr | Story | Measured
     record: bytes
 
 

@@ -1,20 +1,34 @@
-"""Carries CDRs and stories of ended calls from the store's streams into the records database. It may repeat; it never loses or skips."""
+"""Carries CDRs, stories and measures of ended calls from the store's streams into the records database. It may repeat; it never loses or skips."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import MsgspecError
 
 from tandem.log import log
 from tandem.ports import Store
 from tandem.records.kept import DeadLetter, Keep, KeepFailed, Kept
-from tandem.records.model import CDR_STREAM, STORY_STREAM, read_cdr, read_story
+from tandem.records.model import (
+    CDR_STREAM,
+    QUALITY_STREAM,
+    STORY_STREAM,
+    Cdr,
+    Measured,
+    Story,
+    read_cdr,
+    read_measured,
+    read_story,
+)
 
 CONSUMER = "records"
 BATCH_RECORDS = 2_000
 BATCH_SECONDS = 1.0  # larger batches touch each page of the database less often
 RETRY_SECONDS_FIRST, RETRY_SECONDS_MOST = 0.2, 10.0
-_STREAMS = (CDR_STREAM, STORY_STREAM)
+_STREAMS: dict[str, Callable[[bytes], Cdr | Story | Measured]] = {
+    CDR_STREAM: read_cdr,
+    STORY_STREAM: read_story,
+    QUALITY_STREAM: read_measured,
+}
 
 
 class Consumer:
@@ -80,8 +94,7 @@ def _read(stream: str, found: Sequence[tuple[int, bytes]]) -> tuple[list[Kept], 
     bad: list[DeadLetter] = []
     for place, record in found:
         try:
-            value = read_cdr(record) if stream == CDR_STREAM else read_story(record)
-            good.append(Kept(place, value, record))
+            good.append(Kept(place, _STREAMS[stream](record), record))
         except (MsgspecError, ValueError, RecursionError) as error:
             bad.append(DeadLetter(stream, place, f"cannot be read: {error}", record))
     return good, bad
