@@ -63,7 +63,7 @@ fn accept(to: &mut Medium, from: &mut Medium, section: &mut Section, options: &O
     to.ours.mux =
         rtp && theirs.mux && !options.mux.reject && (options.mux.accept || options.mux.demux || to.takes_mux.unwrap_or(from.mux()));
     to.ours.ice = rtp && theirs.ice.is_some() && !to.refuses_ice && options.ice != IceMode::Remove;
-    codecs::answer(section, to, &options.codec, options.single_codec);
+    codecs::answer(section, to, &options.codec, options.single_codec, &work.settings.transcodes);
     security::answered(from);
     let secure = security::agreed(from) || options.osrtp.accept;
     if from.protocol.is_secure() && !security::agreed(from) {

@@ -21,7 +21,7 @@ pub(super) fn offer(section: &mut Section, from: &mut Medium, rules: &CodecRules
     }
     let known = payloads(section);
     let able = |payload: &Payload| names(&settings.transcodes, payload);
-    let add: Vec<&Codec> = rules
+    let wanted: Vec<&Codec> = rules
         .transcode
         .iter()
         .filter(|codec| !known.iter().any(|payload| codec.is(payload)) || by_name(&rules.strip, codec) || by_name(&rules.mask, codec))
@@ -32,19 +32,17 @@ pub(super) fn offer(section: &mut Section, from: &mut Medium, rules: &CodecRules
     let mut kept = keep(section, &known, rules, &[&rules.strip, &rules.mask, &rules.consume]);
     let accepts = |payload: &Payload| names(&rules.accept, payload) || says_all(&rules.accept) || hidden(payload);
     from.also = known.iter().filter(|payload| accepts(payload) && able(payload)).map(|payload| payload.number).collect();
-    let added = additions(&add, &known, work);
+    let added = additions(&wanted, &known, work);
     if kept.is_empty() && added.is_empty() {
         kept = section.media.formats.clone();
     }
     order(&mut kept, &known, rules);
     restrict(section, kept);
-    for payload in added {
-        append(section, &payload);
-    }
+    add(section, added.iter());
 }
 
 /// Applies the rules of an answer. `to` is the offerer's side.
-pub(super) fn answer(section: &mut Section, to: &Medium, rules: &CodecRules, single: bool) {
+pub(super) fn answer(section: &mut Section, to: &Medium, rules: &CodecRules, single: bool, transcodes: &[Codec]) {
     if !section.media.protocol.is_rtp() {
         return;
     }
@@ -55,25 +53,46 @@ pub(super) fn answer(section: &mut Section, to: &Medium, rules: &CodecRules, sin
     let foreign = |format: &String| {
         known.iter().find(|payload| is(format, payload)).is_some_and(|payload| !offered.iter().any(|other| same(other, payload)))
     };
-    let also: Vec<_> = offered.iter().filter(|payload| to.also.contains(&payload.number)).collect();
     kept.retain(|format| !foreign(format));
-    if kept.is_empty() {
+    let mut added: Vec<&Payload> = offered.iter().filter(|payload| to.also.contains(&payload.number)).collect();
+    added.retain(|payload| !kept.iter().any(|format| is(format, payload)));
+    // Nothing that both have: the offerer gets the first of its own codecs that we can make out of the answerer's.
+    let spoken = |payload: &&Payload| !is_supplemental(payload);
+    if !added.iter().any(spoken) && !known.iter().filter(spoken).any(|payload| kept.iter().any(|format| is(format, payload))) {
+        added.extend(offered.iter().filter(spoken).find(|payload| names(transcodes, payload)));
+    }
+    if kept.is_empty() && added.is_empty() {
         kept = section.media.formats.clone();
     }
     order(&mut kept, &known, rules);
     restrict(section, kept);
-    for payload in also {
-        if !section.media.formats.iter().any(|format| is(format, payload)) {
-            append(section, payload);
-        }
-    }
+    add(section, added.into_iter());
     if single {
-        let supplemental =
-            |format: &str| payloads(section).iter().any(|payload| is(format, payload) && SUPPLEMENTAL.contains(&&payload.name[..]));
+        let known = payloads(section);
+        let supplemental = |format: &String| known.iter().any(|payload| is(format, payload) && is_supplemental(payload));
         let first = section.media.formats.iter().find(|format| !supplemental(format)).cloned();
         let kept = section.media.formats.iter().filter(|format| Some(*format) == first.as_ref() || supplemental(format)).cloned().collect();
         restrict(section, kept);
     }
+}
+
+/// Leaves of a published section what we take: the first that `accept` names and is there, else the first of all; `all` and `any` take all.
+pub(super) fn published(section: &mut Section, rules: &CodecRules) {
+    if says_all(&rules.accept) || rules.accept.iter().any(|codec| codec.name == "ANY") {
+        return;
+    }
+    let known = payloads(section);
+    let format = |payload: &Payload| section.media.formats.iter().find(|format| is(format, payload)).cloned();
+    let named = rules.accept.iter().find_map(|codec| known.iter().find(|payload| codec.is(payload)).and_then(format));
+    let kept = named.or_else(|| section.media.formats.first().cloned());
+    restrict(section, kept.into_iter().collect());
+}
+
+/// Whether a peer's answer has every codec that it was offered; telephone events and the like may be missing.
+pub(super) fn takes_all(medium: &Medium) -> bool {
+    let taken = medium.theirs.as_ref().map(|theirs| &theirs.payloads[..]).unwrap_or_default();
+    let needed = medium.ours.payloads.iter().filter(|payload| !is_supplemental(payload));
+    needed.into_iter().all(|payload| taken.iter().any(|other| same(other, payload)))
 }
 
 /// The formats that the lists leave, in their order.
@@ -141,7 +160,19 @@ fn restrict(section: &mut Section, kept: Vec<String>) {
     section.set_media(Media { formats: kept, ..section.media.clone() });
 }
 
-fn append(section: &mut Section, payload: &Payload) {
+/// Appends payload types; what is no medium of its own stays last.
+fn add<'p>(section: &mut Section, payloads_added: impl ExactSizeIterator<Item = &'p Payload>) {
+    if payloads_added.len() == 0 {
+        return;
+    }
+    payloads_added.for_each(|payload| append(section, payload));
+    let known = payloads(section);
+    let mut media = section.media.clone();
+    media.formats.sort_by_key(|format| known.iter().any(|payload| is(format, payload) && is_supplemental(payload)));
+    section.set_media(media);
+}
+
+pub(super) fn append(section: &mut Section, payload: &Payload) {
     if section.media.formats.len() >= FORMATS {
         return;
     }
@@ -162,6 +193,10 @@ fn spelled(name: &str) -> &str {
         "TELEPHONE-EVENT" => "telephone-event",
         other => other,
     }
+}
+
+fn is_supplemental(payload: &Payload) -> bool {
+    SUPPLEMENTAL.contains(&&payload.name[..])
 }
 
 fn is(format: &str, payload: &Payload) -> bool {

@@ -2,14 +2,22 @@
 
 use super::call::{Call, Leg, Role};
 use super::outside::{Order, Outside};
-use super::Calls;
-use crate::ng::{ok, Block, Command, Dtmf, Failure, Options, Party, Play, Record, Recording, RecordingTarget, Value};
+use super::work::Work;
+use super::{publish, Calls};
+use crate::ng::{ok, Block, Command, Dtmf, Failure, Options, Party, Play, Record, Recording, RecordingTarget, Signal, Value};
 use crate::plan::EndpointId;
 
 type Done = Result<(Value, Option<String>), Failure>;
 
 impl Calls {
-    pub(super) fn control(&mut self, command: &Command, id: Option<&str>, now: u64, outside: &mut dyn Outside) -> Done {
+    pub(super) fn control(
+        &mut self,
+        command: &Command,
+        id: Option<&str>,
+        now: u64,
+        outside: &mut dyn Outside,
+        warnings: &mut Vec<String>,
+    ) -> Done {
         match command {
             Command::Record(record) => self.recording(record, outside),
             Command::Block(block) => self.block(block, now, outside),
@@ -25,8 +33,52 @@ impl Calls {
                 Ok((ok(&[]), Some(call.clone())))
             }
             Command::Dtmf(dtmf) => self.dtmf(dtmf, id, outside),
-            _ => Err(Failure::State("publish and subscribe are not served")),
+            Command::Publish(signal) => self.publish(signal, now, outside, warnings),
+            Command::SubscribeRequest(subscribe) => {
+                let done =
+                    self.change(&subscribe.call, false, now, outside, warnings, |call, work| publish::request(call, subscribe, work))?;
+                let (sdp, tags, tag) = done;
+                let mut value = ok(&[]).with("sdp", Value::Text(sdp)).with("to-tag", tag.into());
+                if let [only] = &tags[..] {
+                    value.put("from-tag", only.clone().into());
+                }
+                value.put("from-tags", Value::List(tags.into_iter().map(Value::from).collect()));
+                Ok((value, Some(subscribe.call.clone())))
+            }
+            Command::SubscribeAnswer(signal) => {
+                self.change(&signal.call, false, now, outside, warnings, |call, work| publish::answer(call, signal, work))?;
+                Ok((ok(&[]), Some(signal.call.clone())))
+            }
+            Command::Unsubscribe { call: id, to_tag } => {
+                self.change(id, false, now, outside, warnings, |call, _| publish::unsubscribe(call, to_tag))?;
+                Ok((ok(&[]), Some(id.clone())))
+            }
+            Command::Ping
+            | Command::Offer(_)
+            | Command::Answer(_)
+            | Command::Delete(_)
+            | Command::Query(_)
+            | Command::List(_)
+            | Command::Statistics => Err(Failure::State("the command is carried out elsewhere")),
         }
+    }
+
+    /// A publisher that names no call and no tag is given both.
+    fn publish(&mut self, signal: &Signal, now: u64, outside: &mut dyn Outside, warnings: &mut Vec<String>) -> Done {
+        let mut signal = signal.clone();
+        let mut value = ok(&[]);
+        for (key, name) in [("call-id", &mut signal.call), ("from-tag", &mut signal.from_tag)] {
+            if name.is_empty() {
+                let mut work = Work { settings: &self.settings, outside, next: &mut self.next_endpoint, now, warnings };
+                *name = work.letters::<{ publish::NAME_CHARACTERS }>().replace('/', "-");
+                value.put(key, name.clone().into());
+            }
+        }
+        let sdp = self.change(&signal.call, true, now, outside, warnings, |call, work| publish::publish(call, &signal, work))?;
+        if let Some(on) = signal.options.record {
+            self.record(&signal.call, on, &signal.options, outside);
+        }
+        Ok((value.with("sdp", Value::Text(sdp)), Some(signal.call)))
     }
 
     /// Recording by a flag of an offer or answer.

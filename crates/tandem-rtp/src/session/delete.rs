@@ -1,6 +1,6 @@
 //! delete: a party, a branch or the whole call, at once or after a while. What is left is never half a dialog.
 
-use super::call::{Call, Leg};
+use super::call::{Call, Leg, Role};
 use super::outside::Outside;
 use super::Calls;
 use crate::ng::{ok, Delete, Failure, Value};
@@ -80,13 +80,13 @@ fn left(call: &Call, delete: &Delete) -> Result<Vec<u32>, Failure> {
     let shared = |leg: &&&Leg| ends.len() > 1 && partners(leg) > 1;
     let goes = |leg: &Leg| ends.iter().any(|end| end.number == leg.number) && !shared(&&leg);
     let mut left: Vec<&Leg> = call.legs.iter().filter(|leg| !goes(leg)).collect();
-    // A party whose every partner is gone goes too.
-    while let Some(alone) =
-        left.iter().position(|leg| !left.iter().any(|other| other.peer == Some(leg.number) || leg.peer == Some(other.number)))
-    {
-        if left.get(alone).is_some_and(|leg| leg.role != super::call::Role::Dialog) {
-            break;
-        }
+    // A party whose every partner is gone goes too, and a subscription with nobody left to be heard.
+    let stays = |leg: &Leg, left: &[&Leg]| match leg.role {
+        Role::Publisher => true,
+        Role::Subscriber => leg.hears.iter().any(|(number, _)| left.iter().any(|other| other.number == *number)),
+        Role::Dialog => left.iter().any(|other| other.peer == Some(leg.number) || leg.peer == Some(other.number)),
+    };
+    while let Some(alone) = left.iter().position(|leg| !stays(leg, &left)) {
         left.remove(alone);
     }
     Ok(left.iter().map(|leg| leg.number).collect())

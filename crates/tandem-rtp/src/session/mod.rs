@@ -18,6 +18,7 @@ mod offer;
 mod origin;
 mod outside;
 mod plans;
+mod publish;
 mod query;
 mod render;
 mod security;
@@ -121,7 +122,7 @@ impl Calls {
                 Ok((ok(&[]).with("calls", Value::List(names)), None))
             }
             Command::Statistics => Ok((ok(&[]).with("statistics", self.statistics(now)), None)),
-            command => self.control(command, id, now, outside),
+            command => self.control(command, id, now, outside, warnings),
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) fn offer(call: &mut Call, signal: &Signal, work: &mut Work) -> Result
 }
 
 /// What the receiver of an offer is offered in one section.
-fn propose(to: &mut Medium, from: &mut Medium, ice_refused: bool, options: &Options, work: &mut Work) -> Result<(), Failure> {
+pub(super) fn propose(to: &mut Medium, from: &mut Medium, ice_refused: bool, options: &Options, work: &mut Work) -> Result<(), Failure> {
     let theirs = from.theirs.clone().unwrap_or_default();
     to.protocol = match &options.transport {
         Some(Transport::To(protocol)) if from.protocol.is_rtp() => protocol.clone(),
