@@ -4,6 +4,7 @@
 //! carries plans out, packet by packet. Time is an argument, in microseconds; randomness and ports come from the caller.
 #![forbid(unsafe_code)]
 
+pub mod audio;
 pub mod ng;
 pub mod plan;
 pub mod quality;

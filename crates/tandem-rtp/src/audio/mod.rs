@@ -1,0 +1,22 @@
+//! Audio of the relay: what it decodes, conceals, mixes, plays, records and makes. Samples are 16 bits, one channel; the shell turns the
+//! engine once each [`FRAME_MS`] and owns every socket, clock and file.
+
+pub mod codec;
+pub mod comfort;
+pub mod dtmf;
+pub mod jitter;
+pub mod plc;
+pub mod resample;
+pub mod vad;
+
+/// Sample rates that the engine can resample to and from, Hz.
+pub const RATES: [u32; 6] = [8_000, 16_000, 24_000, 32_000, 44_100, 48_000];
+/// Milliseconds of one turn of the engine.
+pub const FRAME_MS: u32 = 20;
+/// The same in microseconds.
+pub const FRAME_US: u64 = FRAME_MS as u64 * 1_000;
+
+/// Samples of one turn at `rate` Hz.
+pub fn frame_samples(rate: u32) -> usize {
+    (rate * FRAME_MS / 1_000) as usize
+}
