@@ -42,7 +42,7 @@ impl Unavailable {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// It would be delivered on this host, where nothing leaves an interface.
+    /// What comes from this host, or stays on it, is forwarded only where both do, and the loopback is one of the interfaces.
     #[error("{0} is on this host")]
     Here(IpAddr),
     /// The kernel knows no plain way to it.
@@ -87,6 +87,7 @@ struct Known {
 struct Interface {
     name: String,
     number: u32,
+    loopback: bool,
     attachment: Option<Attachment>,
 }
 
@@ -140,7 +141,7 @@ impl Kernel {
         };
         kernel.renew();
         for name in interfaces {
-            let mut interface = Interface { name: name.clone(), number: 0, attachment: None };
+            let mut interface = Interface { name: name.clone(), number: 0, loopback: false, attachment: None };
             kernel.join(&mut interface)?;
             kernel.interfaces.push(interface);
         }
@@ -252,8 +253,8 @@ impl Kernel {
             Some(libc::ENODEV) => Unavailable(format!("no interface {name}")),
             _ => Unavailable::of(&format!("interface {name}"), &error),
         })?;
-        interface.number = link.number;
-        if !link.ethernet {
+        (interface.number, interface.loopback) = (link.number, link.loopback);
+        if !link.ethernet && !link.loopback {
             return Err(Unavailable(format!("interface {name} does not carry Ethernet frames")));
         }
         let attached = attach(&mut self.netlink, &self.program.fd, link.number, &self.holder, self.way);
@@ -269,7 +270,15 @@ impl Kernel {
         if let Some(ip) = addresses.iter().find(|ip| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())) {
             return Err(Refused::LinkLocal(*ip));
         }
-        find_route(&mut self.netlink, flow.new_source.ip(), flow.new_destination.ip())
+        let from = find_route(&mut self.netlink, flow.local.ip(), flow.remote.ip())?;
+        let to = find_route(&mut self.netlink, flow.new_source.ip(), flow.new_destination.ip())?;
+        let loopback = self.interfaces.iter().any(|interface| interface.loopback && interface.attachment.is_some());
+        // Linux takes a packet from one of its own addresses only on the loopback.
+        match (from.here, to.here) {
+            (true, _) if !loopback => Err(Refused::Here(flow.remote.ip())),
+            (false, true) => Err(Refused::Here(flow.new_destination.ip())),
+            _ => Ok(to),
+        }
     }
 
     fn renew(&self) {

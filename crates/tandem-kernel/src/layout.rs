@@ -121,8 +121,10 @@ mod tests {
             tos: 184,
             kind: Kind::Rtp(8_000),
         };
-        let bytes: Vec<u8> =
-            flow(&put, &Route { interface: 7, hop: at("10.0.1.9:0").ip() }, 3).iter().flat_map(|long| long.to_ne_bytes()).collect();
+        let bytes: Vec<u8> = flow(&put, &Route { interface: 7, here: false, hop: at("10.0.1.9:0").ip() }, 3)
+            .iter()
+            .flat_map(|long| long.to_ne_bytes())
+            .collect();
         assert_eq!([10, 0, 1, 9], bytes[68..72]);
         assert_eq!([7u32, 32_000_000, 3, 2].map(u32::to_ne_bytes).concat(), bytes[88..104]);
         assert_eq!([184, 1], bytes[104..106]);

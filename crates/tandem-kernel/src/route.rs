@@ -21,6 +21,8 @@ const OURS: u8 = 2; // RTN_LOCAL
 pub struct Route {
     /// The kernel's number of the interface.
     pub interface: u32,
+    /// It ends on this host.
+    pub here: bool,
     /// The next host, whose link address the kernel finds: a gateway, or the destination itself.
     pub hop: IpAddr,
 }
@@ -49,18 +51,18 @@ pub fn find_route(netlink: &mut Netlink, source: IpAddr, destination: IpAddr) ->
 fn read(body: &[u8], destination: IpAddr) -> Result<Route, Refused> {
     let no_route = || Refused::NoRoute(destination);
     let attributes = body.get(HEAD..).ok_or_else(no_route)?;
-    match body.get(7) {
-        Some(&UNICAST) if find(attributes, ENCAPSULATION).is_none() => {}
-        Some(&OURS) => return Err(Refused::Here(destination)),
+    let here = match body.get(7) {
+        Some(&UNICAST) if find(attributes, ENCAPSULATION).is_none() => false,
+        Some(&OURS) => true,
         _ => return Err(no_route()),
-    }
+    };
     let interface = find(attributes, INTERFACE).and_then(|bytes| bytes.first_chunk()).ok_or_else(no_route)?;
     let gateway = find(attributes, GATEWAY).or_else(|| find(attributes, VIA).and_then(|via| via.get(2..)));
     let hop = match gateway {
         Some(bytes) => address(bytes).ok_or_else(no_route)?,
         None => destination,
     };
-    Ok(Route { interface: u32::from_ne_bytes(*interface), hop })
+    Ok(Route { interface: u32::from_ne_bytes(*interface), here, hop })
 }
 
 #[cfg(test)]
@@ -80,11 +82,11 @@ mod tests {
         let out = attribute(4, &9u32.to_ne_bytes());
         let gateway = attribute(5, &[192, 0, 2, 1]);
         let via6 = attribute(18, &[[10, 0].as_slice(), &[0xfe, 0x80], &[0; 13], &[1]].concat());
-        assert_eq!(Route { interface: 9, hop: to }, read(&answer(1, std::slice::from_ref(&out)), to).unwrap());
+        assert_eq!(Route { interface: 9, here: false, hop: to }, read(&answer(1, std::slice::from_ref(&out)), to).unwrap());
         let by_gateway = read(&answer(1, &[out.clone(), gateway]), to).unwrap();
         assert_eq!("192.0.2.1", by_gateway.hop.to_string());
         assert_eq!("fe80::1", read(&answer(1, &[out.clone(), via6]), to).unwrap().hop.to_string());
-        assert!(matches!(read(&answer(2, std::slice::from_ref(&out)), to), Err(Refused::Here(_))));
+        assert!(read(&answer(2, std::slice::from_ref(&out)), to).unwrap().here);
         assert!(matches!(read(&answer(5, std::slice::from_ref(&out)), to), Err(Refused::NoRoute(_))));
         assert!(matches!(read(&answer(1, &[out, attribute(22, &[0; 4])]), to), Err(Refused::NoRoute(_))));
         assert!(matches!(read(&[], to), Err(Refused::NoRoute(_))));
