@@ -49,6 +49,8 @@ pub struct Counters {
     pub ssrc: u32,
     /// The highest sequence number since the sequence began, with its wraps (RFC 3550 A.1).
     pub highest: u32,
+    /// The RTP timestamp of the last packet.
+    pub timestamp: u32,
     /// How often the sequence began: 1, and one more for each other source and each jump.
     pub beginnings: u32,
 }

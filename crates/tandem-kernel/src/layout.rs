@@ -64,7 +64,7 @@ pub fn flow(flow: &Flow, route: &Route, state: u32) -> [u64; FLOW_BYTES / 8] {
 /// What the program has counted. `now`: the kernel's steady clock, in nanoseconds.
 pub fn counters(state: &[u64; STATE_BYTES / 8], now: u64) -> Counters {
     let [packets, bytes, last_ns, jitter_ns, rest @ ..] = state;
-    let [(ssrc, highest), (base, before), (_, late), (twice, beginnings)] = rest.map(words);
+    let [(ssrc, highest), (base, before), (timestamp, late), (twice, beginnings)] = rest.map(words);
     let current = if beginnings == 0 { 0 } else { u64::from(highest.wrapping_sub(base)) + 1 };
     Counters {
         packets: *packets,
@@ -76,6 +76,7 @@ pub fn counters(state: &[u64; STATE_BYTES / 8], now: u64) -> Counters {
         jitter_ns: *jitter_ns,
         ssrc: u32::from_be(ssrc),
         highest,
+        timestamp,
         beginnings,
     }
 }
@@ -133,10 +134,10 @@ mod tests {
     #[test]
     fn counted_is_what_was_expected_of_all_beginnings() {
         let two = |a: u32, b: u32| u64::from_ne_bytes([a.to_ne_bytes(), b.to_ne_bytes()].concat().try_into().unwrap());
-        let state = [9, 1_500, 5_000_000, 12, two(1u32.to_be(), 65_540), two(65_530, 4), two(0, 1), two(2, 2)];
+        let state = [9, 1_500, 5_000_000, 12, two(1u32.to_be(), 65_540), two(65_530, 4), two(160, 1), two(2, 2)];
         let found = counters(&state, 8_000_999);
         assert_eq!((Some(3_000), 15, 6), (found.idle_us, found.expected, found.lost()));
-        assert_eq!((1, 1, 2), (found.ssrc, found.late, found.twice));
+        assert_eq!((1, 160, 1, 2), (found.ssrc, found.timestamp, found.late, found.twice));
         assert_eq!(None, counters(&[0; 8], 1).idle_us);
     }
 }

@@ -139,6 +139,70 @@ fn what_is_no_rtp_of_the_stream_goes_to_the_socket() {
 }
 
 #[test]
+fn packets_that_a_router_would_not_pass_on_go_to_the_socket() {
+    let Some(world) = World::new(true) else { return };
+    let mut kernel = kernel(&world, Way::Auto);
+    let call = Call::new(&world, false);
+    let [flow, _] = call.flows();
+    kernel.put(flow).unwrap();
+    world.said("ip link set to_b mtu 1300");
+    let large = [rtp(1, 0, 7), vec![0; 1_200]].concat();
+    call.a.sends(call.at_a.at(), &large);
+    assert_eq!(large, call.at_a.gets().0);
+    let fits = [rtp(1, 0, 7), vec![0; 1_100]].concat();
+    call.a.sends(call.at_a.at(), &fits);
+    assert_eq!(fits, call.b.gets().0);
+    call.a.lives(1);
+    call.a.sends(call.at_a.at(), &rtp(2, 0, 7));
+    assert_eq!(rtp(2, 0, 7), call.at_a.gets().0);
+}
+
+#[test]
+fn whoever_listens_at_the_interface_sees_the_packet_as_it_came() {
+    let Some(world) = World::new(true) else { return };
+    let mut kernel = kernel(&world, Way::Auto);
+    let call = Call::new(&world, false);
+    let [flow, _] = call.flows();
+    kernel.put(flow).unwrap();
+    let Some(mut watcher) = world.watcher("to_a") else { return };
+    for n in 0..20 {
+        call.a.sends(call.at_a.at(), &rtp(n, 0, 7));
+        call.b.gets();
+    }
+    std::thread::sleep(common::PATIENCE);
+    watcher.kill().unwrap();
+    let seen = String::from_utf8_lossy(&watcher.wait_with_output().unwrap().stdout).into_owned();
+    assert_eq!(20, seen.matches("10.233.1.2.4000 > 10.233.1.1.30000").count(), "{seen}");
+}
+
+#[test]
+fn frames_of_a_vlan_are_forwarded_by_the_interface_of_the_vlan_only() {
+    let Some(world) = World::new(true) else { return };
+    for (space, interface, host) in [("a", "phone", 2), ("r", "to_a", 1)] {
+        let name = world.space(space);
+        if !common::ip(&format!("-n {name} link add link {interface} name tagged type vlan id 7")) {
+            eprintln!("skipped: needs VLANs");
+            return;
+        }
+        assert!(common::ip(&format!("-n {name} addr add 10.233.7.{host}/24 dev tagged")));
+        assert!(common::ip(&format!("-n {name} link set tagged up")));
+    }
+    let mut call = Call::new(&world, false);
+    (call.a, call.at_a) = (world.socket("a", "10.233.7.2:4000"), world.socket("r", "10.233.7.1:30000"));
+    let [flow, _] = call.flows();
+    let mut kernel = kernel(&world, Way::Auto);
+    kernel.put(flow).unwrap();
+    call.a.sends(call.at_a.at(), &rtp(1, 0, 7));
+    assert_eq!(rtp(1, 0, 7), call.at_a.gets().0);
+    let mut kernel = world.within("r", || Kernel::open(&["tagged".to_owned()])).unwrap();
+    for flow in call.flows() {
+        kernel.put(flow).unwrap();
+    }
+    call.a.sends(call.at_a.at(), &rtp(1, 0, 7));
+    assert_eq!((rtp(1, 0, 7), call.at_b.at()), call.b.gets());
+}
+
+#[test]
 fn a_changed_stream_takes_its_new_way_at_once_and_counts_on() {
     let Some(world) = World::new(true) else { return };
     let mut kernel = kernel(&world, Way::Auto);

@@ -3,6 +3,7 @@
 with Apart() as apart:
     apart.host           # the address inside
     apart.outside        # addresses of ours that reach it
+    apart.pair           # our end of the pair of interfaces; the other one is "inside"
     apart.words          # what stands before a command that runs inside
 """
 
@@ -31,7 +32,7 @@ def missing() -> str:
 class Apart:
     def __init__(self) -> None:
         net = os.getpid() % 250
-        self.name, self._pair = f"tandem-apart-{os.getpid()}", f"tapart{net}"
+        self.name, self.pair = f"tandem-apart-{os.getpid()}", f"tapart{net}"
         self.words = ("ip", "netns", "exec", self.name)
         self.host = f"10.232.{net}.254"
         self.outside = [f"10.232.{net}.{n}" for n in range(1, OUTSIDE + 1)]
@@ -39,10 +40,10 @@ class Apart:
     def __enter__(self) -> Self:
         run("ip", "netns", "add", self.name)
         try:
-            run("ip", "link", "add", self._pair, "type", "veth", "peer", "name", "inside", "netns", self.name)  # fmt: skip
+            run("ip", "link", "add", self.pair, "type", "veth", "peer", "name", "inside", "netns", self.name)  # fmt: skip
             for address in self.outside:
-                run("ip", "addr", "add", f"{address}/24", "dev", self._pair)
-            run("ip", "link", "set", self._pair, "up")
+                run("ip", "addr", "add", f"{address}/24", "dev", self.pair)
+            run("ip", "link", "set", self.pair, "up")
             run(*self.words, "ip", "addr", "add", f"{self.host}/24", "dev", "inside")
             for link in ("inside", "lo"):
                 run(*self.words, "ip", "link", "set", link, "up")
@@ -58,7 +59,7 @@ class Apart:
         trace: TracebackType | None,
     ) -> None:
         subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
-        subprocess.run(["ip", "link", "del", self._pair], capture_output=True, check=False)
+        subprocess.run(["ip", "link", "del", self.pair], capture_output=True, check=False)
 
     def run(self, *words: str) -> str:
         """What a command says that runs inside."""

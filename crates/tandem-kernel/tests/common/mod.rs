@@ -1,8 +1,9 @@
 //! Three network namespaces: phone A, the relay, phone B, joined by two pairs of interfaces. Gone with the value.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -72,6 +73,26 @@ impl World {
         Socket(socket)
     }
 
+    /// Shows packets of an interface of the relay's namespace until it is killed.
+    #[allow(dead_code, reason = "not every test looks")]
+    pub fn watcher(&self, interface: &str) -> Option<Child> {
+        let space = self.space("r");
+        let words = ["netns", "exec", &space, "tcpdump", "-n", "-l", "--immediate-mode", "-i", interface, "udp"];
+        let mut child = Command::new("ip").args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("listening") {
+            line.clear();
+            if said.read_line(&mut line).unwrap() == 0 {
+                eprintln!("skipped: needs tcpdump");
+                child.wait().unwrap();
+                return None;
+            }
+        }
+        child.stderr = Some(said.into_inner());
+        Some(child)
+    }
+
     /// What `ip` or `tc` says in the relay's namespace.
     pub fn said(&self, words: &str) -> String {
         let mut words = words.split(' ');
@@ -95,6 +116,12 @@ impl Socket {
     #[allow(dead_code, reason = "not every test asks")]
     pub fn at(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
+    }
+
+    /// After so many routers its packets are dropped.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn lives(&self, hops: u32) {
+        self.0.set_ttl(hops).unwrap();
     }
 
     pub fn sends(&self, to: SocketAddr, bytes: &[u8]) {
