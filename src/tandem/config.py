@@ -105,9 +105,11 @@ class HttpSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MediaSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """The media relay, and the way of media where tenant and trunk say nothing."""
+    """By which way media passes where tenant and trunk say nothing, and which relay is asked."""
 
-    relay: str = ""  # "": none, all media is direct; own: the one that runs beside this node; udp:address:port: another one that speaks ng
+    relay: str = (
+        ""  # "": our own, where [relay] is enabled; udp:address:port: another one that speaks ng
+    )
     policy: Literal["relay", "direct", "auto"] = (
         "auto"  # auto: by the relay where it is needed (NAT, WebRTC, SRTP on one side)
     )
@@ -232,13 +234,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         return self.run / "control.sock"
 
     @property
-    def relay(self) -> Path | tuple[str, int] | None:
-        """The media relay's socket; None: there is no relay."""
-        text = self.media.relay
-        if text in ("", "own"):
-            return self.run / "relay.sock" if text else None
-        host, _, port = text.removeprefix("udp:").rpartition(":")
-        return host.strip("[]"), int(port)
+    def asked_relay(self) -> Path | tuple[str, int] | None:
+        """The socket of the relay that calls ask; None: there is none."""
+        if not self.media.relay:
+            return self.relay_socket if self.relay.enabled else None
+        at = parse_listen(self.media.relay, "media.relay")
+        return at.host, at.port
 
     @property
     def certificate(self) -> Path:
@@ -388,7 +389,7 @@ def parse(raw: dict[str, Any], environ: Mapping[str, str], *, base: Path, name: 
     if told := bad_server(config.dns) or bad_copies(config.hep) or bad_relay(config.relay):
         raise BadConfig(told)
     _ = config.listens, config.http_listen  # checked now, so that nothing later can fail on them
-    if config.media.relay not in ("", "own"):
+    if config.media.relay:
         at = parse_listen(config.media.relay, "media.relay")
         if at.transport != "udp" or not at.port or at.advertised:
             raise BadConfig(f"media.relay: {config.media.relay!r}: write udp:address:port")

@@ -72,7 +72,7 @@ class Node:
             node=config.node.id,
             admission=Admission(calls_most=own.calls, lag_seconds=own.lag_milliseconds / 1000),
             keyed=bytes.fromhex(keys["hash"]),
-            relay=config.relay,
+            relay=config.asked_relay,
             run=config.run,
         )
         self.process.drain_changed = self.tell_policy
@@ -110,7 +110,7 @@ class Node:
 
     def with_media(self, tables: Tables) -> Tables:
         """Tables know the node's own policy; without a relay they have none."""
-        if self.config.relay is None:
+        if self.config.asked_relay is None:
             return tables
         return replace(tables, media=self.config.media.policy, srtp=self.config.media.srtp)
 

@@ -97,10 +97,10 @@ def _node(control_socket: Any) -> tuple[dict[str, Any], str]:
 
 def media(config: Config, node: dict[str, Any]) -> str:
     """By which way the media of calls passes."""
-    if config.relay is None:
-        return "direct: no relay is configured ([media] relay)"
+    if config.asked_relay is None:
+        return "direct: no relay is configured ([relay] enabled, or [media] relay)"
     away = ", which does not answer" if node.get("relay_away") else ""
-    return f"{config.media.policy}, by the relay at {config.media.relay}{away}"
+    return f"{config.media.policy}, by {config.media.relay or 'the relay of this machine'}{away}"
 
 
 def span(seconds: float) -> str:

@@ -50,22 +50,23 @@ _told = msgspec.json.Decoder(Told)
 
 def flags(verb: str, towards: str, *, natted: bool) -> dict[str, Any]:
     """What the relay is to make of a description for a party of this kind. natted: whose it is sits behind NAT."""
+    offer = verb == "offer"
+    words = ["SIP-source-address"] if natted else []
     found: dict[str, Any] = {"replace": ["origin", "session-connection"]}
-    if natted:
-        found["flags"] = ["SIP-source-address"]
-    if towards == KEPT:
-        return found | {"ICE": "remove"}
-    if towards == WEB:
-        found |= {"ICE": "force", "rtcp-mux": ["offer"] if verb == "offer" else ["accept"]}
-        if verb == "offer":
-            found["flags"] = [*found.get("flags", ()), "generate-mid"]
-    else:
-        found |= {"ICE": "remove", "rtcp-mux": ["demux"]}
-    if verb == "offer":
+    match towards:
+        case "t":
+            words.append("transparent")
+            found["ICE"] = "remove"
+        case "w":
+            words += ["generate-mid"] if offer else []
+            found |= {"ICE": "force", "rtcp-mux": ["offer" if offer else "accept"]}
+            found |= {"SDES": ["off"]} if offer else {}
+        case _:
+            found |= {"ICE": "remove", "rtcp-mux": ["demux"]}
+            found |= {"DTLS": "off"} if offer and towards == SDES else {}
+    if offer and towards != KEPT:
         found["transport-protocol"] = PROFILES[towards]
-        if towards == SDES:
-            found["DTLS"] = "off"
-    return found
+    return found | ({"flags": words} if words else {})
 
 
 def text_of(sdp: bytes) -> str:

@@ -14,7 +14,7 @@ PENDING_MOST = 16_384  # questions at a time; one more is answered for the relay
 AGAIN_MICROSECONDS = 100_000  # the first repeat; each next one after twice the time
 AGAIN_MOST = 4_000_000
 RELAY_MICROSECONDS = 2_000_000  # how long a message of a call waits for the relay
-HEIR_MICROSECONDS = 500_000  # and at least with a new owner
+LEAST_MICROSECONDS = 500_000  # for a new owner, and while the relay is known to be away
 DELETE_MICROSECONDS = 30_000_000  # how long it is told that a call has ended: nobody waits for that
 
 
@@ -36,6 +36,7 @@ class Pending:
         """`name`: no other asker, dead or alive, has it: the relay remembers cookies."""
         self.name = name
         self.number = 0
+        self.away = False  # nothing has been answered since a question lapsed
         self.open: dict[str, Asked] = {}
         self.calls: dict[str, list[str]] = {}  # open cookies by call
         self.dues: list[tuple[int, str]] = []
@@ -48,7 +49,8 @@ class Pending:
         cookie = f"{self.name}-{self.number}"
         until = now + DELETE_MICROSECONDS
         if question.verb != "delete":  # an heir asks again what has waited for its predecessor
-            until = max(question.since + RELAY_MICROSECONDS, now + HEIR_MICROSECONDS)
+            whole = 0 if self.away else question.since + RELAY_MICROSECONDS
+            until = max(whole, now + LEAST_MICROSECONDS)
         asked = Asked(
             question, ng.write(cookie, question.command), until, AGAIN_MICROSECONDS,
             now + AGAIN_MICROSECONDS,
@@ -82,6 +84,7 @@ class Pending:
         cookie, told = found
         if not cookie:
             return (None, told) if told.event else None
+        self.away = False
         asked = self.close(cookie)
         return (asked.question, told) if asked is not None else None
 
@@ -96,6 +99,7 @@ class Pending:
                 continue
             if now >= asked.until:
                 self.close(cookie)
+                self.away = True
                 lapsed.append(asked.question)
                 continue
             if asked.repeats:

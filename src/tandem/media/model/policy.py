@@ -15,7 +15,14 @@ PLAIN, SDES, WEB, KEPT = "p", "s", "w", "t"
 # (RFC 8827); or as the other party likes (transparent)
 
 ADDRESSES_KNOWN = 4_096  # judged addresses that are remembered
-SHARED = ip_network("100.64.0.0/10")  # RFC 6598: behind a carrier's NAT
+# RFC 1918, 6598 (behind a carrier's NAT), 1122, 3927, 4193, 4291: nobody outside can send there
+OWN_NETS = tuple(
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+         "fc00::/7", "fe80::/10", "::1/128"),
+    )
+)  # fmt: skip
 
 
 class Side(Struct, frozen=True):
@@ -99,7 +106,8 @@ def family(text: str) -> int:
     return found.version if found is not None else 0
 
 
+@lru_cache(maxsize=ADDRESSES_KNOWN)
 def is_private(text: str) -> bool:
     """An address that only its own network can reach."""
     found = parsed(text)
-    return found is not None and (found.is_private or (found.version == 4 and found in SHARED))
+    return found is not None and any(found in net for net in OWN_NETS)
