@@ -5,6 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod audio;
+mod budget;
+pub mod ice;
+pub mod learn;
 pub mod ng;
 pub mod plan;
 pub mod quality;
