@@ -6,6 +6,7 @@
 
 pub mod audio;
 mod budget;
+pub mod dtls;
 pub mod ice;
 pub mod learn;
 pub mod ng;
