@@ -5,8 +5,10 @@ pub mod codec;
 pub mod comfort;
 pub mod dtmf;
 pub mod jitter;
+pub mod leg;
 pub mod plc;
 pub mod resample;
+pub mod transcode;
 pub mod vad;
 
 /// Sample rates that the engine can resample to and from, Hz.

@@ -51,6 +51,11 @@ impl Receiver {
         Receiver { last: last.press, down, ..Receiver::new(clock) }
     }
 
+    /// RTP clock of its events, Hz.
+    pub fn clock(&self) -> u32 {
+        self.clock
+    }
+
     /// What an heir must know.
     pub fn last(&self) -> Last {
         Last { press: self.last, down: self.down.map(|down| (down.digit, down.units())) }

@@ -12,7 +12,7 @@ pub const HELD_PACKETS: usize = 64;
 /// Smallest and largest delay that the buffer adds of itself, microseconds.
 pub const TARGET_US: (u64, u64) = (20_000, 500_000);
 /// Bytes of a payload that are kept at most.
-pub const PAYLOAD_BYTES: usize = 1_500;
+pub const PAYLOAD_BYTES: usize = 2_048;
 /// Sequence numbers that a stream may skip, or go back, and still be the same (RFC 3550 A.1).
 const MAX_DROPOUT: i64 = 3_000;
 const MAX_MISORDER: i64 = 100;
