@@ -4,7 +4,7 @@
 pub const GAP_PACKETS: u64 = 16;
 
 /// Counts of what arrived and what did not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Bursts {
     /// Packets that arrived.
     pub received: u64,

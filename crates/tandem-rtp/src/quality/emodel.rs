@@ -6,7 +6,7 @@ const BEST: f32 = 93.2;
 const DELAY_MS: f32 = 177.3;
 
 /// What a codec does to a rating (G.113): by itself, and when packets are lost.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Codec {
     /// Equipment impairment factor.
     pub ie: f32,

@@ -16,7 +16,7 @@ const BEGIN: u64 = 1 << 16;
 const JITTER_SECONDS: u32 = 2;
 
 /// What is known of one SSRC that we receive. A copy is its exported state.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Inbound {
     /// Synchronisation source.
     pub ssrc: u32,
@@ -65,7 +65,7 @@ pub struct Inbound {
 }
 
 /// Numbers without a jump.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Run {
     /// Lowest extended sequence number.
     pub base: u64,

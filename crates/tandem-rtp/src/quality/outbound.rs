@@ -5,7 +5,7 @@ use crate::rtcp::{ntp, ReportBlock, SenderInfo};
 use crate::rtp::Header;
 
 /// What is known of one SSRC that we send. A copy is its exported state.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Outbound {
     /// Synchronisation source.
     pub ssrc: u32,
@@ -30,7 +30,7 @@ pub struct Outbound {
 }
 
 /// A receiver's view of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Remote {
     /// Its block.
     pub block: ReportBlock,

@@ -8,7 +8,7 @@ pub const WINDOW_US: u64 = 5_000_000;
 const WINDOW_PACKETS: u64 = 25;
 
 /// The scores of the windows so far, each counts the same.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Scores {
     /// How many.
     pub windows: u64,
@@ -36,7 +36,7 @@ impl Scores {
 }
 
 /// The counts with which a window began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Window {
     /// When, microseconds.
     pub since_us: u64,

@@ -6,7 +6,7 @@ use crate::rtcp::ReportBlock;
 pub const SENDER_REPORTS: usize = 8;
 
 /// The round trip between us and one peer. A copy is its exported state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Trip {
     /// Sender reports that went to the peer: middle of the NTP timestamp, and when, microseconds.
     pub sent: [(u32, u64); SENDER_REPORTS],

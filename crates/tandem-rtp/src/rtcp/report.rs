@@ -36,7 +36,7 @@ pub struct SenderInfo {
 }
 
 /// What a receiver says of a stream that it hears.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ReportBlock {
     /// Whose stream.
     pub ssrc: u32,

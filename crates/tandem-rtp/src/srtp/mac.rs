@@ -35,8 +35,10 @@ impl HmacSha1 {
         let mut inner = self.inner;
         blocks.iter().for_each(|block| compress(&mut inner, block));
         let mut tail = [0; 2 * BLOCK_BYTES];
-        tail.iter_mut().zip(rest).for_each(|(byte, rest)| *byte = *rest);
-        tail.iter_mut().skip(rest.len()).zip(suffix).for_each(|(byte, suffix)| *byte = *suffix);
+        if let Some((to, behind)) = tail.split_at_mut_checked(rest.len()) {
+            to.copy_from_slice(rest);
+            behind.iter_mut().zip(suffix).for_each(|(to, from)| *to = *from);
+        }
         let bits = 8 * (BLOCK_BYTES + message.len() + suffix.len()) as u64;
         finish(&mut inner, &mut tail, rest.len() + suffix.len(), bits);
         let mut outer = self.outer;

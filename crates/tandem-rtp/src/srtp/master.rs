@@ -3,7 +3,7 @@
 use super::SrtpError;
 
 /// How packets of one direction are protected; the names are those of RFC 4568 and RFC 7714.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Suite {
     /// AES_CM_128_HMAC_SHA1_80.
     AesCm128HmacSha1_80,
@@ -93,7 +93,7 @@ impl Suite {
 }
 
 /// The master key and salt of one direction (RFC 3711 3.2.1).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Master {
     /// What the key is for.
     pub suite: Suite,

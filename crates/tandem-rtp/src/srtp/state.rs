@@ -3,7 +3,7 @@
 use super::Master;
 
 /// A direction's key and how far it was used. Replay windows are not in it: they begin anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct State {
     /// The key.
     pub master: Master,
@@ -14,7 +14,7 @@ pub struct State {
 }
 
 /// How far one SSRC is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StreamState {
     /// Synchronisation source.
     pub ssrc: u32,
