@@ -6,8 +6,10 @@ pub mod comfort;
 pub mod dtmf;
 pub mod jitter;
 pub mod leg;
+pub mod mixer;
 pub mod plc;
 pub mod resample;
+pub mod room;
 pub mod transcode;
 pub mod vad;
 
