@@ -37,7 +37,7 @@ SCENARIOS = {
         "svwar",
         "fuzz",
     ),
-    "rtp": ("relay", "relay_deaths"),
+    "rtp": ("relay", "kernel_relay", "relay_deaths"),
 }
 
 

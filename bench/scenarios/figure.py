@@ -54,6 +54,9 @@ TARGETS: dict[str, Target] = {
     ),
     "bad_members_hit": Target("calls", 3, 0, "a member dies: calls that failed after the first 3"),
     "relay_ratio": Target("x", 0.75, 0.6, "CPU per plain packet, to rtpengine", "rtp"),
+    "kernel_relay_ratio": Target(
+        "x", 0.3, 0.2, "core's busy time per packet by the kernel path, to rtpengine", "rtp"
+    ),
     "relay_latency_ratio": Target(
         "x", 0.5, 0.2, "added delay p99 at 1,000 calls, to rtpengine", "rtp"
     ),
