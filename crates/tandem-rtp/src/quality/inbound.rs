@@ -155,7 +155,7 @@ impl Inbound {
         }
     }
 
-    fn begin(&mut self, now_us: u64, sequence: u16) {
+    pub(super) fn begin(&mut self, now_us: u64, sequence: u16) {
         if self.highest == 0 {
             self.highest = BEGIN + u64::from(sequence);
         } else {
@@ -171,14 +171,14 @@ impl Inbound {
         }
     }
 
-    fn end_run(&mut self) {
+    pub(super) fn end_run(&mut self) {
         if let Some(run) = self.run.take() {
             self.expected_before += self.highest - run.base + 1;
             run.end(&mut self.bursts, self.highest);
         }
     }
 
-    fn end_window(&mut self, now_us: u64) {
+    pub(super) fn end_window(&mut self, now_us: u64) {
         let now = Window { since_us: now_us, expected: self.expected(), missing: self.missing(), bursts: self.bursts };
         if let Some(score) = self.window.end(now, self.codec) {
             self.scores.add(score);
@@ -255,7 +255,7 @@ impl Run {
 
     /// The highest number moves on by `step`; what falls out of the history has arrived or is lost.
     #[inline]
-    fn advance(&mut self, bursts: &mut Bursts, highest: u64, step: u64) {
+    pub(super) fn advance(&mut self, bursts: &mut Bursts, highest: u64, step: u64) {
         let span = self.span(highest);
         let leaving = (span + step).saturating_sub(HISTORY_PACKETS).min(span);
         for at in (span - leaving..span).rev() {
