@@ -4,10 +4,14 @@
 pub mod codec;
 pub mod comfort;
 pub mod dtmf;
+pub mod file;
+pub mod gather;
 pub mod jitter;
 pub mod leg;
 pub mod mixer;
+pub mod play;
 pub mod plc;
+pub mod record;
 pub mod resample;
 pub mod room;
 pub mod transcode;

@@ -15,6 +15,11 @@ const BITS: u32 = 14;
 /// Samples that one call takes at most in one piece: 120 ms at 48 kHz. A longer frame is taken in several.
 const PIECE: usize = 5_760;
 
+/// Rates of files that can be played, Hz.
+pub const ANY: std::ops::RangeInclusive<u32> = 4_000..=192_000;
+/// Coefficients of a filter at most: 512 KiB of them.
+pub const COEFFICIENTS: usize = 262_144;
+
 /// Coefficients of one pair of rates, phase after phase, each in the order of the samples.
 #[derive(Debug)]
 struct Filter {
@@ -56,6 +61,27 @@ impl Resampler {
         let filter = (from != to).then(|| Arc::clone(cell.get_or_init(|| Arc::new(Filter::new(from, to)))));
         let past = filter.as_ref().map_or(Vec::new(), |filter| vec![0; filter.taps - 1]);
         Some(Resampler { filter, from, to, past, at: 0, phase: 0 })
+    }
+
+    /// Between any two rates from [`ANY`], as files have them: the filter is worked out anew, for a millisecond or some. `None`: the
+    /// rates have so little in common that it would have more than [`COEFFICIENTS`].
+    pub fn any(from: u32, to: u32) -> Option<Resampler> {
+        if !ANY.contains(&from) || !ANY.contains(&to) {
+            return None;
+        }
+        if let Some(known) = Resampler::new(from, to) {
+            return Some(known);
+        }
+        if from == to {
+            return Some(Resampler { filter: None, from, to, past: Vec::new(), at: 0, phase: 0 });
+        }
+        let common = gcd(from, to);
+        let (up, down) = ((to / common) as usize, (from / common) as usize);
+        if up * taps(up, down) > COEFFICIENTS {
+            return None;
+        }
+        let filter = Filter::new(from, to);
+        Some(Resampler { past: vec![0; filter.taps - 1], filter: Some(Arc::new(filter)), from, to, at: 0, phase: 0 })
     }
 
     /// Hz of what it takes.
@@ -112,8 +138,7 @@ impl Filter {
     fn new(from: u32, to: u32) -> Filter {
         let common = gcd(from, to);
         let (up, down) = ((to / common) as usize, (from / common) as usize);
-        // In samples of the input, so that its length in time is that of the lower rate.
-        let taps = (2 * HALF * down.max(up)).div_ceil(up).next_multiple_of(8);
+        let taps = taps(up, down);
         // Cut-off as a part of the input's rate.
         let cutoff = CUTOFF * 0.5 * f64::from(from.min(to)) / f64::from(from);
         let middle = taps as f64 / 2.0;
@@ -128,6 +153,11 @@ impl Filter {
         }
         Filter { up, down, taps, coefficients }
     }
+}
+
+/// Length of the filter in samples of the input: in time, that of the lower rate.
+fn taps(up: usize, down: usize) -> usize {
+    (2 * HALF * down.max(up)).div_ceil(up).next_multiple_of(8)
 }
 
 fn gcd(one: u32, other: u32) -> u32 {
@@ -202,6 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn files_of_other_rates_are_heard_too() {
+        for from in [11_025, 12_000, 22_050, 88_200, 96_000, 192_000] {
+            let (mut resampler, mut out) = (Resampler::any(from, 8_000).unwrap(), Vec::new());
+            resampler.run(&tone(from, 1_000.0), &mut out);
+            let power = out[1_000..].iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / (out.len() - 1_000) as f64;
+            assert!((out.len().abs_diff(8_000) <= 1) && (power / 1.28e8 - 1.0).abs() < 0.05, "{from}: {} {power}", out.len());
+        }
+    }
+
+    #[test]
     fn there_and_back_is_the_same_sound_a_little_later() {
         for other in [16_000, 44_100, 48_000] {
             let (mut up, mut down) = (Resampler::new(8_000, other).unwrap(), Resampler::new(other, 8_000).unwrap());
@@ -242,6 +282,7 @@ mod tests {
         let total: usize = (0..441usize).map(|n| n % 201).sum();
         assert!(out.len().abs_diff(total * 80 / 441) <= 1);
         assert!(Resampler::new(11_025, 8_000).is_none());
+        assert!(Resampler::any(191_999, 8_000).is_none() && Resampler::any(3_999, 8_000).is_none());
         let mut same = Vec::new();
         Resampler::new(8_000, 8_000).unwrap().run(&[1, 2, 3], &mut same);
         assert_eq!(vec![1, 2, 3], same);

@@ -115,6 +115,15 @@ impl Encoder {
         self.rate
     }
 
+    /// Units of the RTP clock by which what is decoded is later than what was encoded: a file's pre-skip (RFC 7845 4.2).
+    ///
+    /// # Errors
+    /// [`CodecError::Internal`].
+    pub fn delay_units(&mut self) -> Result<u32, CodecError> {
+        let samples = self.inner.get_lookahead()?;
+        Ok(u32::try_from(samples).unwrap_or_default() * (CLOCK / self.rate))
+    }
+
     /// Makes FEC for a loss of `percent`, as the receiver's reports have it.
     ///
     /// # Errors
