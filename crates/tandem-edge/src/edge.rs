@@ -285,7 +285,7 @@ impl Edge {
             self.next_second = self.now + TICK_US;
             if let Some(pulse) = &self.config.pulse {
                 // A full disk is no reason to be killed: a file that cannot be made is never looked at.
-                let _ = files::beat(pulse);
+                let _ = tandem_sys::pulse::beat(pulse);
             }
             self.keep_connections();
             if let Some(front) = &mut self.front {

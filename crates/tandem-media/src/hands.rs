@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tandem_rtp::dtls::Identity;
 use tandem_rtp::plan::{Endpoint, EndpointId};
 use tandem_rtp::relay::{Live, Silence};
 
@@ -15,6 +16,19 @@ use crate::worker::Worker;
 
 /// Longest wait for what threads know, in milliseconds; one that does not answer has nothing to say.
 pub const ASK_MS: u64 = 200;
+
+/// What all threads are told at their start.
+#[derive(Clone)]
+pub struct Threads {
+    /// The time, microseconds since 1970, from which their clocks go on steadily.
+    pub wall: u64,
+    /// DSCP and ECN byte of media.
+    pub tos: u8,
+    /// How long peers may be silent.
+    pub silence: Silence,
+    /// The certificate.
+    pub identity: Identity,
+}
 
 /// All threads.
 pub struct Hands {
@@ -33,12 +47,12 @@ struct Hand {
 
 impl Hands {
     /// Starts `count` threads.
-    pub fn start(count: usize, reports: &Mailbox<Report>, wall: u64, tos: u8, silence: Silence) -> Result<Hands, RelayError> {
+    pub fn start(count: usize, reports: &Mailbox<Report>, threads: &Threads) -> Result<Hands, RelayError> {
         let failed = |why| RelayError::Socket { what: "thread".into(), why };
         let mut hands = Vec::new();
         for number in 0..count {
             let orders = Mailbox::open().map_err(failed)?;
-            let worker = Worker::open(orders.clone(), reports.clone(), wall, tos, silence).map_err(failed)?;
+            let worker = Worker::open(orders.clone(), reports.clone(), threads).map_err(failed)?;
             let named = std::thread::Builder::new().name(format!("media-{number}"));
             // A thread that cannot wait any more leaves its calls silent; their time-outs are then this process's to see.
             let thread = named

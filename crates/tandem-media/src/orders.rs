@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tandem_rtp::plan::{Endpoint, EndpointId};
-use tandem_rtp::relay::Live;
+use tandem_rtp::relay::{Event, Live};
 use tandem_sys::signal::Stopper;
 
 use crate::ports::Pair;
@@ -31,6 +31,8 @@ pub enum Order {
 pub enum Report {
     /// What an heir must know of endpoints that have changed.
     Changed(Vec<Live>),
+    /// Something has happened to an endpoint.
+    Happened(EndpointId, Event),
     /// The peer of an endpoint that should send was silent for too long.
     Silent(EndpointId),
 }

@@ -1,9 +1,10 @@
 //! What the call table sees of this process: ports, randomness, the certificate's hash, what threads have counted. It decides nothing.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use tandem_rtp::plan::{EndpointId, Local};
-use tandem_rtp::relay::{Counts, Live, Peer};
+use tandem_rtp::relay::{Counts, Live};
 use tandem_rtp::sdp::{Family, Fingerprint};
 use tandem_rtp::session::{Counters, Order, Outside, Traffic};
 
@@ -54,13 +55,22 @@ impl Outside for House {
     }
 }
 
-/// What a thread told, as the call table counts.
+/// What a thread told, as the call table counts: the sums of all streams from the peer, the worst of their times.
 pub fn counters(live: &Live) -> Counters {
     let [rtp, rtcp] = live.counts;
-    let [to_rtp, to_rtcp] = live.peers;
-    Counters { rtp: traffic(rtp, to_rtp, live.drops.all()), rtcp: traffic(rtcp, to_rtcp, 0), ..Counters::default() }
+    let [to_rtp, to_rtcp] = live.learned;
+    let trips = live.sent.iter().filter_map(|stream| stream.trip.last_us);
+    let scores = live.heard.iter().filter_map(|stream| stream.scores.average());
+    Counters {
+        rtp: traffic(rtp, to_rtp, live.drops.all()),
+        rtcp: traffic(rtcp, to_rtcp, 0),
+        lost: live.heard.iter().map(|stream| stream.missing()).sum(),
+        jitter_us: live.heard.iter().map(|stream| stream.jitter_us()).max().unwrap_or_default() as u32,
+        rtt_us: trips.max().unwrap_or_default() as u32,
+        mos_hundredths: scores.fold(f32::NAN, f32::min).max(0.0).mul_add(100.0, 0.5) as u16,
+    }
 }
 
-fn traffic(counts: Counts, peer: Peer, errors: u64) -> Traffic {
-    Traffic { packets: counts.packets, bytes: counts.bytes, errors, last_at: peer.last_at, peer: peer.to }
+fn traffic(counts: Counts, peer: Option<SocketAddr>, errors: u64) -> Traffic {
+    Traffic { packets: counts.packets, bytes: counts.bytes, errors, last_at: counts.last_at, peer }
 }

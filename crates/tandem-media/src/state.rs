@@ -43,7 +43,7 @@ impl State {
             left.calls.push((String::from_utf8_lossy(id).into_owned(), row.to_vec()));
         });
         self.store.scan(LIVE, |_, row| {
-            if let Ok(live) = serde_json::from_slice::<Live>(row) {
+            if let Ok(live) = postcard::from_bytes::<Live>(row) {
                 left.live.insert(live.id, live);
             }
         });
@@ -58,7 +58,7 @@ impl State {
     /// Keeps what is known of endpoints now.
     pub fn live(&self, all: &[Live]) -> Result<(), RelayError> {
         let rows: Vec<_> =
-            all.iter().filter_map(|live| Some((key(LIVE, live.id.0.to_string().as_bytes()), serde_json::to_vec(live).ok()?))).collect();
+            all.iter().filter_map(|live| Some((key(LIVE, live.id.0.to_string().as_bytes()), postcard::to_stdvec(live).ok()?))).collect();
         let puts: Vec<Put<'_>> = rows.iter().map(|(key, row)| (&key[..], Some(&row[..]), 0)).collect();
         self.store.put(&puts).map_err(said)
     }
@@ -103,7 +103,16 @@ mod tests {
     #[test]
     fn a_successor_finds_calls_and_endpoints_and_not_those_that_ended() {
         let directory = tempfile::tempdir().unwrap();
-        let live = |id| Live { id: EndpointId(id), peers: Default::default(), counts: Default::default(), drops: Default::default() };
+        let live = |id| Live {
+            id: EndpointId(id),
+            learned: [None; 2],
+            counts: Default::default(),
+            drops: Default::default(),
+            lock: None,
+            meeting: None,
+            heard: vec![],
+            sent: vec![],
+        };
         let state = State::open(directory.path(), 1).unwrap();
         state.call("a", Some(b"row")).unwrap();
         state.call("b", Some(b"row")).unwrap();

@@ -6,9 +6,10 @@ use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 use tandem_rtp::plan::EndpointId;
-use tandem_rtp::relay::{Component, Key, Live, Out, Packet, Relay, Silence, PACKET_BYTES};
+use tandem_rtp::relay::{Component, Event, Key, Live, Out, Packet, Relay, Silence, PACKET_BYTES};
 use tandem_sys::epoll::{Epoll, Interest, Ready};
 
+use crate::hands::Threads;
 use crate::orders::{Mailbox, Order, Report};
 use crate::ports::Pair;
 
@@ -17,8 +18,10 @@ const ORDERS: u64 = 0;
 const SOCKETS: u64 = 2;
 /// Time between two looks at what has changed, in microseconds.
 const SWEEP_US: u64 = 1_000_000;
+/// Time between two looks at checks and handshakes, in microseconds.
+const POLL_US: u64 = 50_000;
 /// Longest wait for anything, in milliseconds.
-const WAIT_MS: i32 = 200;
+const WAIT_MS: i32 = 50;
 
 /// One thread's world.
 pub struct Worker {
@@ -29,6 +32,7 @@ pub struct Worker {
     sockets: Sockets,
     started: Instant,
     began: u64,
+    poll_at: u64,
     sweep_at: u64,
     tos: u8,
     silence: Silence,
@@ -39,6 +43,8 @@ pub struct Worker {
 struct Sockets {
     open: Vec<Option<(Key, Pair)>>,
     free: Vec<u64>,
+    /// What has happened since the last turn.
+    events: Vec<(EndpointId, Event)>,
 }
 
 impl Out for Sockets {
@@ -48,24 +54,30 @@ impl Out for Sockets {
         // A full buffer or an unreachable peer loses one packet, as the network would.
         let _ = socket.send_to(bytes, to);
     }
+
+    fn event(&mut self, id: EndpointId, event: Event) {
+        self.events.push((id, event));
+    }
 }
 
 impl Worker {
-    /// A thread's world without endpoints. `wall` is the time in microseconds since 1970, from which its clock goes on steadily.
-    pub fn open(orders: Mailbox<Order>, reports: Mailbox<Report>, wall: u64, tos: u8, silence: Silence) -> io::Result<Worker> {
+    /// A thread's world without endpoints.
+    pub fn open(orders: Mailbox<Order>, reports: Mailbox<Report>, threads: &Threads) -> io::Result<Worker> {
         let epoll = Epoll::new()?;
         epoll.add(orders.as_raw_fd(), ORDERS, Interest { read: true, write: false })?;
         Ok(Worker {
             epoll,
             orders,
             reports,
-            relay: Relay::new(),
+            // A kernel without randomness has not finished to start; nothing can be secret then.
+            relay: Relay::new(threads.identity.clone(), threads.wall, |bytes| getrandom::fill(bytes).expect("the kernel has randomness")),
             sockets: Sockets::default(),
             started: Instant::now(),
-            began: wall,
+            began: threads.wall,
+            poll_at: 0,
             sweep_at: 0,
-            tos,
-            silence,
+            tos: threads.tos,
+            silence: threads.silence,
         })
     }
 
@@ -83,9 +95,16 @@ impl Worker {
                     return Ok(());
                 }
             }
+            if now >= self.poll_at {
+                self.poll_at = now + POLL_US;
+                self.relay.poll(now, &mut self.sockets);
+            }
             if now >= self.sweep_at {
                 self.sweep_at = now + SWEEP_US;
                 self.sweep(now);
+            }
+            for (id, event) in self.sockets.events.drain(..) {
+                self.reports.put(Report::Happened(id, event));
             }
         }
     }
@@ -112,7 +131,6 @@ impl Worker {
         for order in self.orders.take() {
             match order {
                 Order::Put(plan, pair, live) => {
-                    let id = plan.id;
                     let token = pair.map(|pair| self.adopt(pair));
                     let key = self.relay.put(now, *plan, token.unwrap_or_default());
                     let place = token.and_then(|token| self.sockets.open.get_mut(token as usize));
@@ -120,12 +138,12 @@ impl Worker {
                         *place = key;
                     }
                     if let Some(live) = live {
-                        self.relay.inherit(id, *live);
+                        self.relay.inherit(now, *live);
                     }
                 }
                 Order::Drop(id) => self.release(id),
                 Order::Ask(ids, answer) => {
-                    let known = ids.into_iter().filter_map(|id| self.relay.live(id)).collect();
+                    let known = ids.into_iter().filter_map(|id| self.relay.live(now, id)).collect();
                     let _ = answer.send(known); // whoever asked may have given up
                 }
                 Order::Stop => return true,
@@ -157,6 +175,7 @@ impl Worker {
     }
 
     fn sweep(&mut self, now: u64) {
+        self.relay.report(now, &mut self.sockets);
         let changed: Vec<Live> = self.relay.changed(now);
         if !changed.is_empty() {
             self.reports.put(Report::Changed(changed));

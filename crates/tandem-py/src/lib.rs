@@ -7,6 +7,7 @@ mod node;
 mod owner;
 mod pools;
 mod registrar;
+mod relay;
 mod store;
 
 use pyo3::prelude::*;
@@ -18,6 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(edge::run_edge, module)?)?;
+    module.add_function(wrap_pyfunction!(relay::run_relay, module)?)?;
     module.add_function(wrap_pyfunction!(node::read_trace, module)?)?;
     module.add_function(wrap_pyfunction!(pools::read_dispatcher_list, module)?)?;
     module.add_class::<dns::Resolver>()?;

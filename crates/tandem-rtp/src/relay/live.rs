@@ -1,25 +1,40 @@
 //! What an heir must know of an endpoint beside its plan, and when it is told. It writes no bytes.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
-use super::slot::{Counts, Drops, Peer};
+use super::lock::LockState;
+use super::meeting::MeetingState;
+use super::slot::{Counts, Drops};
+use super::watch::Watch;
 use super::{Relay, Slot};
-use crate::plan::EndpointId;
+use crate::learn::Learner;
+use crate::plan::{EndpointId, Guard};
+use crate::quality::{Inbound, Outbound};
 
 /// How often a stream that runs is told anew, in microseconds; SRTP forgives 2^15 packets, which is 10 minutes.
 pub const KEEP_US: u64 = 5_000_000;
 
-/// What packets have taught about one endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What packets have taught about one endpoint. It holds keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Live {
     /// Whose.
     pub id: EndpointId,
-    /// The peer: RTP, RTCP.
-    pub peers: [Peer; 2],
+    /// Where the peer was found, for RTP and for RTCP.
+    pub learned: [Option<SocketAddr>; 2],
     /// Traffic: RTP, RTCP.
     pub counts: [Counts; 2],
     /// What was dropped.
     pub drops: Drops,
+    /// SRTP.
+    pub lock: Option<LockState>,
+    /// ICE and DTLS.
+    pub meeting: Option<MeetingState>,
+    /// Streams from the peer.
+    pub heard: Vec<Inbound>,
+    /// Streams to it.
+    pub sent: Vec<Outbound>,
 }
 
 /// How long a peer may be silent, in microseconds; 0: for ever.
@@ -31,17 +46,31 @@ pub struct Silence {
     pub held: u64,
 }
 
+impl Live {
+    /// An heir will go on from this: what it must not repeat is counted up before it says anything (RFC 3711 9.1). The store has to
+    /// have it before the heir begins.
+    pub fn handed_on(mut self) -> Live {
+        let states = self.lock.iter_mut().flat_map(|lock| [&mut lock.receive, &mut lock.send]);
+        for state in states.flatten() {
+            state.takeovers = state.takeovers.saturating_add(1);
+        }
+        self
+    }
+}
+
 impl Relay {
     /// What is known of an endpoint.
-    pub fn live(&self, id: EndpointId) -> Option<Live> {
-        self.slot(self.key(id)?).map(Slot::live)
+    pub fn live(&self, now: u64, id: EndpointId) -> Option<Live> {
+        self.slot(self.key(id)?).map(|slot| slot.live(now))
     }
 
     /// An endpoint goes on with what an earlier process knew.
-    pub fn inherit(&mut self, id: EndpointId, live: Live) {
-        let slot = self.key(id).and_then(|key| self.slots.get_mut(key as usize)).and_then(Option::as_mut);
-        if let Some(slot) = slot {
-            slot.inherit(live);
+    pub fn inherit(&mut self, now: u64, live: Live) {
+        let Some(key) = self.key(live.id) else { return };
+        let Some(Some(slot)) = self.slots.get_mut(key as usize) else { return };
+        slot.inherit(now, &live);
+        if let Some(state) = &live.meeting {
+            slot.meet_again(now, state, &mut self.common);
         }
     }
 
@@ -52,7 +81,7 @@ impl Relay {
         for slot in self.slots().filter(due) {
             slot.dirty = false;
             slot.kept_at = now;
-            told.push(slot.live());
+            told.push(slot.live(now));
         }
         told
     }
@@ -61,7 +90,8 @@ impl Relay {
     pub fn silent(&mut self, now: u64, limit: Silence) -> Vec<EndpointId> {
         let mut silent = Vec::new();
         for slot in self.slots() {
-            let limit = if slot.plan.sends { limit.sending } else { limit.held };
+            let usual = if slot.plan.sends { limit.sending } else { limit.held };
+            let limit = slot.plan.timeout_seconds.map_or(usual, |seconds| u64::from(seconds) * 1_000_000);
             let quiet = limit > 0 && now.saturating_sub(slot.heard_at().max(slot.since)) > limit;
             if quiet && !slot.told_silent {
                 silent.push(slot.plan.id);
@@ -73,15 +103,34 @@ impl Relay {
 }
 
 impl Slot {
-    fn heard_at(&self) -> u64 {
-        self.peers.iter().map(|peer| peer.last_at).max().unwrap_or_default()
+    pub(super) fn live(&self, now: u64) -> Live {
+        Live {
+            id: self.plan.id,
+            learned: [self.ways[0].learner.learned(), self.ways[1].learner.learned()],
+            counts: [self.ways[0].counts, self.ways[1].counts],
+            drops: self.drops,
+            lock: self.lock.as_ref().map(|lock| lock.state()),
+            meeting: self.meeting_state(now),
+            heard: self.watch.heard.clone(),
+            sent: self.watch.sent.clone(),
+        }
     }
 
-    pub(super) fn live(&self) -> Live {
-        Live { id: self.plan.id, peers: self.peers, counts: self.counts, drops: self.drops }
-    }
-
-    fn inherit(&mut self, live: Live) {
-        (self.peers, self.counts, self.drops) = (live.peers, live.counts, live.drops);
+    fn inherit(&mut self, now: u64, live: &Live) {
+        let described = self.plan.remote.map(|at| [at.rtp, at.rtcp]);
+        for (at, way) in self.ways.iter_mut().enumerate() {
+            let (told, learned) = (described.map(|both| both[at & 1]), live.learned[at & 1]);
+            way.learner = Learner::heir(now, self.plan.learning, self.plan.strict, told, learned);
+            way.to = way.learner.send_to();
+            way.counts = live.counts[at & 1];
+        }
+        self.drops = live.drops;
+        if let Some(state) = &live.lock {
+            let by_handshake = matches!(self.plan.guard, Guard::Dtls { .. });
+            self.lock.get_or_insert_default().inherit(state, by_handshake);
+        }
+        let Watch { heard, sent, .. } = &mut self.watch;
+        *heard = live.heard.iter().cloned().map(Inbound::heir).collect();
+        sent.clone_from(&live.sent);
     }
 }

@@ -4,34 +4,27 @@ use std::net::SocketAddr;
 
 use super::{Component, Key, Out, Packet, Relay, Slot};
 use crate::plan::Guard;
+use crate::rtp::{Kind, HEADER_BYTES};
 
-/// First bytes of RTP and RTCP: version 2 (RFC 7983).
-const MEDIA: std::ops::RangeInclusive<u8> = 128..=191;
-/// Payload types that are RTCP when both come on one port (RFC 5761 4).
-const RTCP: std::ops::RangeInclusive<u8> = 192..=223;
-/// Shortest RTP packet and shortest RTCP packet, in bytes.
-const RTP_BYTES: usize = 12;
+/// Shortest RTCP packet, in bytes (RFC 3550 6.4.2: a receiver report about nobody).
 const RTCP_BYTES: usize = 8;
 
 impl Relay {
     /// A datagram came to a port of the endpoint at `key`. What is in `packet` afterwards is of no use.
     pub fn receive(&mut self, now: u64, key: Key, component: Component, from: SocketAddr, packet: &mut Packet, out: &mut impl Out) {
         let Some(Some(slot)) = self.slots.get_mut(key as usize) else { return };
-        let kind = match kind(packet.bytes(), component) {
+        let kind = match Kind::of(packet.bytes()) {
             _ if slot.plan.raw => Component::Rtp,
-            Some(kind) => kind,
-            None => {
+            Kind::Rtp if component == Component::Rtp && packet.bytes().len() >= HEADER_BYTES => Component::Rtp,
+            Kind::Rtcp if packet.bytes().len() >= RTCP_BYTES => Component::Rtcp,
+            Kind::Stun => return slot.stun(now, component, from, packet.bytes(), &mut self.common, out),
+            Kind::Dtls => return slot.dtls(now, from, packet.bytes(), &mut self.common, out),
+            _ => {
                 slot.drops.alien += 1;
                 return;
             }
         };
-        if !slot.accept(now, component, from) {
-            slot.drops.source += 1;
-            return;
-        }
-        slot.received(component, packet);
-        if slot.plan.blocked {
-            slot.drops.blocked += 1;
+        if !slot.take(now, component, kind, from, packet) {
             return;
         }
         let sinks = slot.sinks.len();
@@ -39,15 +32,16 @@ impl Relay {
             slot.drops.nowhere += 1;
             return;
         }
+        let random = if kind == Component::Rtcp { self.common.number() } else { 0 };
         let mut spare = std::mem::take(&mut self.spare);
         for at in 0..sinks {
             let Some(to) = self.sink(key, at) else { continue };
             let Some(Some(sink)) = self.slots.get_mut(to as usize) else { continue };
             if at + 1 < sinks {
                 spare.copy(packet.bytes());
-                sink.emit(kind, &mut spare, out);
+                sink.give(now, kind, &mut spare, random, out);
             } else {
-                sink.emit(kind, packet, out);
+                sink.give(now, kind, packet, random, out);
             }
         }
         self.spare = spare;
@@ -55,40 +49,67 @@ impl Relay {
 }
 
 impl Slot {
-    fn received(&mut self, component: Component, packet: &Packet) {
-        if let Some(counts) = self.counts.get_mut(component as usize) {
-            counts.packets += 1;
-            counts.bytes += packet.bytes().len() as u64;
+    /// Checks, opens and counts a packet of the peer; false: it goes no further.
+    fn take(&mut self, now: u64, component: Component, kind: Component, from: SocketAddr, packet: &mut Packet) -> bool {
+        // Whoever can protect its packets is the peer, and only then is its address worth learning.
+        if let Some(lock) = &mut self.lock {
+            let (buffer, len) = packet.whole();
+            let Some(len) = lock.open(kind, buffer, len) else {
+                self.drops.guard += 1;
+                return false;
+            };
+            packet.filled(len);
         }
+        if !self.accept(now, component, from) {
+            self.drops.source += 1;
+            return false;
+        }
+        let counts = &mut self.ways[component as usize].counts;
+        counts.last_at = now;
+        counts.packets += 1;
+        counts.bytes += packet.bytes().len() as u64;
+        match kind {
+            _ if self.plan.raw || self.plan.guard == Guard::Opaque => {}
+            Component::Rtp => self.watch.heard(now, packet.bytes(), &self.plan),
+            Component::Rtcp => self.watch.told(now, packet.bytes()),
+        }
+        if self.plan.blocked {
+            self.drops.blocked += 1;
+        }
+        !self.plan.blocked
     }
 
     /// Sends to the peer what another endpoint received.
-    fn emit(&mut self, kind: Component, packet: &mut Packet, out: &mut impl Out) {
+    pub(super) fn give(&mut self, now: u64, kind: Component, packet: &mut Packet, random: u32, out: &mut impl Out) {
         let component = if self.plan.mux { Component::Rtp } else { kind };
-        let Some(to) = self.peers.get(component as usize).and_then(|peer| peer.to) else {
+        let way = &mut self.ways[component as usize];
+        let Some(to) = way.to else {
             self.drops.nowhere += 1;
             return;
         };
-        if matches!(self.plan.guard, Guard::Sdes { .. } | Guard::Dtls { .. }) {
-            self.drops.guard += 1;
-            return;
+        match kind {
+            _ if self.plan.raw || self.plan.guard == Guard::Opaque => {}
+            Component::Rtp => self.watch.sent(now, packet.bytes(), &self.plan),
+            Component::Rtcp => self.watch.tell(now, packet.bytes(), random),
         }
-        if let Some(counts) = self.counts.get_mut(component as usize) {
-            counts.sent += 1;
-            counts.sent_bytes += packet.bytes().len() as u64;
+        match &mut self.lock {
+            Some(lock) => {
+                let (buffer, len) = packet.whole();
+                let Some(len) = lock.close(kind, buffer, len) else {
+                    self.drops.guard += 1;
+                    return;
+                };
+                packet.filled(len);
+            }
+            // Nothing leaves in the clear that should not.
+            None if !matches!(self.plan.guard, Guard::Plain | Guard::Opaque) => {
+                self.drops.guard += 1;
+                return;
+            }
+            None => {}
         }
+        way.counts.sent += 1;
+        way.counts.sent_bytes += packet.bytes().len() as u64;
         out.send(self.token, component, to, packet.bytes());
     }
-}
-
-/// RTP or RTCP; `None` for anything else.
-fn kind(bytes: &[u8], component: Component) -> Option<Component> {
-    let (first, second) = (*bytes.first()?, *bytes.get(1)?);
-    if !MEDIA.contains(&first) {
-        return None;
-    }
-    if component == Component::Rtcp || RTCP.contains(&second) {
-        return (bytes.len() >= RTCP_BYTES).then_some(Component::Rtcp);
-    }
-    (bytes.len() >= RTP_BYTES).then_some(Component::Rtp)
 }

@@ -1,30 +1,24 @@
 //! The packet side: takes datagrams of endpoints and says what leaves where. It opens no socket and never waits.
-//!
-//! ```
-//! use tandem_rtp::relay::{Component, Out, Relay};
-//! # use std::net::SocketAddr;
-//! struct Wire(Vec<(u64, SocketAddr)>);
-//! impl Out for Wire {
-//!     fn send(&mut self, token: u64, _: Component, to: SocketAddr, _: &[u8]) {
-//!         self.0.push((token, to));
-//!     }
-//! }
-//! let relay = Relay::new();
-//! assert_eq!(0, relay.len());
-//! ```
 
 mod live;
+mod lock;
 mod media;
+mod meeting;
 mod slot;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use live::{Live, Silence};
-pub use slot::{Counts, Drops, Peer, Slot};
+pub use lock::LockState;
+pub use meeting::MeetingState;
+pub use slot::{Counts, Drops, Slot};
 pub use table::{Key, Relay};
 
 use std::net::SocketAddr;
+
+use crate::plan::EndpointId;
 
 /// Room for a datagram, in bytes; larger ones are cut by the socket and dropped.
 pub const PACKET_BYTES: usize = 4096;
@@ -42,10 +36,25 @@ pub enum Component {
     Rtcp,
 }
 
+/// What has happened to an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// DTLS has found keys.
+    Keyed,
+    /// There are none, and there will be none unless the descriptions ask for a new handshake; why.
+    Unkeyed(String),
+    /// The peer has said that it ends, or shows no consent any more (RFC 7675).
+    Gone,
+    /// None of the peer's candidates answers.
+    Unreached,
+}
+
 /// Takes what leaves.
 pub trait Out {
     /// Sends `bytes` to `to` from a port of the endpoint whose slot has this token ([`Slot::token`]).
     fn send(&mut self, token: u64, component: Component, to: SocketAddr, bytes: &[u8]);
+    /// Something has happened to an endpoint.
+    fn event(&mut self, _: EndpointId, _: Event) {}
 }
 
 /// A datagram with room behind it.

@@ -2,22 +2,23 @@
 
 use std::net::SocketAddr;
 
-use super::{Component, Key, SINKS};
-use crate::plan::{Endpoint, Guard, Learning};
+use serde::{Deserialize, Serialize};
 
-/// How long after its first packet a peer's address may still be learned, in microseconds (rtpengine's 3 seconds).
-pub const LEARN_US: u64 = 3_000_000;
-/// An established source that was silent for so long, in microseconds, may be replaced by one from the same address (a NAT that forgot).
-pub const REBIND_US: u64 = 1_000_000;
+use super::lock::Lock;
+use super::meeting::{Common, Meeting};
+use super::watch::Watch;
+use super::{Component, Key, SINKS};
+use crate::learn::Learner;
+use crate::plan::{Endpoint, Guard};
 
 /// Why packets went nowhere, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drops {
     /// From another address than the one learned, with a strict source.
     pub source: u64,
-    /// Not what belongs here: no RTP, no RTCP.
+    /// Not what belongs here: neither RTP, RTCP, STUN nor DTLS.
     pub alien: u64,
-    /// SRTP that does not authenticate, or came twice.
+    /// SRTP that does not authenticate, or came twice; and what could not be protected.
     pub guard: u64,
     /// Nobody to send it to, or its address is not known.
     pub nowhere: u64,
@@ -32,21 +33,8 @@ impl Drops {
     }
 }
 
-/// The address of one component's peer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Peer {
-    /// Where packets to it go.
-    pub to: Option<SocketAddr>,
-    /// When the first packet came from it, microseconds; 0: none yet.
-    pub first_at: u64,
-    /// When the last one came, microseconds.
-    pub last_at: u64,
-    /// `to` stands and is no longer learned.
-    pub firm: bool,
-}
-
 /// What one component has seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Packets received from the peer.
     pub packets: u64,
@@ -56,6 +44,16 @@ pub struct Counts {
     pub sent: u64,
     /// Their bytes.
     pub sent_bytes: u64,
+    /// When the last packet came, microseconds since 1970; 0: none did.
+    pub last_at: u64,
+}
+
+/// One of an endpoint's two ports.
+pub(super) struct Way {
+    pub(super) learner: Learner,
+    /// Where packets to the peer go now; from the learner, or from ICE.
+    pub(super) to: Option<SocketAddr>,
+    pub(super) counts: Counts,
 }
 
 /// An endpoint of the table.
@@ -64,117 +62,92 @@ pub struct Slot {
     pub plan: Endpoint,
     /// What the shell calls it.
     pub token: u64,
-    /// The peer: RTP, RTCP.
-    pub peers: [Peer; 2],
-    /// Traffic: RTP, RTCP.
-    pub counts: [Counts; 2],
-    /// What was dropped.
-    pub drops: Drops,
+    pub(super) ways: [Way; 2],
+    pub(super) drops: Drops,
+    /// Of SRTP.
+    pub(super) lock: Option<Box<Lock>>,
+    /// ICE and DTLS.
+    pub(super) meeting: Option<Box<Meeting>>,
+    /// How well its streams do.
+    pub(super) watch: Watch,
     /// Where the plan's sinks were found last in the table.
     pub(super) sinks: Vec<Key>,
     /// Since when the plan stands, microseconds.
     pub(super) since: u64,
     /// That its peer is silent has been said.
     pub(super) told_silent: bool,
-    /// When its state was given to the store last, microseconds.
+    /// When its state was told last, microseconds.
     pub(super) kept_at: u64,
-    /// Something that an heir must know has changed since the last look.
-    pub dirty: bool,
+    /// Something that an heir must know has changed since then.
+    pub(super) dirty: bool,
 }
 
 impl Slot {
-    pub(super) fn new(now: u64, plan: Endpoint, token: u64) -> Slot {
-        let mut slot = Slot {
+    pub(super) fn new(now: u64, plan: Endpoint, token: u64, common: &mut Common) -> Slot {
+        let described = plan.remote.map(|at| [at.rtp, at.rtcp]);
+        let way = |component: Component| {
+            let to = described.map(|at| at[component as usize]);
+            Way { learner: Learner::new(plan.learning, plan.strict, to), to, counts: Counts::default() }
+        };
+        Slot {
+            ways: [way(Component::Rtp), way(Component::Rtcp)],
             plan,
             token,
-            peers: [Peer::default(); 2],
-            counts: [Counts::default(); 2],
             drops: Drops::default(),
+            lock: None,
+            meeting: None,
+            watch: Watch::new(now, common.number(), u64::from(common.number()), common.number()),
             sinks: Vec::new(),
             since: now,
             told_silent: false,
             kept_at: now,
             dirty: true,
-        };
-        slot.described();
-        slot.resink();
-        slot
+        }
     }
 
     /// Another plan; what was learned stays unless the peer's address in it is another one.
     pub(super) fn replan(&mut self, now: u64, plan: Endpoint) {
-        let moved = plan.remote != self.plan.remote;
+        let described = plan.remote.map(|at| [at.rtp, at.rtcp]);
+        for (component, way) in [Component::Rtp, Component::Rtcp].into_iter().zip(&mut self.ways) {
+            way.learner.describe(plan.learning, plan.strict, described.map(|at| at[component as usize]));
+            if plan.ice.is_none() {
+                way.to = way.learner.send_to();
+            }
+        }
         self.plan = plan;
         self.since = now;
         self.told_silent = false;
-        self.resink();
         self.dirty = true;
-        if moved {
-            self.described();
-        }
     }
 
-    fn resink(&mut self) {
+    /// Takes sinks and keys of its plan.
+    pub(super) fn settle(&mut self) {
         self.plan.sinks.truncate(SINKS);
         self.sinks = vec![Key::MAX; self.plan.sinks.len()];
-    }
-
-    /// Begins with the addresses of the description.
-    fn described(&mut self) {
-        let remote = self.plan.remote;
-        let firm = self.plan.learning == Learning::Off;
-        for (peer, to) in self.peers.iter_mut().zip([remote.map(|at| at.rtp), remote.map(|at| at.rtcp)]) {
-            *peer = Peer { to, firm, ..Peer::default() };
+        if matches!(self.plan.guard, Guard::Plain | Guard::Opaque) {
+            self.lock = None;
+        } else {
+            self.lock.get_or_insert_default().plan(&self.plan.guard);
         }
     }
 
-    /// Whether a packet from `from` is the peer's; learns its address.
+    /// Whether a packet from `from` is the peer's; learns its address, unless ICE says it.
     pub(super) fn accept(&mut self, now: u64, component: Component, from: SocketAddr) -> bool {
-        let Some(peer) = self.peers.get_mut(component as usize) else { return false };
-        if peer.to == Some(from) {
-            if !peer.firm {
-                if peer.first_at == 0 {
-                    peer.first_at = now.max(1);
-                }
-                peer.firm = self.plan.learning == Learning::Immediate || now.saturating_sub(peer.first_at) >= LEARN_US;
-                self.dirty |= peer.firm;
-            }
-            peer.last_at = now;
-            return true;
+        let by_ice = self.plan.ice.is_some();
+        let way = &mut self.ways[component as usize];
+        if by_ice {
+            return true; // what protects the packets decides
         }
-        if self.plan.ice.is_some() || matches!(self.plan.guard, Guard::Dtls { .. }) && self.plan.learning == Learning::Off {
-            return true; // authentication decides, and ICE selects
-        }
-        if peer.firm {
-            let rebound = self.plan.learning != Learning::Off
-                && peer.to.is_some_and(|to| to.ip() == from.ip())
-                && now.saturating_sub(peer.last_at) > REBIND_US;
-            if !rebound {
-                return !self.plan.strict;
-            }
-            peer.to = Some(from);
-            peer.last_at = now;
-            self.dirty = true;
-            return true;
-        }
-        if peer.first_at == 0 {
-            peer.first_at = now.max(1);
-        }
-        let better = self.plan.learning != Learning::Heuristic
-            || nearness(&self.plan, component, from) >= peer.to.map_or(0, |to| nearness(&self.plan, component, to));
-        if better || peer.last_at == 0 {
-            peer.to = Some(from);
+        let decision = way.learner.saw(now, from);
+        if let Some(moved) = decision.moved {
+            way.to = Some(moved);
             self.dirty = true;
         }
-        peer.last_at = now;
-        peer.firm = self.plan.learning == Learning::Immediate || now.saturating_sub(peer.first_at) >= LEARN_US;
-        true
+        decision.accept
     }
-}
 
-/// How near an address is to the description's: both parts, the address, the port, nothing.
-fn nearness(plan: &Endpoint, component: Component, at: SocketAddr) -> u8 {
-    let Some(remote) = plan.remote else { return 0 };
-    let told = if component == Component::Rtp { remote.rtp } else { remote.rtcp };
-    2 * u8::from(told.ip() == at.ip()) + u8::from(told.port() == at.port())
+    /// When anything came from its peer last, microseconds; 0: nothing did.
+    pub(super) fn heard_at(&self) -> u64 {
+        self.ways[0].counts.last_at.max(self.ways[1].counts.last_at)
+    }
 }

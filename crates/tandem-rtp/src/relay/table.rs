@@ -2,26 +2,30 @@
 
 use std::collections::HashMap;
 
-use super::{Packet, Slot};
+use super::meeting::Common;
+use super::{Component, Out, Packet, Slot};
+use crate::dtls::Identity;
 use crate::plan::{Endpoint, EndpointId};
 
 /// An endpoint's place in the table; good until the endpoint is dropped.
 pub type Key = u32;
 
 /// The endpoints of one thread.
-#[derive(Default)]
 pub struct Relay {
     pub(super) slots: Vec<Option<Slot>>,
     free: Vec<Key>,
     places: HashMap<EndpointId, Key>,
     /// A packet's copies, for those that get it before the last one.
     pub(super) spare: Packet,
+    pub(super) common: Common,
 }
 
 impl Relay {
-    /// An empty table.
-    pub fn new() -> Relay {
-        Relay::default()
+    /// An empty table. `origin`: the instant that stands for 0 on the clock of `identity`, microseconds of the clock that `now` is on.
+    /// `random` fills with bytes that nobody can guess.
+    pub fn new(identity: Identity, origin: u64, random: impl FnMut(&mut [u8]) + Send + 'static) -> Relay {
+        let common = Common { identity, origin, random: Box::new(random) };
+        Relay { slots: Vec::new(), free: Vec::new(), places: HashMap::new(), spare: Packet::new(), common }
     }
 
     /// How many endpoints there are.
@@ -40,10 +44,15 @@ impl Relay {
         if let Some(key) = self.places.get(&id).copied() {
             if let Some(Some(slot)) = self.slots.get_mut(key as usize) {
                 slot.replan(now, plan);
+                slot.settle();
+                slot.meet(now, &mut self.common);
             }
             return key;
         }
-        let slot = Some(Slot::new(now, plan, token));
+        let mut slot = Slot::new(now, plan, token, &mut self.common);
+        slot.settle();
+        slot.meet(now, &mut self.common);
+        let slot = Some(slot);
         let key = match self.free.pop() {
             Some(key) => {
                 if let Some(place) = self.slots.get_mut(key as usize) {
@@ -88,6 +97,28 @@ impl Relay {
         let found = self.key(id)?;
         *self.slots.get_mut(key as usize)?.as_mut()?.sinks.get_mut(at)? = found;
         Some(found)
+    }
+
+    /// Does what is due now: checks, handshakes, reports of our own. To be called a few times a second, and again after a plan.
+    pub fn poll(&mut self, now: u64, out: &mut impl Out) {
+        for slot in self.slots.iter_mut().flatten() {
+            if slot.meeting_wants(now, &self.common) {
+                slot.meeting_due(now, &mut self.common, out);
+            }
+        }
+    }
+
+    /// Reports to peers that get none from the other side. To be called once a second.
+    pub fn report(&mut self, now: u64, out: &mut impl Out) {
+        let mut report = Vec::new();
+        for slot in self.slots.iter_mut().flatten() {
+            let random = self.common.number();
+            if slot.watch.report(now, random, &mut report) {
+                self.spare.copy(&report);
+                slot.give(now, Component::Rtcp, &mut self.spare, random, out);
+            }
+            report.clear();
+        }
     }
 
     /// All endpoints.

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use super::{Component, Out, Packet, Relay};
+use crate::dtls::{Certificate, Identity};
 use crate::plan::{Endpoint, EndpointId, Local, Remote};
 
 #[derive(Default)]
@@ -12,6 +13,11 @@ impl Out for Wire {
     }
 }
 
+fn relay() -> Relay {
+    let identity = Identity::new(Certificate::fresh([7; 48], 1_700_000_000).unwrap(), std::time::Instant::now()).unwrap();
+    Relay::new(identity, 0, |bytes| bytes.fill(9))
+}
+
 fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
@@ -20,8 +26,6 @@ fn endpoint(id: u64, remote: &str, sink: u64) -> Endpoint {
     let (address, rtp) = ("127.0.0.1".parse().unwrap(), 20_000 + 2 * id as u16);
     let to = at(remote);
     Endpoint {
-        call: "call".into(),
-        leg: id.to_string(),
         remote: Some(Remote { rtp: to, rtcp: SocketAddr::new(to.ip(), to.port() + 1) }),
         sinks: vec![EndpointId(sink)],
         ..Endpoint::new(EndpointId(id), Local { address, advertised: address, rtp, rtcp: rtp + 1 })
@@ -29,7 +33,7 @@ fn endpoint(id: u64, remote: &str, sink: u64) -> Endpoint {
 }
 
 fn two() -> (Relay, u32, u32) {
-    let mut relay = Relay::new();
+    let mut relay = relay();
     let a = relay.put(0, endpoint(1, "10.0.0.1:4000", 2), 11);
     let b = relay.put(0, endpoint(2, "10.0.0.2:5000", 1), 12);
     (relay, a, b)
@@ -63,7 +67,7 @@ fn what_one_side_sends_the_other_gets() {
 
 #[test]
 fn rtcp_goes_where_each_side_wants_it() {
-    let mut relay = Relay::new();
+    let mut relay = relay();
     let mut muxed = endpoint(1, "10.0.0.1:4000", 2);
     muxed.mux = true;
     let a = relay.put(0, muxed, 11);
