@@ -71,6 +71,7 @@ def tandem(*, keeps: bool = True) -> Iterator[Relay]:
             "ports": {"min": PORTS[0], "max": PORTS[1]},
             "ng": {"udp": [f"{NG[0]}:{NG[1]}"]},
             "threads": 1,
+            "delete_delay": 0,
             "timeout": 600,
             **({"state": f"{run}/state"} if keeps else {}),
         }

@@ -13,6 +13,8 @@ pub const THREADS: usize = 64;
 pub const PORTS: (u16, u16) = (30_000, 39_999);
 /// Default longest silence of a peer that should send, in seconds; 0: never too long.
 pub const TIMEOUT_SECONDS: u32 = 60;
+/// Default seconds between a delete and its effect, rtpengine's.
+pub const DELETE_DELAY_SECONDS: u32 = 30;
 /// Default longest silence of a call on hold, in seconds.
 pub const SILENT_TIMEOUT_SECONDS: u32 = 3_600;
 
@@ -103,6 +105,9 @@ pub struct Config {
     /// The same for calls on hold.
     #[serde(default = "default_silent_timeout")]
     pub silent_timeout: u32,
+    /// Seconds between a delete and its effect, where the command says nothing: late packets still find their way.
+    #[serde(default = "default_delete_delay")]
+    pub delete_delay: u32,
     /// A file to touch each second, the sign that the relay turns.
     #[serde(default)]
     pub pulse: Option<PathBuf>,
@@ -145,6 +150,10 @@ fn default_ports() -> Ports {
 
 fn default_tos() -> u8 {
     184
+}
+
+fn default_delete_delay() -> u32 {
+    DELETE_DELAY_SECONDS
 }
 
 fn default_timeout() -> u32 {

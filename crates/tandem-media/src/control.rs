@@ -294,5 +294,5 @@ fn settings(config: &Config) -> Settings {
             interfaces.push(interface.name.clone());
         }
     }
-    Settings { interfaces, tos: config.tos, ..Settings::default() }
+    Settings { interfaces, tos: config.tos, delete_delay_seconds: config.delete_delay, ..Settings::default() }
 }

@@ -137,6 +137,7 @@ class Product:
             "state": str(config.data / "relay"),
             "threads": section.threads,
             "tos": section.tos,
+            "delete_delay": 0,  # a call node deletes what has ended
             "timeout": section.silence_seconds,
             "silent_timeout": section.held_seconds,
             "pulse": str(pulse_path(self.run, "relay")),

@@ -34,6 +34,7 @@ class RunningRelay:
             "ng": {"udp": ["{}:{}".format(*self.ng)]},
             "state": str(base / "state"),
             "threads": 1,
+            "delete_delay": 0,
             **config,
         }
         self.process: subprocess.Popen[bytes] | None = None

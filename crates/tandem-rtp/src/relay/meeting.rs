@@ -34,12 +34,15 @@ pub struct MeetingState {
     pub dtls: Option<(dtls::State, u32)>,
 }
 
+/// Fills with bytes that nobody can guess.
+type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+
 /// What all meetings of a relay share.
 pub(super) struct Common {
     pub identity: Identity,
     /// The instant of `identity` on our clock, microseconds.
     pub origin: u64,
-    pub random: Box<dyn FnMut(&mut [u8]) + Send>,
+    pub random: Random,
 }
 
 impl Common {

@@ -1,3 +1,5 @@
+//! The relay with a wire of memory: who gets what, from which port, and what is dropped.
+
 use std::net::SocketAddr;
 
 use super::{Component, Out, Packet, Relay};
