@@ -20,9 +20,20 @@ from tandem.adapters.sqlite_records import (
     list_cdrs,
     list_dead_letters,
     prune_records,
+    quality_of,
 )
 from tandem.records.export import csv_lines, json_lines
-from tandem.records.model import CDR_STREAM, STORY_STREAM, CallEvent, Cdr, Story, write
+from tandem.records.model import (
+    CDR_STREAM,
+    QUALITY_STREAM,
+    STORY_STREAM,
+    CallEvent,
+    Cdr,
+    Measured,
+    Quality,
+    Story,
+    write,
+)
 from tandem.records.query import CdrQuery
 from tandem.records.service import CONSUMER, Consumer, DeadLetter, KeepFailed, Kept
 from tandem.records.why import why
@@ -270,3 +281,42 @@ def test_a_call_is_told_as_its_golden_file_says(name: str) -> None:
 def test_the_order_in_which_events_arrive_does_not_change_the_story() -> None:
     record, events = STORIES["fail-over"]
     assert why(record, events) == why(record, list(reversed(events)))
+
+
+QUALITY = (
+    Quality("a", "in", 3_100, 31, 4.2, 38.0, 4.31),
+    Quality("b0", "in", 3_090, 0, 1.1, 38.5, 4.4),
+)
+
+
+@pytest.mark.parametrize("first", ["cdr", "quality"])
+async def test_what_was_measured_of_a_call_stands_beside_its_cdr_whichever_came_first(
+    database, first: str
+) -> None:
+    measured, store = write(Measured(CDR.id, T, QUALITY)), MemoryStore(lambda: T)
+    consumer = Consumer(store, keeper(database, lambda: T))
+    records = [(CDR_STREAM, write(CDR)), (QUALITY_STREAM, measured)]
+    for stream, record in records if first == "cdr" else reversed(records):
+        store.append(stream, [record])
+        await consumer.drain()
+    store.append(QUALITY_STREAM, [measured])  # an heir has asked again
+    await consumer.drain()
+    found = await database.do(get_cdr, CDR.id)
+    assert QUALITY == found.quality
+    assert 1 == len([line for line in csv_lines([found])]) - 1
+    assert () == (await database.do(list_cdrs, CdrQuery())).cdrs[0].quality
+
+
+async def test_what_was_measured_goes_with_its_call(database) -> None:
+    store = store_with(write(Measured(CDR.id, T, QUALITY)), stream=QUALITY_STREAM)
+    await Consumer(store, keeper(database, lambda: T)).drain()
+    assert QUALITY == await database.do(quality_of, CDR.id)
+    await database.do(prune_records, T + 1)
+    assert () == await database.do(quality_of, CDR.id)
+
+
+async def test_a_measure_that_cannot_be_read_is_set_aside(database) -> None:
+    store = store_with(b"\x80", stream=QUALITY_STREAM)
+    await Consumer(store, keeper(database, lambda: T)).drain()
+    [(_, letter)] = await database.do(list_dead_letters)
+    assert QUALITY_STREAM == letter.stream

@@ -26,7 +26,9 @@ from tandem.routing.model.plan import Asked, HeaderRule, Plan
 from tandem.routing.model.route import route
 from tandem.routing.model.rows import CountryPrefix, Emergency, ListEntry, Route, Trunk
 
-DEMO = Tenant("demo", "demo.example", "Demo", max_calls=9, country_code="49")
+DEMO = Tenant(
+    "demo", "demo.example", "Demo", max_calls=9, country_code="49", media="relay", srtp="required"
+)
 OTHER = Tenant("other", "other.example")
 ALICE = User(
     "demo",
@@ -46,7 +48,7 @@ ALICE = User(
 SECRET = make_credentials("alice", "demo.example", "Correct4horse9")
 TRUNK = Trunk(
     "carrier", "192.0.2.1", cidrs=("192.0.2.0/24",), tls_names=("c.example",), register=True, username="u",
-    password="p", headers_out=(HeaderRule("set", "X-A", "1"),), trusted=True,
+    password="p", headers_out=(HeaderRule("set", "X-A", "1"),), trusted=True, media="direct", srtp="off",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from tandem.calls.batch import Live
 from tandem.calls.model import text
 from tandem.calls.model.call import Call, Contact
 from tandem.calls.model.originate import Originated
-from tandem.records.model import CDR_STREAM, Cdr, read_cdr
+from tandem.records.model import CDR_STREAM, STORY_STREAM, CallEvent, Cdr, read_cdr, read_story
 from tandem.routing.model.plan import Plan, Refusal, Target
 from tandem.testing.actor import TCP, UDP, Actor
 from tandem.testing.line import Line
@@ -185,6 +185,11 @@ class Play:
     def cdr(self) -> Cdr:
         (only,) = self.cdrs
         return only
+
+    @property
+    def story(self) -> tuple[CallEvent, ...]:
+        """What is told of the newest call that has ended."""
+        return read_story(self.world.store.stream(STORY_STREAM)[-1]).events
 
     def ends(self, *, bills: bool = True, seconds: float = 80) -> None:
         """Time passes until nothing can happen any more; then nothing may be wrong."""

@@ -183,12 +183,15 @@ def invite(draft: Draft, target: Target, contact: Contact, stage: int, depth: in
         contact=f";user={target.contact}" if target.contact else "", bound=contact.uri,
     )  # fmt: skip
     draft.legs[name] = leg
+    n = (
+        draft.call.next_n
+    )  # the attempt is there before its INVITE: its policy decides by which way the media goes
+    draft.attempts[n] = Attempt(n, name, stage, target, contact, depth=depth)
     rest = identity.apply(target.headers, shown.lines + passed_on(draft, caller))
-    client = draft.ask(
+    draft.ask(
         leg, "INVITE", extra=rest, content_type=caller.content_type, body=caller.body, why="invite",
         serves=call.invite, max_forwards=(caller.max_forwards if caller.max_forwards >= 0 else 70) - 1, of="a",
     )  # fmt: skip
-    draft.attempts[client.n] = Attempt(client.n, name, stage, target, contact, depth=depth)
     draft.note(
         "tried",
         f"{target.aor or 'trunk:' + target.trunk} at {contact.flow.host}:{contact.flow.port}",
