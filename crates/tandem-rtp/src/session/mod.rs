@@ -262,9 +262,9 @@ impl Calls {
         &self.totals
     }
 
-    /// A call as bytes to be kept; they hold keys.
+    /// A call as bytes to be kept: two of version, then postcard's. They hold keys.
     pub fn row(&self, id: &str) -> Option<Vec<u8>> {
-        self.calls.get(id).and_then(|call| serde_json::to_vec(call).ok())
+        postcard::to_extend(self.calls.get(id)?, VERSION.to_be_bytes().to_vec()).ok()
     }
 
     /// Takes a call over from its row. Its endpoints are ordered; their ports are the shell's to bind again.
@@ -272,16 +272,12 @@ impl Calls {
     /// # Errors
     /// The row is none, or of a newer program.
     pub fn restore(&mut self, row: &[u8], outside: &mut dyn Outside) -> Result<(), BadRow> {
-        #[derive(serde::Deserialize)]
-        struct Head {
-            version: u16,
+        let (version, body) = row.split_first_chunk::<2>().ok_or_else(|| BadRow::Unreadable("it has no version".into()))?;
+        match u16::from_be_bytes(*version) {
+            newer if newer > VERSION => return Err(BadRow::Newer(newer)),
+            _ => {}
         }
-        let unreadable = |error: serde_json::Error| BadRow::Unreadable(error.to_string());
-        let head: Head = serde_json::from_slice(row).map_err(unreadable)?;
-        if head.version > VERSION {
-            return Err(BadRow::Newer(head.version));
-        }
-        let call: Call = serde_json::from_slice(row).map_err(unreadable)?;
+        let call: Call = postcard::from_bytes(body).map_err(|error| BadRow::Unreadable(error.to_string()))?;
         let last = call.legs.iter().flat_map(|leg| &leg.media).filter_map(|medium| medium.endpoint).map(|id| id.0).max();
         self.next_endpoint = self.next_endpoint.max(last.map_or(0, |last| last.saturating_add(1)));
         self.put(call, outside);
