@@ -120,5 +120,6 @@ fn admit<T>(streams: &mut Vec<T>, stream: T, last: impl Fn(&T) -> u64) {
         let oldest = streams.iter().enumerate().min_by_key(|(_, stream)| last(stream)).map(|(at, _)| at);
         oldest.into_iter().for_each(|at| drop(streams.swap_remove(at)));
     }
+    streams.reserve_exact(1); // there is usually one, and a vector that grows takes room for four
     streams.push(stream);
 }
