@@ -21,6 +21,14 @@ from tandem.testing.phones import phones
 
 pytestmark = pytest.mark.slow
 SIP_PORT, RTP_PORTS = 21_150, (21_152, 21_198)
+TOLD = {
+    "leg": "b0",
+    "packets": 500,
+    "lost": 5,
+    "jitter_us": 2500,
+    "rtt_us": 21_000,
+    "mos_hundredths": 430,
+}
 MEASURED = {"leg": "b0", "packets": 500, "lost": 5, "jitter_ms": 2.5, "rtt_ms": 21.0, "mos": 4.3}
 
 
@@ -45,7 +53,7 @@ class Mirror(threading.Thread):
             self.asked.append(command)
             answer = {"result": "ok", "sdp": command.get("sdp", "")}
             if command["command"] == "delete":
-                answer = {"result": "ok", "quality": [MEASURED]}
+                answer = {"result": "ok", "quality": [TOLD]}
             self.socket.sendto(cookie + b" " + json.dumps(answer).encode(), self.asker)
 
     def tells_of_silence(self) -> None:

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tandem_rtp::ng::{self, repeats::Repeats, Value};
-use tandem_rtp::plan::{EndpointId, Local};
+use tandem_rtp::plan::EndpointId;
 use tandem_rtp::relay::{Live, Silence};
 use tandem_rtp::sdp::Fingerprint;
 use tandem_rtp::session::{Calls, Order, Settings};
@@ -16,15 +16,17 @@ use tandem_sys::signal::{Asked, Signals};
 use crate::config::{Config, RelayError};
 use crate::gates::{Asker, Gates};
 use crate::hands::{Hands, Threads};
-use crate::identity;
 use crate::orders::{Mailbox, Report};
 use crate::outside::House;
 use crate::ports::PortPool;
 use crate::state::{Left, State};
+use crate::{identity, measured};
 
 const SIGNAL: u64 = 0;
 const REPORTS: u64 = 1;
 const GATES: u64 = 16;
+/// Call nodes that are told what happens, at most.
+const NODES: usize = 16;
 /// Time between two looks at pulse and calls that have ended, in microseconds.
 const TICK_US: u64 = 1_000_000;
 /// Longest wait for anything, in milliseconds.
@@ -41,11 +43,19 @@ pub struct Control {
     repeats: Repeats,
     house: House,
     state: Option<State>,
-    /// Endpoints that are alive: their ports and their call.
-    endpoints: HashMap<EndpointId, (Local, String)>,
+    /// Endpoints that are alive.
+    endpoints: HashMap<EndpointId, Known>,
+    /// Call nodes of this machine that have asked: they are told what happens.
+    nodes: Vec<Asker>,
     log: Log,
     clock: Clock,
     tick_at: u64,
+}
+
+/// Whose an endpoint is.
+struct Known {
+    call: String,
+    leg: String,
 }
 
 /// Microseconds since 1970 that never go back.
@@ -96,6 +106,7 @@ impl Control {
             },
             state,
             endpoints: HashMap::new(),
+            nodes: Vec::new(),
             log: Log::of("tandem-relay"),
             tick_at: 0,
             config,
@@ -131,7 +142,7 @@ impl Control {
             }
             if self.calls.wants().is_some_and(|at| at <= now) {
                 let ended = self.calls.expire(now, &mut self.house);
-                self.carry_out();
+                drop(self.carry_out()); // nobody asked: what was measured is told by nobody
                 ended.iter().for_each(|call| self.keep(call));
             }
         }
@@ -158,14 +169,20 @@ impl Control {
             self.gates.answer(&self.epoll, asker, &answer);
             return;
         }
-        let (value, changed) = match &question.body {
+        if matches!(asker, Asker::Unix(..)) && self.nodes.len() < NODES && !self.nodes.contains(asker) {
+            self.nodes.push(asker.clone());
+        }
+        let (mut value, changed) = match &question.body {
             Ok(body) => {
                 let answer = self.calls.message(body, now, &mut self.house);
                 (answer.value, answer.changed)
             }
             Err(bad) => (ng::failed(bad), None),
         };
-        self.carry_out();
+        let ended = self.carry_out();
+        if !ended.is_empty() && value.get("error-reason").is_none() {
+            value.put("quality", Value::List(ended));
+        }
         if let Some(call) = changed {
             self.keep(&call);
         }
@@ -179,23 +196,31 @@ impl Control {
         self.repeats.keep(now, client.as_bytes(), question.cookie, answer);
     }
 
-    /// Does what the call table ordered.
-    fn carry_out(&mut self) {
-        for order in std::mem::take(&mut self.house.orders) {
+    /// Does what the call table ordered; what was measured of the endpoints that end with it.
+    fn carry_out(&mut self) -> Vec<Value> {
+        let orders = std::mem::take(&mut self.house.orders);
+        let gone: Vec<EndpointId> = orders.iter().filter_map(|order| if let Order::Drop(id) = order { Some(*id) } else { None }).collect();
+        let known = if gone.is_empty() { Vec::new() } else { self.house.hands.ask(&gone) };
+        let tag = |live: &Live| self.endpoints.get(&live.id).map(|known| known.leg.as_str());
+        let ended = known.iter().flat_map(|live| measured::quality(tag(live).unwrap_or_default(), live)).collect();
+        for order in orders {
             match order {
                 Order::Put(plan) => {
                     let pair = self.house.bound.remove(&plan.local);
-                    self.endpoints.insert(plan.id, (plan.local, plan.call.clone()));
+                    self.endpoints.insert(plan.id, Known { call: plan.call.clone(), leg: plan.leg.clone() });
                     self.house.hands.put(*plan, pair, None);
                 }
                 Order::Drop(id) => {
-                    let Some((_, call)) = self.endpoints.remove(&id) else { continue };
-                    self.house.hands.drop(id, &call);
-                    self.forget(&[id]);
+                    let Some(known) = self.endpoints.remove(&id) else { continue };
+                    self.house.hands.drop(id, &known.call);
                 }
                 other => self.log.say(self.clock.now(), "order not known", &[("order", &format!("{other:?}"))]),
             }
         }
+        if !gone.is_empty() {
+            self.forget(&gone);
+        }
+        ended
     }
 
     /// Writes a call as it is now, or that it is no more.
@@ -224,15 +249,28 @@ impl Control {
                     }
                 }
                 Report::Happened(id, event) => {
-                    let call = self.endpoints.get(&id).map_or("", |(_, call)| call);
+                    let call = self.endpoints.get(&id).map_or("", |known| &known.call);
                     self.log.say(self.clock.now(), "endpoint", &[("call", &call), ("what", &format!("{event:?}"))]);
                 }
-                Report::Silent(id) => {
-                    let call = self.endpoints.get(&id).map_or("", |(_, call)| call);
-                    self.log.say(self.clock.now(), "media is gone", &[("call", &call)]);
-                }
+                Report::Silent(id) => self.silent(id),
             }
         }
+    }
+
+    /// A call whose every peer is silent has no media any more: its node is told (one way is a phone that mutes).
+    fn silent(&mut self, id: EndpointId) {
+        let Some(Known { call, leg }) = self.endpoints.get(&id) else { return };
+        let ids: Vec<_> = self.endpoints.iter().filter(|(_, known)| known.call == *call).map(|(id, _)| *id).collect();
+        let (now, limit) = (self.clock.now(), u64::from(self.config.timeout) * 1_000_000);
+        let heard = |live: &Live| live.counts.iter().any(|counts| now.saturating_sub(counts.last_at) < limit);
+        if self.house.hands.ask(&ids).iter().any(heard) {
+            return;
+        }
+        self.log.say(now, "media is gone", &[("call", call)]);
+        let event = Value::dict().with("event", Value::text("timeout")).with("call", Value::text(call)).with("leg", Value::text(leg));
+        let mut told = Vec::new();
+        ng::json::write(&event, &mut told);
+        self.nodes.retain(|node| self.gates.answer(&self.epoll, node, &told));
     }
 
     fn tick(&mut self, now: u64) {
@@ -263,7 +301,7 @@ impl Control {
             let Order::Put(plan) = order else { continue };
             match self.house.ports.again(plan.local) {
                 Ok(pair) => {
-                    self.endpoints.insert(plan.id, (plan.local, plan.call.clone()));
+                    self.endpoints.insert(plan.id, Known { call: plan.call.clone(), leg: plan.leg.clone() });
                     let known = live.remove(&plan.id);
                     self.house.hands.put(*plan, Some(pair), known);
                 }

@@ -5,6 +5,7 @@ pub mod control;
 pub mod gates;
 pub mod hands;
 pub mod identity;
+pub mod measured;
 pub mod orders;
 pub mod outside;
 pub mod ports;

@@ -195,7 +195,8 @@ class Process:
             if question is not None:
                 self.service.tell_call(question, told)
                 if told is not None and told.quality:
-                    measured.append(write(Measured(question.call, at, told.quality)))
+                    streams = tuple(stream.as_quality() for stream in told.quality)
+                    measured.append(write(Measured(question.call, at, streams)))
             elif told is not None and told.event == "timeout":
                 self.shell.queue(told.call, Unheard(told.leg, at))
         if measured:

@@ -33,13 +33,29 @@ class Question(Struct, frozen=True):
         return str(self.command["command"])
 
 
+class Stream(Struct, frozen=True):
+    """What the relay measured of a stream, in whole numbers: bencode has no others."""
+
+    leg: str
+    direction: str = "in"
+    packets: int = 0
+    lost: int = 0
+    jitter_us: int = 0
+    rtt_us: int = 0
+    mos_hundredths: int = 0  # 0: not known
+
+    def as_quality(self) -> Quality:
+        mos, jitter_ms, rtt_ms = self.mos_hundredths / 100, self.jitter_us / 1e3, self.rtt_us / 1e3
+        return Quality(self.leg, self.direction, self.packets, self.lost, jitter_ms, rtt_ms, mos)
+
+
 class Told(Struct, frozen=True):
     """An answer, or what the relay says unasked (`event`)."""
 
     result: str = ""
     sdp: str = ""
     error: str = msgspec.field(name="error-reason", default="")
-    quality: tuple[Quality, ...] = ()
+    quality: tuple[Stream, ...] = ()
     event: str = ""
     call: str = ""
     leg: str = ""
