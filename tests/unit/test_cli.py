@@ -78,11 +78,11 @@ def test_status_shows_each_process_and_why_it_is_not_complete(terminal: Terminal
     terminal.start()
     done = terminal.tandem("status")
     assert 1 == done.returncode  # no call node answers
-    for word in ("supervisor", "edge", "node", "web", "udp:127.0.0.1:", "control.sock"):
+    for word in ("supervisor", "edge", "relay", "node", "web", "udp:127.0.0.1:", "control.sock"):
         assert word in done.stdout
     shown = json.loads(terminal.tandem("status", "--as-json").stdout)
     assert not shown["up"]
-    assert 4 == sum(process["alive"] for process in shown["processes"])
+    assert 5 == sum(process["alive"] for process in shown["processes"])
 
 
 def test_a_second_up_says_so_and_starts_nothing(terminal: Terminal) -> None:
@@ -143,7 +143,7 @@ def test_logs_show_the_last_lines_and_refuse_unknown_names(terminal: Terminal) -
     assert ["node       line 98", "node       line 99"] == done.stdout.splitlines()
     bad = terminal.tandem("logs", "nose")
     assert 2 == bad.returncode
-    assert "'nose' is not one of supervisor, edge, node, web" in bad.stderr
+    assert "'nose' is not one of supervisor, edge, relay, node, web" in bad.stderr
 
 
 def test_a_bad_configuration_is_one_line_without_a_traceback(terminal: Terminal) -> None:

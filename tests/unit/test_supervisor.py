@@ -40,7 +40,7 @@ class Machine:
                 [sys.executable, str(HERE / "supervised.py")], env=environ, stderr=log
             )
         self.supervisors.append(started)
-        return self.until(lambda s: s.supervisor.pid == started.pid and len(s.children) == 3)
+        return self.until(lambda s: s.supervisor.pid == started.pid and len(s.children) == 4)
 
     def until(self, fact: Callable[[State], bool]) -> State:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -149,14 +149,14 @@ def test_a_second_supervisor_on_the_same_data_is_refused(machine: Machine) -> No
         machine.start()
 
 
-def test_sigterm_stops_the_edge_last(machine: Machine) -> None:
+def test_sigterm_stops_edge_and_relay_last(machine: Machine) -> None:
     machine.start()
     machine.supervisors[0].terminate()
     assert 0 == machine.supervisors[0].wait(WAIT_SECONDS)
     lines = (machine.base / "stderr").read_text().splitlines()
     stopped = [x.partition("child=")[2].split()[0] for x in lines if "child stopped" in x]
-    assert "edge" == stopped[-1]
-    assert 3 == len(stopped)
+    assert {"edge", "relay"} == set(stopped[-2:])
+    assert 4 == len(stopped)
 
 
 BEATS = """

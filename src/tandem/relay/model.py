@@ -16,9 +16,7 @@ Seconds = Annotated[int, Meta(ge=0, le=86_400)]
 class RelaySection(Struct, frozen=True, forbid_unknown_fields=True):
     """The process that carries audio and video. It speaks rtpengine's ng protocol to whoever may ask."""
 
-    enabled: bool = (
-        False  # true: a relay runs beside the call node; false: media flows between the phones
-    )
+    enabled: bool = True  # false: none of ours; media flows between the phones, or by media.relay
     interfaces: Annotated[
         tuple[str, ...], Meta(max_length=INTERFACES_MAX)
     ] = ()  # `address`, `name=address`, behind either `advertise address`; none: the addresses of sip.listen, for a wildcard that of the default route
