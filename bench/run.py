@@ -37,7 +37,16 @@ SCENARIOS = {
         "svwar",
         "fuzz",
     ),
-    "rtp": ("relay", "kernel_relay", "relay_deaths"),
+    "rtp": (
+        "relay",
+        "kernel_relay",
+        "relay_deaths",
+        "relay_lost",
+        "audio",
+        "denoise",
+        "echo",
+        "mos",
+    ),
 }
 
 

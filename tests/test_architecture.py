@@ -20,6 +20,7 @@ PURE_FILES = {
     "calls/words.py",
     "calls/rows.py",
     "calls/flows.py",
+    "calls/relayed.py",
 }
 PURE_LIBRARIES = {"msgspec"}
 UNCLEAN = {
@@ -34,7 +35,7 @@ UNCLEAN = {
     "datetime.now",
 }
 SHELL_LIBRARIES = {"structlog", "uvloop"}
-PURE_CRATES = ("tandem-sip",)
+PURE_CRATES = ("tandem-rtp", "tandem-sip")
 STANDARD = __import__("sys").stdlib_module_names
 
 

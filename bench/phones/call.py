@@ -55,6 +55,20 @@ class Call:
         self.repeat: asyncio.TimerHandle | None = None
         self.repeat_until = 0.0
 
+    # --- media: a call with audio has its own -------------------------------------------------------------------------
+
+    def near_sdp(self) -> str:
+        return SDP.format(self.name)
+
+    def far_sdp(self) -> str:
+        return SDP.format(self.name)
+
+    def near_told(self, body: str) -> None:
+        """The caller heard a description."""
+
+    def far_told(self, body: str) -> None:
+        """The callee heard one."""
+
     # --- the caller ---------------------------------------------------------------------------------------------------
 
     def invite(self, credential: str = "") -> None:
@@ -70,7 +84,7 @@ class Call:
             self.callee.aor,
             [*self.invite_headers, *more],
             self._invite_answered,
-            SDP.format(self.name),
+            self.near_sdp(),
         )
 
     def _headers(self, cseq: str) -> list[tuple[str, str]]:
@@ -111,6 +125,7 @@ class Call:
             self.caller.wire.send(self.ack)
             return
         self.near.answered_at, self.near.status = time.time(), 200
+        self.near_told(response.body)
         self.to = response.first("to")
         self.target = message.uri(response.first("contact"))
         self.route = [("Route", route) for route in reversed(response.all("record-route"))]
@@ -156,7 +171,8 @@ class Call:
             case "ACK":
                 pass
             case "INVITE" | "UPDATE":
-                self.caller.reply(request, 200, "OK", self.tag, SDP.format(self.name))
+                self.near_told(request.body)
+                self.caller.reply(request, 200, "OK", self.tag, self.near_sdp())
             case _:
                 self.caller.reply(request, 200, "OK", self.tag)
 
@@ -165,6 +181,7 @@ class Call:
     def arrives(self, request: Message) -> None:
         """The callee's phone got the INVITE."""
         self.request = request
+        self.far_told(request.body)
         self.far.invited_at = self.far.rang_at = time.time()
         self.callee.dialogs[request.first("call-id")] = self._callee_asked
         self.callee.reply(request, 180, "Ringing", self.far_tag)
@@ -175,7 +192,7 @@ class Call:
         if self.request is None or self.far.status:
             return
         self.far.status, self.far.answered_at = 200, time.time()
-        self.ok = self.callee.reply(self.request, 200, "OK", self.far_tag, SDP.format(self.name))
+        self.ok = self.callee.reply(self.request, 200, "OK", self.far_tag, self.far_sdp())
         self.repeat_until = time.time() + GIVE_UP
         self._repeat_ok(T1)
 
@@ -244,7 +261,8 @@ class Call:
                 # forked back to the same phone: one is enough
                 self.callee.reply(request, 482, "Loop Detected", self.far_tag)
             case "INVITE" | "UPDATE":
-                self.callee.reply(request, 200, "OK", self.far_tag, SDP.format(self.name))
+                self.far_told(request.body)
+                self.callee.reply(request, 200, "OK", self.far_tag, self.far_sdp())
             case _:
                 self.callee.reply(request, 200, "OK", self.far_tag)
 

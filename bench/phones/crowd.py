@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -60,8 +61,14 @@ class Party(Generic[C]):
 class Crowd(Party[Call]):
     """All phones and calls of one run."""
 
-    def __init__(self, script: Script, domain: str, password: str) -> None:
-        self.script = script
+    def __init__(
+        self,
+        script: Script,
+        domain: str,
+        password: str,
+        make: Callable[[str, Phone, Phone], Call] = Call,
+    ) -> None:
+        self.script, self.make = script, make
         ports = {"UDP": script.port, "TCP": script.port, "TLS": script.tls_port}
         kinds = [TRANSPORTS[n % 3] for n in range(script.phones)]
         # callees are shifted, so that all nine pairs of transports occur
@@ -79,7 +86,7 @@ class Crowd(Party[Call]):
     def begin(self, answer_after: float | None) -> Call:
         number = len(self.calls)
         phones = self.script.phones
-        call = Call(f"c{number}", self.callers[number % phones], self.callees[number % phones])
+        call = self.make(f"c{number}", self.callers[number % phones], self.callees[number % phones])
         call.answer_after = answer_after
         self.calls.append(call)
         self.named[call.name] = call

@@ -71,6 +71,17 @@ TARGETS: dict[str, Target] = {
         "x", 0.6, 0.3, "the same with 1,000 calls, to rtpengine and Redis", "rtp"
     ),
     "wrap_dead": Target("calls", 0, 0, "the same for calls past a wrap of the sequence", "rtp"),
+    "reinvite_gap_ms": Target("ms", 2_000, 1_000, "relay gone for good: audio gap, p99", "rtp"),
+    "transcode_calls": Target(
+        "calls", 150, 300, "Opus <-> G.711, both directions, on a core", "rtp", least=True
+    ),
+    "mix_core_percent": Target("%", 15, 8, "one room of 100 on G.711, 3 talking, of a core", "rtp"),
+    "denoise_pause_db": Target("dB", 15, 25, "noise in pauses: quieter by", "rtp", least=True),
+    "denoise_core_percent": Target("%", 1, 0.5, "noise suppression: core a leg", "rtp"),
+    "echo_loss_db": Target("dB", 15, 25, "echo: quieter by", "rtp", least=True),
+    "echo_core_percent": Target("%", 2.5, 1, "echo cancellation: core a leg", "rtp"),
+    "mos_rank_corr": Target("", 0.95, 1, "E-model to ViSQOL over losses: rank", "rtp", least=True),
+    "mos_abs_error": Target("MOS", 0.5, 0.25, "E-model to ViSQOL over losses: apart", "rtp"),
 }
 
 

@@ -1,7 +1,9 @@
 """Paced RTP through a relay: sets calls up, runs rtpgen on its own core, measures the relay meanwhile."""
 
 import json
+import os
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -9,7 +11,7 @@ from msgspec import Struct
 from peers import cpumeter
 
 from scenarios.figure import Missing
-from scenarios.machine import LOAD_CORE, SERVER_CORE, pinned
+from scenarios.machine import HOME, LOAD_CORE, SERVER_CORE, pinned
 from scenarios.ng import Ng, Side, set_up
 from scenarios.relays import NG, RTPGEN, Relay
 
@@ -81,11 +83,35 @@ def generator(lines: list[str], run: str, *options: str) -> subprocess.Popen[str
     return process
 
 
+def secured(
+    kind: str, count: int, seconds: float, *, sequence: int = 100
+) -> subprocess.Popen[str] | None:
+    """As many calls to a phone with SRTP, keyed by "dtls" (with ICE) or "sdes"; they are up when `counted` says so."""
+    if not count:
+        return None
+    words = [kind, str(count), str(seconds), str(WARM_SECONDS), str(sequence)]
+    environ = {**os.environ, "PYTHONPATH": str(HOME / "src")}
+    return subprocess.Popen(
+        [sys.executable, str(RTPGEN.parent / "secure_calls.py"), *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environ,
+        preexec_fn=pinned(LOAD_CORE),
+    )
+
+
+def counted(process: subprocess.Popen[str]) -> None:
+    """Until its warm-up is over."""
+    assert process.stdout
+    if process.stdout.readline() != "COUNTING\n":
+        raise Missing("secure_calls failed: are the packages of requirements/bench.txt there?")
+
+
 def result(process: subprocess.Popen[str]) -> dict[str, Any]:
     out, _ = process.communicate()
     lines = out.strip().splitlines()
     if not lines:
-        raise Missing("rtpgen failed")
+        raise Missing("a generator failed")
     said: dict[str, Any] = json.loads(lines[-1])
     return said
 

@@ -35,6 +35,7 @@ class Wanted(Struct, frozen=True):
     calls: int = 10_000  # limits.calls
     trunk: str = "127.0.0.1"  # the carrier's address
     numbers: tuple[str, ...] = ()  # users with these names besides
+    more: str = ""  # sections of tandem.toml
 
 
 class Tandem:
@@ -61,6 +62,7 @@ class Tandem:
         self.config_file.write_text(
             f'[node]\ndata = "d"\n[sip]\nlisten = [{listen}]\ndefault_domain = "{DOMAIN}"\n'
             f'[http]\nlisten = "127.0.0.1:5080"\n[limits]\ncalls = {wanted.calls}\n'
+            f"{wanted.more}"
         )
         from tandem.cluster import first
 

@@ -55,7 +55,7 @@ def cost(id: str, runs: Runs, loads: list[tuple[int, bool]]) -> Figure:
             f"{count} calls: Tandem {spread(ours)}, rtpengine {spread(theirs)}, ratio {ratios[-1]:.3f}"
         )
     method = (
-        "CPU of the relay's process per relayed packet, us min/median/max, G.711 20 ms both ways, one core, one media thread, loopback,"
+        "CPU of the relay's process per relayed packet, us min/median/max, G.711 20 ms both ways, sockets of loopback, one core, one media thread,"
         f" SRTP (AES_CM_128_HMAC_SHA1_80) {'on one leg' if loads[0][1] else 'off'}, journal on; alternating; {'; '.join(said)}"
     )
     peer = middle([run.us_per_packet for run in runs["rtpengine", *loads[-1]]])

@@ -63,8 +63,8 @@ class Relay:
 
 
 @contextmanager
-def tandem(*, keeps: bool = True) -> Iterator[Relay]:
-    """Ours. `keeps`: with its journal, as in service."""
+def tandem(*, keeps: bool = True, kernel: str = "off") -> Iterator[Relay]:
+    """Ours. `keeps`: with its journal, as in service. `kernel`: "off" leaves every packet to the sockets, on loopback too."""
     with scratch() as run:
         config = {
             "interfaces": [{"address": "127.0.0.1"}],
@@ -73,6 +73,7 @@ def tandem(*, keeps: bool = True) -> Iterator[Relay]:
             "threads": 1,
             "delete_delay": 0,
             "timeout": 600,
+            "kernel": kernel,
             **({"state": f"{run}/state"} if keeps else {}),
         }
         with open(f"{run}/relay.json", "w") as file:

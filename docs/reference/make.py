@@ -102,12 +102,33 @@ def configuration() -> str:
         lines += ["", f"## [{section.name}]", "", str(inspect.getdoc(section.type)), ""]
         lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
         told = comments(section.type)
+        deeper: list[tuple[str, type]] = []
         for field in msgspec.structs.fields(section.type):
+            if (found := inner(field.type)) is not None:
+                deeper.append((f"{section.name}.{field.name}", found[0]))
+                continue
             default = json.dumps(field.default)  # the same text in TOML for these types
             lines.append(
                 f"| `{field.name}` | {typed(field.type)} | `{default}` | {told[field.name]} |"
             )
+        for name, struct in deeper:
+            lines += ["", f"## [[{name}]]", "", *table_of(struct)]
     return "\n".join(lines) + "\n"
+
+
+def table_of(struct: type) -> list[str]:
+    """What a table of a list says, and its fields."""
+    told = comments(struct)
+    return [
+        str(inspect.getdoc(struct)),
+        "",
+        "| key | type | default | meaning |",
+        "|---|---|---|---|",
+    ] + [
+        f"| `{field.encode_name}` | {written(field)} | {default(field)} | {told.get(field.name, '')} |"
+        for field in msgspec.structs.fields(struct)
+        if inner(field.type) is None
+    ]
 
 
 def typed(type_: object) -> str:
@@ -150,20 +171,7 @@ def edge() -> str:
     ]
     for name, struct, many in sections():
         lines += ["", f"## {'[[' if many else '['}{name}{']]' if many else ']'}", ""]
-        lines += [
-            str(inspect.getdoc(struct)),
-            "",
-            "| key | type | default | meaning |",
-            "|---|---|---|---|",
-        ]
-        told = comments(struct)
-        for field in msgspec.structs.fields(struct):
-            if inner(field.type) is not None:
-                continue
-            meaning = told.get(field.name, "")
-            lines.append(
-                f"| `{field.encode_name}` | {written(field)} | {default(field)} | {meaning} |"
-            )
+        lines += table_of(struct)
     return "\n".join(lines) + "\n"
 
 

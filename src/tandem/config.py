@@ -15,9 +15,21 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tandem.edge.model.sections import HepSection, NftSection, bad_copies
+from tandem.media.model.members import (
+    OWN,
+    REGIONS_MOST,
+    RELAYS_MOST,
+    Member,
+    RegionRow,
+    RelayRow,
+    place,
+)
+from tandem.media.model.members import bad as bad_members
 from tandem.names.model import DnsSection, bad_server
 from tandem.relay.model import RelaySection
 from tandem.relay.model import bad as bad_relay
+from tandem.turn.model import TurnSection
+from tandem.turn.model import bad as bad_turn
 
 LISTEN_MAX = 16  # sockets that one edge listens on
 LISTEN_TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
@@ -116,6 +128,16 @@ class MediaSection(Struct, frozen=True, forbid_unknown_fields=True):
     srtp: Literal["required", "preferred", "off", "transparent"] = (
         "preferred"  # preferred: what a phone offers is offered on; transparent: keys pass untouched
     )
+    music: Annotated[str, Meta(max_length=200)] = (
+        ""  # for who is held by a user of a tenant that has none: sounds, like "hold.ogg", of data/sounds; "": silence
+    )
+    relays: Annotated[
+        tuple[RelayRow, ...], Meta(max_length=RELAYS_MOST)
+    ] = ()  # more of them, a [[media.relays]] each with name, place, region, weight
+    regions: Annotated[
+        tuple[RegionRow, ...], Meta(max_length=REGIONS_MOST)
+    ] = ()  # a [[media.regions]] each with name, networks, countries, milliseconds
+    geo: str = ""  # a database of countries in MaxMind's format; "": none
 
 
 class JournalSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,6 +214,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     nft: NftSection = NftSection()
     hep: HepSection = HepSection()
     relay: RelaySection = RelaySection()
+    turn: TurnSection = TurnSection()
     log: LogSection = LogSection()
     trace: TraceSection = TraceSection()
     base: str = "."
@@ -234,12 +257,18 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         return self.run / "control.sock"
 
     @property
-    def asked_relay(self) -> Path | tuple[str, int] | None:
-        """The socket of the relay that calls ask; None: there is none."""
-        if not self.media.relay:
-            return self.relay_socket if self.relay.enabled else None
-        at = parse_listen(self.media.relay, "media.relay")
-        return at.host, at.port
+    def asked_relays(self) -> tuple[Member, ...]:
+        """The relays that calls can take, the first one for calls that name none."""
+        found = []
+        if self.media.relay:
+            at = parse_listen(self.media.relay, "media.relay")
+            found.append(Member(OWN, (at.host, at.port), self.relay.region, self.relay.weight))
+        elif self.relay.enabled:
+            found.append(Member(OWN, self.relay_socket, self.relay.region, self.relay.weight))
+        for row in self.media.relays:
+            if (at_place := place(row.place)) is not None:
+                found.append(Member(row.name, at_place, row.region, row.weight))
+        return tuple(found)
 
     @property
     def certificate(self) -> Path:
@@ -386,7 +415,13 @@ def parse(raw: dict[str, Any], environ: Mapping[str, str], *, base: Path, name: 
     except msgspec.ValidationError as error:
         text = str(error).replace(" - at `$.", ": field `")
         raise BadConfig(f"{name}: {text}") from None
-    if told := bad_server(config.dns) or bad_copies(config.hep) or bad_relay(config.relay):
+    if (
+        told := bad_server(config.dns)
+        or bad_copies(config.hep)
+        or bad_relay(config.relay)
+        or bad_members(config.media.relays, config.media.regions, config.relay.region)
+        or (config.turn.enabled and bad_turn(config.turn, config.relay))
+    ):
         raise BadConfig(told)
     _ = config.listens, config.http_listen  # checked now, so that nothing later can fail on them
     if config.media.relay:

@@ -12,6 +12,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from tandem import _core
+from tandem.adapters.geo import countries
 from tandem.adapters.sqlite import Database
 from tandem.adapters.sqlite_records import events_of, keeper
 from tandem.adapters.sqlite_refresh import Refreshed, load, refresh
@@ -19,8 +20,9 @@ from tandem.adapters.sqlite_routing import all_settings
 from tandem.calls.model.admission import Admission
 from tandem.cluster.control import Server
 from tandem.cluster.pulse import beat
-from tandem.config import Config
+from tandem.config import BadConfig, Config
 from tandem.log import log
+from tandem.media.model.regions import Country, Regions
 from tandem.names.model import Peer
 from tandem.names.service import Resolver
 from tandem.node.desk import Desk
@@ -37,6 +39,16 @@ REFRESH_SECONDS = (
     2.0  # changes that nobody announced (another process wrote the database) are seen after this
 )
 STOP_SECONDS = 5.0
+
+
+def country_of(config: Config) -> Country:
+    """The country of an address, by the database that tandem.toml names. Raises BadConfig."""
+    if not config.media.geo:
+        return lambda address: ""
+    try:
+        return countries(config.path(config.media.geo))
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"media.geo: {config.media.geo!r}: {error}") from error
 
 
 class Node:
@@ -72,7 +84,8 @@ class Node:
             node=config.node.id,
             admission=Admission(calls_most=own.calls, lag_seconds=own.lag_milliseconds / 1000),
             keyed=bytes.fromhex(keys["hash"]),
-            relay=config.asked_relay,
+            relays=config.asked_relays,
+            regions=Regions(config.media.regions, country_of(config)),
             run=config.run,
         )
         self.process.drain_changed = self.tell_policy
@@ -110,9 +123,14 @@ class Node:
 
     def with_media(self, tables: Tables) -> Tables:
         """Tables know the node's own policy; without a relay they have none."""
-        if self.config.asked_relay is None:
+        if not self.config.asked_relays:
             return tables
-        return replace(tables, media=self.config.media.policy, srtp=self.config.media.srtp)
+        return replace(
+            tables,
+            media=self.config.media.policy,
+            srtp=self.config.media.srtp,
+            music=self.config.media.music,
+        )
 
     def tell_policy(self) -> None:
         """What owner and edges must know of tables, names and drain."""

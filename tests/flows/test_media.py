@@ -1,5 +1,7 @@
 """Calls whose media passes the relay: nobody is told anybody's own address, and what waits for the relay is not lost."""
 
+import pytest
+
 from tandem.testing.flows import Play
 from tandem.testing.sim.clock import SECOND
 
@@ -235,6 +237,43 @@ def test_a_call_without_media_ends_unless_it_is_held(play: Play) -> None:
     assert "no media from b0" == play.cdr.why
 
 
+GONE = "b0 is gone: it has closed its media, or no longer consents to ours"
+
+
+@pytest.mark.parametrize(
+    ("event", "why", "held"),
+    [
+        ("gone", GONE, False),
+        ("gone", GONE, True),
+        ("unreached", "no way to the media of b0", False),
+        ("unkeyed", "no SRTP keys with b0", True),
+    ],
+)
+def test_a_call_whose_peer_is_lost_ends_held_or_not(
+    play: Play, event: str, why: str, held: bool
+) -> None:
+    alice, bob = play.phone("alice"), play.phone("bob")
+    one, two = play.talk(alice, bob)
+    if held:
+        alice.reinvites("sendonly")
+        play.until(lambda: two.direction == "sendonly" and one.direction == "recvonly", "hold")
+    play.until(
+        lambda: told_again(play, event) and one.state == two.state == "ended", "the end of the call"
+    )
+    play.ends()
+    assert (why, "nobody") == (play.cdr.why, play.cdr.ended_by)
+
+
+def test_what_a_relay_says_that_is_not_known_ends_no_call(play: Play) -> None:
+    alice, bob = play.phone("alice"), play.phone("bob")
+    one, two = play.talk(alice, bob)
+    play.relay.tells("keyed", "b0")
+    play.wait(1)
+    assert "talking" == one.state == two.state
+    alice.hangs_up()
+    play.ends()
+
+
 def test_a_held_call_needs_no_media(play: Play) -> None:
     alice, bob = play.phone("alice"), play.phone("bob")
     one, two = play.talk(alice, bob)
@@ -248,8 +287,8 @@ def test_a_held_call_needs_no_media(play: Play) -> None:
     play.ends()
 
 
-def told_again(play: Play) -> bool:
+def told_again(play: Play, event: str = "timeout") -> bool:
     """A relay says it until the call is over: an owner may die with it."""
     if play.relay.talks:
-        play.relay.tells("timeout", "b0")
+        play.relay.tells(event, "b0")
     return True

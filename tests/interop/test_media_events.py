@@ -13,11 +13,11 @@ import pytest
 
 pytest.importorskip("baresip")
 
+from talking import talking
 from tandem.adapters.sqlite import open_database
 from tandem.adapters.sqlite_records import get_cdr, list_cdrs
 from tandem.records.query import CdrQuery
 from tandem.testing.machine import Machine
-from tandem.testing.phones import phones
 
 pytestmark = pytest.mark.slow
 SIP_PORT, RTP_PORTS = 21_150, (21_152, 21_198)
@@ -50,15 +50,16 @@ class Mirror(threading.Thread):
             command = json.loads(body)
             if not cookie:
                 return
-            self.asked.append(command)
+            if "call-id" in command:
+                self.asked.append(command)
             answer = {"result": "ok", "sdp": command.get("sdp", "")}
             if command["command"] == "delete":
                 answer = {"result": "ok", "quality": [TOLD]}
             self.socket.sendto(cookie + b" " + json.dumps(answer).encode(), self.asker)
 
-    def tells_of_silence(self) -> None:
+    def tells_of_silence(self, event: str = "timeout") -> None:
         assert self.asker is not None
-        told = {"event": "timeout", "call": self.asked[-1]["call-id"], "leg": "a"}
+        told = {"event": event, "call": self.asked[-1]["call-id"], "leg": "a"}
         self.socket.sendto(json.dumps(told).encode(), self.asker)
 
     def stop(self) -> None:
@@ -98,19 +99,7 @@ def tandem(machine: Machine, *words: str) -> str:
 async def test_a_relay_that_hears_nothing_ends_the_call_and_tells_what_it_measured(
     machine: Machine, relay: Mirror
 ) -> None:
-    async with phones(sip_port=SIP_PORT, rtp_ports=RTP_PORTS) as stack:
-        lines = []
-        for name, hz in (("alice", 440), ("bob", 1000)):
-            user = machine.users[name]
-            phone = await stack.phone(
-                name, user.password, domain=user.domain, registrar=machine.address(), hz=hz
-            )
-            await phone.register()
-            lines.append(phone)
-        out = await lines[0].call(f"sip:bob@{machine.users['bob'].domain}")
-        ringing = await lines[1].incoming()
-        await ringing.answer()
-        await out.established()
+    async with talking(machine, SIP_PORT, RTP_PORTS) as (_, out, ringing):
         assert "auto" not in tandem(machine, "status")
         relay.tells_of_silence()
         await out.ended()
@@ -132,3 +121,29 @@ async def test_a_relay_that_hears_nothing_ends_the_call_and_tells_what_it_measur
         MEASURED.items()
         <= json.loads(tandem(machine, "cdr", "show", call, "--json"))["quality"][0].items()
     )
+
+
+async def test_a_party_without_keys_is_tried_at_another_relay_once(
+    tmp_path: Path, relay: Mirror
+) -> None:
+    other = Mirror()
+    other.start()
+    with Machine(tmp_path, {"media": {"policy": '"relay"'}, "relay": {"enabled": "false"}}) as made:
+        with made.file.open("a") as file:
+            for name, one, weight in (("one", relay, 100), ("two", other, 1)):
+                place = f"udp:127.0.0.1:{one.port}"
+                row = f'name = "{name}"\nplace = "{place}"\nweight = {weight}\n'
+                file.write(f"[[media.relays]]\n{row}")
+        made.up()
+        async with talking(made, SIP_PORT, RTP_PORTS) as (_, out, ringing):
+            relay.tells_of_silence("unkeyed")
+            made.until(
+                lambda: made.ask("stats")["gauges"]["relay_moves"] == 1 and len(other.asked) > 3,
+                "the call goes on at the other relay",
+            )
+            assert ["offer", "answer", "offer", "answer"] == [c["command"] for c in other.asked][:4]
+            assert out.state == ringing.state and [] != made.ask("calls.list")
+            other.tells_of_silence("unkeyed")
+            await out.ended()
+            await ringing.ended()
+    other.stop()

@@ -1,19 +1,21 @@
 """Calls of real phones through our own relay, under one supervisor: heard on both sides, also after the relay was killed."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("baresip")
 
+from talking import talking
 from tandem.adapters.sqlite import open_database
 from tandem.adapters.sqlite_records import get_cdr, list_cdrs
+from tandem.cli.call_media import media
 from tandem.records.model import Cdr
 from tandem.records.query import CdrQuery
 from tandem.testing.machine import Machine
-from tandem.testing.phones import PhoneCall, Phones, phones, until
+from tandem.testing.phones import PhoneCall, until
+from tandem.watch.metrics import render
 
 pytestmark = pytest.mark.slow
 SIP_PORT, RTP_PORTS = 21_250, (21_252, 21_298)
@@ -26,24 +28,6 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     with Machine(tmp_path, {"media": {"policy": '"relay"'}, "relay": relay}) as made:
         made.up()
         yield made
-
-
-@asynccontextmanager
-async def talking(machine: Machine) -> AsyncIterator[tuple[Phones, PhoneCall, PhoneCall]]:
-    async with phones(sip_port=SIP_PORT, rtp_ports=RTP_PORTS) as stack:
-        lines = []
-        for name, hz in (("alice", 440), ("bob", 1000)):
-            user = machine.users[name]
-            phone = await stack.phone(
-                name, user.password, domain=user.domain, registrar=machine.address(), hz=hz
-            )
-            await phone.register()
-            lines.append(phone)
-        out = await lines[0].call(f"sip:bob@{machine.users['bob'].domain}")
-        ringing = await lines[1].incoming()
-        await ringing.answer()
-        await out.established()
-        yield stack, out, ringing
 
 
 async def hears(call: PhoneCall, hz: int) -> None:
@@ -66,21 +50,28 @@ def record(machine: Machine) -> Cdr:
 
 
 async def test_a_call_goes_through_the_relay_and_its_cdr_says_how_well(machine: Machine) -> None:
-    async with talking(machine) as (stack, out, ringing):
+    async with talking(machine, SIP_PORT, RTP_PORTS) as (stack, out, ringing):
         await hears(out, 1000)
         await hears(ringing, 440)
         bodies = [m.text for m in stack.messages if not m.sent and "\r\nm=audio " in m.text]
         assert bodies and all("\r\nm=audio 27" in text for text in bodies)
+        [call] = machine.ask("calls.list")
+        told = media(machine.config, call["id"])
+        assert "own" == told["relay"]
+        assert {"a", "b0"} == {one["leg"] for one in told["streams"] if one["packets"] > 40}
         await out.hangup()
         await ringing.ended()
     cdr = record(machine)
     incoming = {one.leg: one for one in cdr.quality if one.direction == "in"}
     assert {"a", "b0"} == set(incoming)
     assert all(one.packets > 100 and not one.lost for one in incoming.values())
+    text = render(machine.ask("ping"), machine.ask("stats")).decode()
+    assert "tandem_media_loss_percent_count 2.0" in text
+    assert 'tandem_relay_up{region="",relay="own"} 1.0' in text
 
 
 async def test_a_call_is_heard_again_after_its_relay_was_killed(machine: Machine) -> None:
-    async with talking(machine) as (_, out, ringing):
+    async with talking(machine, SIP_PORT, RTP_PORTS) as (_, out, ringing):
         await hears(out, 1000)
         killed = machine.kill("relay")
         machine.until(lambda: machine.pid("relay") not in (0, killed), "another relay runs")

@@ -1,5 +1,6 @@
 """Debian's Kamailio with its rtpengine module, unchanged, drives our relay, and rtpengine 10.5 beside it: real phones, real audio."""
 
+import array
 import asyncio
 import json
 import os
@@ -7,8 +8,9 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import wave
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from baresip.errors import BaresipError
 from tandem.testing.farm import KAMAILIO, free, wait
 from tandem.testing.phones import Phone, PhoneCall, Phones, phones, until
 from tandem.testing.relay import RunningRelay
+from tandem.testing.tones import measure
 
 RTPENGINE = shutil.which("rtpengine", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 RELAYS = [
@@ -56,9 +59,12 @@ request_route {
 		record_route();
 		if (!lookup("location")) { sl_send_reply("404", "Not Found"); exit; }
 	}
-	if (is_method("INVITE") && has_body("application/sdp")) {
+	if ($(rU{s.substr,0,7}) == "managed" || $(tU{s.substr,0,7}) == "managed") {
+		rtpengine_manage("FLAGS record-call=on");
+	} else if (is_method("INVITE") && has_body("application/sdp")) {
 		rtpengine_offer("FLAGS");
 		if (!has_totag() && $(rU{s.substr,0,3}) == "rec") start_recording();
+		if (has_totag() && search_body("a=(sendonly|inactive)")) stop_recording();
 	} else if (is_method("ACK") && has_body("application/sdp")) {
 		rtpengine_answer("FLAGS");
 	} else if (is_method("BYE")) {
@@ -70,10 +76,12 @@ request_route {
 	exit;
 }
 onreply_route[ANSWER] {
-	if (has_body("application/sdp")) rtpengine_answer("FLAGS");
+	if ($(tU{s.substr,0,7}) == "managed") rtpengine_manage("FLAGS record-call=on");
+	else if (has_body("application/sdp")) rtpengine_answer("FLAGS");
 }
 failure_route[FAILED] { rtpengine_delete(); }
 """
+RATE = 8_000
 FLAGS = "replace-origin replace-session-connection ICE=remove"
 
 pytestmark = [
@@ -96,7 +104,8 @@ class Served:
 @contextmanager
 def relay(name: str, base: Path) -> Iterator[tuple[int, Callable[..., Any]]]:
     """Its ng port, and a way to ask it."""
-    one = RunningRelay(base)
+    recordings = {"directory": str(base / "recordings"), "stereo": True}
+    one = RunningRelay(base, recordings=recordings)
     if name == "tandem":
         with one:
             yield one.ng[1], one.ask
@@ -156,47 +165,55 @@ def _serves(port: int) -> bool:
             return False
 
 
-@pytest.fixture
-async def served(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+@asynccontextmanager
+async def house(name: str, base: Path, called: str) -> AsyncIterator[tuple[Served, str]]:
     port, sip = free(), free()
-    with relay(request.param, tmp_path) as (ng, ask), kamailio(port, ng, tmp_path):
+    with relay(name, base) as (ng, ask), kamailio(port, ng, base):
         async with phones(sip_port=sip, rtp_ports=(21_000, 21_400)) as stack:
             domain = f"127.0.0.1:{port}"
             alice = await stack.phone("alice", "", domain=domain, registrar=domain, hz=440)
-            bob = await stack.phone("recbob", "", domain=domain, registrar=domain, hz=1000)
+            bob = await stack.phone(called, "", domain=domain, registrar=domain, hz=1000)
             await alice.register()
             await bob.register()
             yield Served(stack, alice, bob, ask), domain
+
+
+@pytest.fixture
+async def served(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[tuple[Served, str]]:
+    async with house(request.param, tmp_path, "recbob") as one:
+        yield one
 
 
 @pytest.mark.parametrize("served", RELAYS, indirect=True)
 async def test_a_call_through_kamailio_is_heard_on_both_sides_held_resumed_and_forgotten(
     served: tuple[Served, str],
 ) -> None:
-    house, domain = served
-    out = await house.alice.call(f"sip:recbob@{domain}")
-    ringing = await house.bob.incoming()
+    two, domain = served
+    out = await two.alice.call(f"sip:recbob@{domain}")
+    ringing = await two.bob.incoming()
     await ringing.answer()
     await out.established()
     await until(lambda: len(out.heard.windows) > 12, 8, "a second was heard")
     assert 0.8 < out.heard.share(1000)
     assert 0.8 < ringing.heard.share(440)
-    offers = [text for text in house.bodies if text.startswith("INVITE")]
+    offers = [text for text in two.bodies if text.startswith("INVITE")]
     assert offers and all(
         "\r\nm=audio 2" in text for text in offers
     )  # of the relay, not of a phone
-    listed = json.dumps(house.ask("list"))
+    listed = json.dumps(two.ask("list"))
     call_id = next(
         line.split(":", 1)[1].strip()
         for line in offers[0].splitlines()
         if line.startswith("Call-ID:")
     )
     assert call_id in listed
-    packets = _packets(house.ask("query", call_id=call_id))
+    packets = _packets(two.ask("query", call_id=call_id))
     assert 50 < packets
     await out.hold()
     await until(
-        lambda: any("a=sendonly" in t or "a=inactive" in t for t in house.bodies),
+        lambda: any("a=sendonly" in t or "a=inactive" in t for t in two.bodies),
         5,
         "a hold arrived",
     )
@@ -206,8 +223,46 @@ async def test_a_call_through_kamailio_is_heard_on_both_sides_held_resumed_and_f
     assert out.heard.windows[-1][1].has(1000)
     await out.hangup()
     await ringing.ended()
-    wait(lambda: house.ask("query", call_id=call_id)["result"] == "error", "the call is forgotten")
+    wait(lambda: two.ask("query", call_id=call_id)["result"] == "error", "the call is forgotten")
     assert 0.05 > out.lost
+
+
+@pytest.mark.parametrize("called", ["recbob", "managedbob"])
+async def test_a_recording_that_kamailio_asked_for_holds_both_sides(
+    tmp_path: Path, called: str
+) -> None:
+    """By start_recording and stop_recording; by a flag of rtpengine_manage until the call's end."""
+    async with house("tandem", tmp_path, called) as (two, domain):
+        out = await two.alice.call(f"sip:{called}@{domain}")
+        ringing = await two.bob.incoming()
+        await ringing.answer()
+        await out.established()
+        await until(lambda: len(out.heard.windows) > 25, 8, "two seconds were heard")
+        folder = tmp_path / "recordings"
+        if called == "recbob":
+            await out.hold()
+            await until(
+                lambda: bool(list(folder.glob("*.wav"))), 5, "stopped while the call goes on"
+            )
+        await out.hangup()
+        await ringing.ended()
+        await until(lambda: bool(list(folder.glob("*.wav"))), 5, "the recording has its place")
+        [file] = folder.glob("*.wav")
+    left, right = channels(file)
+    for side, hz in ((left, 440), (right, 1000)):
+        step = 2 * RATE // 10
+        windows = [
+            measure(side[at : at + step], RATE, (440, 1000)) for at in range(0, len(side), step)
+        ]
+        assert 15 < sum(window.has(hz) for window in windows), hz
+        assert not any(window.has(1440 - hz) for window in windows), hz
+
+
+def channels(file: Path) -> tuple[bytes, bytes]:
+    with wave.open(str(file)) as sound:
+        assert (2, RATE) == (sound.getnchannels(), sound.getframerate())
+        pcm = array.array("h", sound.readframes(sound.getnframes()))
+    return pcm[::2].tobytes(), pcm[1::2].tobytes()
 
 
 async def resumed(call: PhoneCall) -> None:

@@ -37,6 +37,17 @@ def test_the_relay_may_die_at_any_moment(flow: str, forgets: bool, long: float) 
         assert [] == wrong(play(flow, faults, media="relay")), f"away from {moment} s on"
 
 
+@pytest.mark.parametrize("over", OVER)
+@pytest.mark.parametrize("flow", FLOWS)
+def test_the_relay_may_go_for_good_at_any_moment(flow: str, over: str) -> None:
+    alice, bob = OVER[over]
+    for moment in AWAY:
+        for kills in ((), (moment + 0.001,), (moment + 0.02,)):
+            faults = Faults(relay_left=moment, kills=kills, delay_most=0.005)
+            world = play(flow, faults, alice=alice, bob=bob, media="relay")
+            assert [] == wrong(world), f"gone at {moment} s, owner killed at {kills}"
+
+
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_relay_may_take_its_time(flow: str) -> None:
     for slow in (0.05, 0.3, 1.5):
@@ -52,8 +63,9 @@ def relayed(seed: int) -> list[str]:
         (round(1 + dice.random() * 20, 3), dice.choice((0.05, 0.5, 1.5, 4.0)))
         for _ in range(dice.choice((0, 0, 1, 2)))
     )
+    left = dice.choice((0.0, 0.0, round(1 + dice.random() * 20, 3)))
     faults = replace(
-        faults, relay_gone=gone, relay_forgets=dice.random() < 0.3, relay_slow=dice.choice((0.0, 0.0, 0.1, 0.6))
+        faults, relay_left=left, relay_gone=() if left else gone, relay_forgets=dice.random() < 0.3, relay_slow=dice.choice((0.0, 0.0, 0.1, 0.6))
     )  # fmt: skip
     return wrong(play(name, faults, seed=seed, alice=alice, bob=bob, media="relay"))
 
@@ -83,7 +95,7 @@ def test_a_call_that_no_relay_is_for_says_the_same_bytes() -> None:
 
 
 def test_a_relay_that_leaks_addresses_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tandem.testing.sim.relay.readdressed", lambda sdp, port: sdp)
+    monkeypatch.setattr("tandem.testing.sim.relay.readdressed", lambda sdp, *to: sdp)
     assert [] != wrong(play("answered", Faults(), media="relay"))
 
 

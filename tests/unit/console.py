@@ -77,9 +77,11 @@ class Recorded:
         self.phones = [phone("alice@a.example"), phone("bob@a.example"), phone("alice@b.example")]
         answers = {
             "ping": lambda _: self.ping, "stats": lambda _: STATS, "reload": lambda _: {}, "drain": lambda _: {},
-            "calls.list": self._list, "calls.show": self._show, "calls.hangup": self._hangup,
+            "calls.list": self._list, "calls.show": self._show, "calls.media": self._media,
+            "calls.hangup": self._hangup,
             "calls.transfer": lambda asked: self._show(asked) and {}, "calls.originate": lambda _: {"id": LIVE_A},
             "registrations.list": self._phones, "registrations.drop": lambda _: {},
+            "relays.list": lambda _: STATS["relays"], "relays.drain": lambda _: {"calls": 2},
             "trace": lambda asked: TRACE, "events": lambda asked: EVENTS,
             "events.tail": lambda asked: {"next": 3, "events": EVENTS if asked.get("after", 0) < 3 else []},
         }  # fmt: skip
@@ -101,6 +103,10 @@ class Recorded:
         if asked["id"] not in self.calls:
             raise Problem(404, "no such call", f"{asked['id']} is no live call on this node", "id")
         return {**self.calls[asked["id"]], "version": 7, "transactions": []}
+
+    def _media(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self._show(asked)
+        return {"relayed": asked["id"] == LIVE_A, "relay": ""}
 
     def _hangup(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._show(asked)
@@ -125,6 +131,11 @@ STATS = {
                     "bans": 1, "connections": 5, "kept_bytes": 0, "policy_version": 3}},
     "gauges": {"calls": 2, "rows": 2, "registrations": 3, "links": 1},
     "journal": {"rows": 5, "journal_bytes": 4096},
+    "relays": [
+        {"name": "own", "place": "unix:/run/relay.sock", "region": "eu", "weight": 1, "state": "draining", "seconds": 61.0,
+         "milliseconds": 0.25, "calls": 2, "sessions": 3, "kernel": 4, "userspace": 2, "packets": 990, "lost": 10},
+        {"name": "gone", "place": "", "region": "", "state": "not configured", "calls": 1},
+    ],
 }  # fmt: skip
 EVENTS: list[dict[str, Any]] = [
     {"at": T0, "call": LIVE_A, "tenant": "a", "what": "invited", "text": "", "node": 1},

@@ -278,3 +278,18 @@ def test_logins_and_tokens_are_made_and_taken_away(
     assert "wallboard" in listed and str(token["token"]) not in listed and "hash" not in listed
     assert 0 == tandem("token", "revoke", str(token["id"]))[0]
     assert 1 == tandem("token", "revoke", str(token["id"]))[0]
+
+
+def test_media_relays_are_listed_and_drained(tandem: Run, recorded: Recorded) -> None:
+    status, out, _ = tandem("media", "status")
+    own, gone = (line.split() for line in out.splitlines()[1:])
+    assert (0, "own", "draining") == (status, own[0], own[1])
+    assert ["1", "min", "1", "s", "eu", "1", "2", "3", "4", "2", "1.00", "%", "0.2"] == own[2:-1]
+    assert ["gone", "not", "configured", "1"] == gone
+    listed = rows(tandem("media", "status", "--json")[1])
+    assert [("own", 0.25), ("gone", None)] == [
+        (row["name"], row.get("milliseconds")) for row in listed
+    ]
+    status, out, _ = tandem("media", "drain", "own", "--move")
+    assert (0, "own takes no new calls; 2 calls move\n") == (status, out)
+    assert ("relays.drain", {"name": "own", "move": True}) == recorded.asked[-1]

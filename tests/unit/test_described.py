@@ -69,6 +69,8 @@ def test_where_the_first_stream_wants_its_media(lines: bytes, address: str) -> N
         (b"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", WEB),
         (b"m=audio 9 RTP/SAVPF 111\r\na=fingerprint:sha-256 00\r\n", WEB),
         (b"m=image 1 udptl t38\r\n", PLAIN),
+        (b"m=image 1 udptl t38\r\nm=audio 1 RTP/SAVP 0\r\n", SDES),
+        (b"m=audio 1 RTP/AVP 0\r\nm=audio 3 RTP/SAVP 0\r\n", SDES),
         (b"m=\r\n", PLAIN),
     ],
 )

@@ -90,6 +90,8 @@ def test_a_phone_is_offered_no_ice_and_its_own_profile() -> None:
 
 
 def test_keys_that_pass_are_asked_for_as_such() -> None:
+    told = ng.flags("offer", PLAIN, natted=True, clean="both")
+    assert ["SIP-source-address", "denoise", "cancel-echo"] == told["flags"]
     told = ng.flags("offer", policy.KEPT, natted=False)
     assert ["transparent"] == told["flags"]
     assert "transport-protocol" not in told

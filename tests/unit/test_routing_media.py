@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from tandem.accounts.model.account import Tenant, User, check_tenant
+from tandem.accounts.model.account import Tenant, User, check_tenant, check_user
 from tandem.accounts.model.fields import BadField
 from tandem.routing.model.check import check_trunk
 from tandem.routing.model.plan import Asked, Plan
@@ -46,6 +46,48 @@ def test_a_tenants_word_comes_before_the_nodes_and_a_trunks_before_both() -> Non
     assert (("auto", "required"),) * 2 == words(asked(plain, user, "bob"))
 
 
+def test_a_users_word_comes_before_his_tenants() -> None:
+    phones = [ALICE, replace(BOB, srtp="required", media="direct")]
+    made = tables_from([DEMO], phones)
+    known = replace(made, media="auto", srtp="preferred")
+    plan = asked(known, "user:alice@demo.example", "bob")
+    assert (("relay", "preferred"), ("direct", "required")) == words(plan)
+    plan = asked(known, "user:bob@demo.example", "alice")
+    assert (("direct", "required"), ("relay", "preferred")) == words(plan)
+
+
+def test_a_recorded_tenants_calls_pass_the_relay() -> None:
+    kept = replace(DEMO, media="auto", record=True, music="hold.ogg")
+    plan = asked(tables(kept), "user:alice@demo.example", "bob")
+    assert ("relay", True, "hold.ogg") == (plan.media, plan.record, plan.music)
+
+
+def test_who_asks_for_it_is_cleaned_by_the_relay_unless_it_may_not_be_there() -> None:
+    phones = [replace(ALICE, clean="noise"), BOB]
+    trunk = replace(CARRIER, clean="echo")
+    known = replace(
+        tables_from([replace(DEMO, media="auto")], phones, trunks=[trunk], routes=[Route("r", "carrier")]),
+        media="auto", srtp="preferred",
+    )  # fmt: skip
+    plan = asked(known, "user:alice@demo.example", "+4940123")
+    target = plan.stages[0][0]
+    assert (("relay", "noise"), ("relay", "echo")) == (
+        (plan.media, plan.clean),
+        (target.media, target.clean),
+    )
+    plan = asked(known, "user:bob@demo.example", "alice")
+    target = plan.stages[0][0]
+    assert (("auto", ""), ("relay", "noise")) == (
+        (plan.media, plan.clean),
+        (target.media, target.clean),
+    )
+    direct = replace(known.tenants["demo"].tenant, media="direct")
+    plan = asked(
+        replace(tables_from([direct], phones), media="auto"), "user:alice@demo.example", "bob"
+    )
+    assert ("direct", "noise") == (plan.media, plan.clean)
+
+
 def test_a_carriers_call_has_the_carriers_word_on_its_side() -> None:
     found = words(asked(tables(), "trunk:carrier", "+49305550100"))
     assert (("relay", "off"), ("relay", "preferred")) == found
@@ -61,9 +103,11 @@ def test_a_node_without_a_relay_says_nothing() -> None:
     assert (("", ""), ("", "")) == found
 
 
-@pytest.mark.parametrize("field", ["media", "srtp"])
+@pytest.mark.parametrize("field", ["media", "srtp", "clean"])
 def test_an_unknown_word_is_refused_with_those_that_are_known(field: str) -> None:
-    for check, value in ((check_tenant, DEMO), (check_trunk, CARRIER)):
+    for check, value in ((check_tenant, DEMO), (check_trunk, CARRIER), (check_user, BOB)):
+        if not hasattr(value, field):
+            continue
         with pytest.raises(BadField, match=f"{field}: one of .*, not 'sometimes'"):
             check(replace(value, **{field: "sometimes"}))  # type: ignore[operator]
         assert "" == getattr(check(replace(value, **{field: " "})), field)  # type: ignore[operator]

@@ -48,7 +48,7 @@ ALICE = User(
 SECRET = make_credentials("alice", "demo.example", "Correct4horse9")
 TRUNK = Trunk(
     "carrier", "192.0.2.1", cidrs=("192.0.2.0/24",), tls_names=("c.example",), register=True, username="u",
-    password="p", headers_out=(HeaderRule("set", "X-A", "1"),), trusted=True, media="direct", srtp="off",
+    password="p", headers_out=(HeaderRule("set", "X-A", "1"),), trusted=True, media="direct", srtp="off", clean="both",
 )  # fmt: skip
 
 

@@ -317,6 +317,13 @@ def test_metrics_are_what_prometheus_reads(desk: Console) -> None:
     assert 2.0 == samples["tandem_calls", ()]
     assert 4096.0 == samples["tandem_journal_journal_bytes", ()]
     assert 1.0 == samples["tandem_node_ready", ()]
+    own, gone = (("region", "eu"), ("relay", "own")), (("region", ""), ("relay", "gone"))
+    assert (1.0, 1.0) == (samples["tandem_relay_up", own], samples["tandem_relay_draining", own])
+    assert (3.0, 0.25) == (
+        samples["tandem_relay_sessions", own], samples["tandem_relay_milliseconds", own],
+    )  # fmt: skip
+    assert (2.0, 1.0) == (samples["tandem_relay_calls", own], samples["tandem_relay_calls", gone])
+    assert ("tandem_relay_up", gone) not in samples
     assert any(name == "tandem_web_process_resident_memory_bytes" for name, _ in samples)
 
 

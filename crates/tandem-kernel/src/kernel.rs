@@ -82,6 +82,8 @@ struct Known {
     route: Route,
     number: u32,
     state: u32,
+    /// It has no way any more; its packets go to the socket.
+    stranded: bool,
 }
 
 struct Interface {
@@ -153,7 +155,7 @@ impl Kernel {
         let route = self.route(&flow)?;
         let (now, place) = (sys::steady_ns(), layout::place(flow.local, flow.remote));
         let known = self.known.get(&place);
-        if known.is_some_and(|known| known.flow == flow && known.route == route) {
+        if known.is_some_and(|known| known.flow == flow && known.route == route && !known.stranded) {
             return Ok(());
         }
         if known.is_none() && self.known.len() >= self.numbers.entries().saturating_sub(CHANGES) as usize {
@@ -183,7 +185,7 @@ impl Kernel {
         if let Some((number, _)) = old {
             self.numbers.give(now, number);
         }
-        self.known.insert(place, Known { flow, route, number, state });
+        self.known.insert(place, Known { flow, route, number, state, stranded: false });
         Ok(())
     }
 
@@ -203,6 +205,11 @@ impl Kernel {
     /// What was counted since a stream was put. `None`: it is not here.
     pub fn counters(&self, local: SocketAddr, remote: SocketAddr) -> Option<Counters> {
         self.known.get(&layout::place(local, remote)).map(|known| self.read(known.state))
+    }
+
+    /// Whether the kernel forwards a stream now: one that was put, and has a way still.
+    pub fn forwards(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        self.known.get(&layout::place(local, remote)).is_some_and(|known| !known.stranded)
     }
 
     /// Every stream with what was counted, in no order.
@@ -227,11 +234,11 @@ impl Kernel {
     }
 
     /// To be called each second: renews the lease, and follows what has changed of interfaces and routes. Streams that have no way
-    /// any more are given back, with what they counted.
-    pub fn tend(&mut self) -> Vec<(Flow, Counters)> {
+    /// any more are forwarded no more ([`Kernel::forwards`]) until they are put again.
+    pub fn tend(&mut self) {
         self.renew();
         if !self.changes.any() {
-            return Vec::new();
+            return;
         }
         let mut interfaces = std::mem::take(&mut self.interfaces);
         for interface in &mut interfaces {
@@ -242,8 +249,12 @@ impl Kernel {
         }
         self.interfaces = interfaces;
         let flows: Vec<Flow> = self.known.values().map(|known| known.flow).collect();
-        let lost = flows.into_iter().filter(|flow| self.put(*flow).is_err()).collect::<Vec<_>>();
-        lost.into_iter().filter_map(|flow| Some((flow, self.remove(flow.local, flow.remote)?))).collect()
+        for flow in flows {
+            let place = layout::place(flow.local, flow.remote);
+            if self.forwards(flow.local, flow.remote) && self.put(flow).is_err() && self.program.places.remove(&place).is_ok() {
+                self.known.entry(place).and_modify(|known| known.stranded = true);
+            }
+        }
     }
 
     fn join(&mut self, interface: &mut Interface) -> Result<(), Unavailable> {

@@ -36,6 +36,9 @@ pub enum RelayError {
     /// The journal of its state.
     #[error("relay state: {0}")]
     Store(String),
+    /// The kernel takes no streams, and it should.
+    #[error("relay kernel: {0}")]
+    Kernel(String),
 }
 
 /// An address on which media comes and goes.
@@ -78,6 +81,44 @@ pub struct Ng {
     pub udp_fds: Vec<i32>,
 }
 
+/// Whether established plain streams pass in the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KernelPath {
+    /// Where it is possible.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// A relay that cannot does not start.
+    On,
+}
+
+/// What recordings are written as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// 16-bit PCM.
+    #[default]
+    Wav,
+    /// Ogg/Opus, about a tenth of it.
+    Ogg,
+}
+
+/// Where recordings go.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recordings {
+    /// Whole ones; those that run are in `.spool` below it.
+    pub directory: PathBuf,
+    /// As what.
+    #[serde(default)]
+    pub format: Format,
+    /// Each side on a channel of its own (WAV only), else mixed.
+    #[serde(default)]
+    pub stereo: bool,
+}
+
 /// The configuration of one relay process, one JSON object.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +149,21 @@ pub struct Config {
     /// Seconds between a delete and its effect, where the command says nothing: late packets still find their way.
     #[serde(default = "default_delete_delay")]
     pub delete_delay: u32,
+    /// Whether established plain streams pass in the kernel (an eBPF program; root, or CAP_BPF and CAP_NET_ADMIN).
+    #[serde(default)]
+    pub kernel: KernelPath,
+    /// Where relative names of sound files begin.
+    #[serde(default)]
+    pub sounds: Option<PathBuf>,
+    /// A program that speaks, with its arguments: `--` and the text follow, a WAV file comes out of it.
+    #[serde(default)]
+    pub speech: Vec<String>,
+    /// Where recordings go; without it nothing can be recorded.
+    #[serde(default)]
+    pub recordings: Option<Recordings>,
+    /// Where packets of tapped calls go; it is emptied at the start. Without it no call can be tapped.
+    #[serde(default)]
+    pub taps: Option<PathBuf>,
     /// A file to touch each second, the sign that the relay turns.
     #[serde(default)]
     pub pulse: Option<PathBuf>,

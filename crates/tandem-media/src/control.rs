@@ -2,33 +2,43 @@
 
 use std::collections::HashMap;
 use std::os::fd::AsRawFd;
+use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tandem_rtp::ng::{self, repeats::Repeats, Value};
-use tandem_rtp::plan::EndpointId;
-use tandem_rtp::relay::{Live, Silence};
+use tandem_rtp::ng::{self, repeats::Repeats, Codec, Value};
+use tandem_rtp::plan::{Endpoint, EndpointId};
+use tandem_rtp::relay::{Event, Live, Silence};
 use tandem_rtp::sdp::Fingerprint;
 use tandem_rtp::session::{Calls, Order, Settings};
+use tandem_rtp::studio::{DeskState, Told};
 use tandem_sys::epoll::{Epoll, Interest, Ready};
 use tandem_sys::log::Log;
 use tandem_sys::signal::{Asked, Signals};
 
-use crate::config::{Config, RelayError};
+use crate::booth::Booth;
+use crate::config::{Config, KernelPath, RelayError};
 use crate::gates::{Asker, Gates};
 use crate::hands::{Hands, Threads};
-use crate::orders::{Mailbox, Report};
+use crate::listeners::Listeners;
+use crate::losses::Losses;
+use crate::orders::{self, Mailbox, Report};
 use crate::outside::House;
 use crate::ports::PortPool;
+use crate::shortcut::Shared;
+use crate::sounds::Sounds;
+use crate::spool::{Spool, TapeName};
 use crate::state::{Left, State};
-use crate::{identity, measured};
+use crate::tapes::Tape;
+use crate::taps::Taps;
+use crate::{happened, identity, measured};
 
 const SIGNAL: u64 = 0;
 const REPORTS: u64 = 1;
 const GATES: u64 = 16;
-/// Call nodes that are told what happens, at most.
-const NODES: usize = 16;
 /// Time between two looks at pulse and calls that have ended, in microseconds.
 const TICK_US: u64 = 1_000_000;
+/// What can be made of anything else that is in this list.
+const TRANSCODES: [&str; 6] = ["PCMU/8000", "PCMA/8000", "G722/8000", "opus/48000/2", "L16/16000", "telephone-event/8000"];
 /// Longest wait for anything, in milliseconds.
 const WAIT_MS: i32 = 500;
 
@@ -45,9 +55,13 @@ pub struct Control {
     state: Option<State>,
     /// Endpoints that are alive.
     endpoints: HashMap<EndpointId, Known>,
-    /// Call nodes of this machine that have asked: they are told what happens.
-    nodes: Vec<Asker>,
+    listeners: Listeners,
+    losses: Losses,
     log: Log,
+    kernel: Option<Shared>,
+    booth: Booth,
+    spool: JoinHandle<()>,
+    taps: Taps,
     clock: Clock,
     tick_at: u64,
 }
@@ -56,6 +70,29 @@ pub struct Control {
 struct Known {
     call: String,
     leg: String,
+    room: Option<String>,
+}
+
+impl Known {
+    fn of(plan: &Endpoint) -> Known {
+        Known { call: plan.call.clone(), leg: plan.leg.clone(), room: room_of(plan).map(str::to_owned) }
+    }
+}
+
+fn room_of(plan: &Endpoint) -> Option<&str> {
+    plan.room.as_ref().map(|place| &place.room[..])
+}
+
+/// What became of the orders of one command.
+#[derive(Default)]
+struct Carried {
+    /// What was measured of endpoints that ended.
+    ended: Vec<Value>,
+    /// Why one was not carried out.
+    failed: Option<String>,
+    duration_ms: Option<u64>,
+    /// What became of a tap.
+    tap: Option<Value>,
 }
 
 /// Microseconds since 1970 that never go back.
@@ -92,8 +129,15 @@ impl Control {
         let identity = identity::of(state.as_ref(), clock.now())?;
         let second = |seconds: u32| u64::from(seconds) * 1_000_000;
         let silence = Silence { sending: second(config.timeout), held: second(config.silent_timeout) };
-        let threads = Threads { wall: clock.now(), tos: config.tos, silence, identity: identity.clone() };
+        let mut log = Log::of("tandem-relay");
+        let kernel = kernel(&config, &mut log, clock.now())?;
+        let threads = Threads { wall: clock.now(), tos: config.tos, silence, identity: identity.clone(), kernel: kernel.clone() };
+        let (spool, writing) = Spool::start(reports.clone()).map_err(failed("thread"))?;
+        let sounds = Sounds::new(config.sounds.clone(), config.speech.clone());
         let mut control = Control {
+            booth: Booth::new(sounds, spool, config.recordings.clone()),
+            spool: writing,
+            taps: Taps::open(config.taps.clone()).map_err(failed("taps"))?,
             gates: Gates::open(&config.ng, &epoll, GATES)?,
             calls: Calls::new(settings(&config)),
             repeats: Repeats::default(),
@@ -106,8 +150,10 @@ impl Control {
             },
             state,
             endpoints: HashMap::new(),
-            nodes: Vec::new(),
-            log: Log::of("tandem-relay"),
+            listeners: Listeners::default(),
+            losses: Losses::default(),
+            log,
+            kernel,
             tick_at: 0,
             config,
             epoll,
@@ -142,7 +188,7 @@ impl Control {
             }
             if self.calls.wants().is_some_and(|at| at <= now) {
                 let ended = self.calls.expire(now, &mut self.house);
-                drop(self.carry_out()); // nobody asked: what was measured is told by nobody
+                drop(self.carry_out()); // nobody asked: what was measured, or failed, is told by nobody
                 ended.iter().for_each(|call| self.keep(call));
             }
         }
@@ -169,9 +215,8 @@ impl Control {
             self.gates.answer(&self.epoll, asker, &answer);
             return;
         }
-        if matches!(asker, Asker::Unix(..)) && self.nodes.len() < NODES && !self.nodes.contains(asker) {
-            self.nodes.push(asker.clone());
-        }
+        let events = question.body.as_ref().is_ok_and(|body| body.get("events").is_some());
+        self.listeners.asked(asker, events, now);
         let (mut value, changed) = match &question.body {
             Ok(body) => {
                 let answer = self.calls.message(body, now, &mut self.house);
@@ -179,9 +224,18 @@ impl Control {
             }
             Err(bad) => (ng::failed(bad), None),
         };
-        let ended = self.carry_out();
+        let Carried { ended, failed, duration_ms, tap } = self.carry_out();
+        if let Some(why) = failed.filter(|_| value.get("error-reason").is_none()) {
+            value = Value::dict().with("result", Value::text("error")).with("error-reason", Value::text(why));
+        }
         if !ended.is_empty() && value.get("error-reason").is_none() {
             value.put("quality", Value::List(ended));
+        }
+        if let Some(ms) = duration_ms {
+            value.put("duration", Value::Integer(i64::try_from(ms).unwrap_or(i64::MAX)));
+        }
+        if let Some(tap) = tap {
+            value.put("tap", tap);
         }
         if let Some(call) = changed {
             self.keep(&call);
@@ -196,44 +250,113 @@ impl Control {
         self.repeats.keep(now, client.as_bytes(), question.cookie, answer);
     }
 
-    /// Does what the call table ordered; what was measured of the endpoints that end with it.
-    fn carry_out(&mut self) -> Vec<Value> {
+    /// Does what the call table ordered.
+    fn carry_out(&mut self) -> Carried {
+        let mut carried = Carried::default();
         let orders = std::mem::take(&mut self.house.orders);
         let gone: Vec<EndpointId> = orders.iter().filter_map(|order| if let Order::Drop(id) = order { Some(*id) } else { None }).collect();
         let known = if gone.is_empty() { Vec::new() } else { self.house.hands.ask(&gone) };
         let tag = |live: &Live| self.endpoints.get(&live.id).map(|known| known.leg.as_str());
-        let ended = known.iter().flat_map(|live| measured::quality(tag(live).unwrap_or_default(), live)).collect();
+        carried.ended = known.iter().flat_map(|live| measured::quality(tag(live).unwrap_or_default(), live)).collect();
         for order in orders {
             match order {
                 Order::Put(plan) => {
+                    self.losses.forget(plan.id);
                     let pair = self.house.bound.remove(&plan.local);
-                    self.endpoints.insert(plan.id, Known { call: plan.call.clone(), leg: plan.leg.clone() });
+                    let was = self.endpoints.insert(plan.id, Known::of(&plan)).and_then(|known| known.room);
+                    self.moved(&plan.call, &plan.leg, was.as_deref(), room_of(&plan));
+                    let (id, tap) = (plan.id, self.taps.of(&plan.call));
                     self.house.hands.put(*plan, pair, None);
+                    if tap.is_some() {
+                        self.house.hands.of(id, orders::Order::Tap(id, tap));
+                    }
                 }
+                Order::Tap { call, seconds } => match self.tap(&call, seconds) {
+                    Ok(told) => carried.tap = Some(told),
+                    Err(why) => carried.failed = Some(why),
+                },
                 Order::Drop(id) => {
+                    self.losses.forget(id);
                     let Some(known) = self.endpoints.remove(&id) else { continue };
                     self.house.hands.drop(id, &known.call);
+                    self.moved(&known.call, &known.leg, known.room.as_deref(), None);
                 }
-                other => self.log.say(self.clock.now(), "order not known", &[("order", &format!("{other:?}"))]),
+                sound => match self.booth.carry_out(self.clock.now(), sound, &mut self.house) {
+                    Ok(done) => {
+                        carried.duration_ms = done.duration_ms.or(carried.duration_ms);
+                        done.tape.iter().for_each(|name| self.keep_tape(name));
+                    }
+                    Err(why) => carried.failed = Some(why),
+                },
             }
         }
         if !gone.is_empty() {
             self.forget(&gone);
         }
-        ended
+        carried
+    }
+
+    /// Begins or ends the tap of a call.
+    fn tap(&mut self, call: &str, seconds: Option<u32>) -> Result<Value, String> {
+        let now = self.clock.now();
+        let changed = match seconds {
+            Some(seconds) => self.taps.begin(now, call, seconds).map(|()| true)?,
+            None => self.taps.end(now, call),
+        };
+        if changed {
+            self.log.say(now, if seconds.is_some() { "tap begins" } else { "tap ends" }, &[("call", &call)]);
+            self.attach(call);
+        }
+        self.taps.told(call).ok_or_else(|| format!("call-id: '{call}' is not tapped"))
+    }
+
+    /// Tells the threads that have a call whether it is tapped.
+    fn attach(&self, call: &str) {
+        for id in self.endpoints_of(call) {
+            self.house.hands.of(id, orders::Order::Tap(id, self.taps.of(call)));
+        }
+    }
+
+    /// Those of a call that are alive.
+    fn endpoints_of(&self, call: &str) -> Vec<EndpointId> {
+        let media = self.calls.get(call).into_iter().flat_map(|call| &call.legs).flat_map(|leg| &leg.media);
+        media.filter_map(|medium| medium.endpoint).filter(|id| self.endpoints.contains_key(id)).collect()
+    }
+
+    /// Tells that a leg has gone from one room to another.
+    fn moved(&mut self, call: &str, leg: &str, was: Option<&str>, is: Option<&str>) {
+        if was == is {
+            return;
+        }
+        was.into_iter().for_each(|room| self.tell(&happened::moved(call, leg, room, false)));
+        is.into_iter().for_each(|room| self.tell(&happened::moved(call, leg, room, true)));
+    }
+
+    /// Tells whoever listens.
+    fn tell(&mut self, event: &Value) {
+        let mut told = Vec::new();
+        ng::json::write(event, &mut told);
+        self.listeners.tell(self.clock.now(), |asker| self.gates.answer(&self.epoll, asker, &told));
+    }
+
+    /// Writes a recording as it is now, or that it is no more.
+    fn keep_tape(&mut self, name: &TapeName) {
+        self.kept(|control, state| state.tape(name, control.booth.tapes.get(name)));
     }
 
     /// Writes a call as it is now, or that it is no more.
     fn keep(&mut self, call: &str) {
-        let Some(state) = &self.state else { return };
-        if let Err(error) = state.call(call, self.calls.row(call).as_deref()) {
-            self.log.say(self.clock.now(), "state not kept", &[("why", &error)]);
-        }
+        self.kept(|control, state| state.call(call, control.calls.row(call).as_deref()));
     }
 
     fn forget(&mut self, ids: &[EndpointId]) {
-        let Some(state) = &self.state else { return };
-        if let Err(error) = state.ended(ids) {
+        self.kept(|_, state| state.ended(ids));
+    }
+
+    /// Writes to the journal, if there is one; says what it could not write.
+    fn kept(&mut self, write: impl FnOnce(&Control, &State) -> Result<(), RelayError>) {
+        let done = self.state.as_ref().map_or(Ok(()), |state| write(self, state));
+        if let Err(error) = done {
             self.log.say(self.clock.now(), "state not kept", &[("why", &error)]);
         }
     }
@@ -243,39 +366,81 @@ impl Control {
             match report {
                 Report::Changed(mut live) => {
                     live.retain(|one| self.endpoints.contains_key(&one.id)); // else it ended meanwhile
-                    let kept = self.state.as_ref().map_or(Ok(()), |state| state.live(&live));
-                    if let Err(error) = kept {
-                        self.log.say(self.clock.now(), "state not kept", &[("why", &error)]);
+                    self.kept(|_, state| state.live(&live));
+                }
+                Report::Happened(id, Event::Told(told)) => self.told(id, &told),
+                Report::Reeled(name, reeled) => {
+                    let last = reeled.state.is_none();
+                    if !self.booth.spool.reeled(name.clone(), reeled) {
+                        self.log.say(self.clock.now(), "recording has a hole", &[("why", &"the disk is too slow"), ("name", &name.1)]);
+                    }
+                    if let Some(tape) = last.then(|| self.booth.tapes.remove(&name)).flatten() {
+                        self.booth.spool.end(name.clone(), tape.place.clone(), tape.about(self.clock.now()));
+                        self.keep_tape(&name);
                     }
                 }
+                Report::Spooled(name, state, rate) => {
+                    if let Some(tape) = self.booth.tapes.get_mut(&name) {
+                        tape.state = Some((state, rate));
+                        self.keep_tape(&name);
+                    }
+                }
+                Report::Unsounded(why) => self.log.say(self.clock.now(), "sound not made", &[("why", &why)]),
+                Report::Unwritten(why) => self.log.say(self.clock.now(), "recording not written", &[("why", &why)]),
                 Report::Happened(id, event) => {
                     let call = self.endpoints.get(&id).map_or("", |known| &known.call);
-                    self.log.say(self.clock.now(), "endpoint", &[("call", &call), ("what", &format!("{event:?}"))]);
+                    let now = self.clock.now();
+                    self.log.say(now, "endpoint", &[("call", &call), ("what", &format!("{event:?}"))]);
+                    self.losses.happened(now, id, &event);
                 }
                 Report::Silent(id) => self.silent(id),
             }
         }
     }
 
+    fn told(&mut self, id: EndpointId, told: &Told) {
+        let Some(Known { call, leg, room }) = self.endpoints.get(&id) else { return };
+        let event = happened::told(call, leg, room.as_deref(), told);
+        self.tell(&event);
+    }
+
     /// A call whose every peer is silent has no media any more: its node is told (one way is a phone that mutes).
     fn silent(&mut self, id: EndpointId) {
-        let Some(Known { call, leg }) = self.endpoints.get(&id) else { return };
-        let ids: Vec<_> = self.endpoints.iter().filter(|(_, known)| known.call == *call).map(|(id, _)| *id).collect();
+        let Some(Known { call, leg, .. }) = self.endpoints.get(&id) else { return };
+        let ids = self.endpoints_of(call);
         let (now, limit) = (self.clock.now(), u64::from(self.config.timeout) * 1_000_000);
         let heard = |live: &Live| live.counts.iter().any(|counts| now.saturating_sub(counts.last_at) < limit);
         if self.house.hands.ask(&ids).iter().any(heard) {
             return;
         }
         self.log.say(now, "media is gone", &[("call", call)]);
-        let event = Value::dict().with("event", Value::text("timeout")).with("call", Value::text(call)).with("leg", Value::text(leg));
-        let mut told = Vec::new();
-        ng::json::write(&event, &mut told);
-        self.nodes.retain(|node| self.gates.answer(&self.epoll, node, &told));
+        let event = happened::event("timeout", call, leg);
+        self.tell(&event);
+    }
+
+    /// Tells the nodes of calls whose peers are lost.
+    fn tell_losses(&mut self, now: u64) {
+        for (id, what) in self.losses.due(now) {
+            let Some(Known { call, leg, .. }) = self.endpoints.get(&id) else {
+                self.losses.forget(id);
+                continue;
+            };
+            let event = happened::event(what, call, leg);
+            self.tell(&event);
+        }
     }
 
     fn tick(&mut self, now: u64) {
+        self.tell_losses(now);
+        for call in self.taps.tick(now, |call| self.calls.get(call).is_some()) {
+            self.log.say(now, "tap ends", &[("call", &call)]);
+            self.attach(&call);
+        }
         if let Some(state) = &self.state {
             state.advance(now);
+        }
+        if let Some(kernel) = &self.kernel {
+            kernel.tend();
         }
         if let Some(pulse) = &self.config.pulse {
             // A pulse that cannot be written looks like a relay that hangs, and it is replaced: no worse than one without state.
@@ -285,24 +450,23 @@ impl Control {
 
     /// Takes over what a predecessor left: ports first, then plans with what was known.
     fn go_on(&mut self) {
-        let Left { calls, mut live } = self.state.as_ref().map(State::left).unwrap_or_default();
+        let Left { calls, mut live, tapes } = self.state.as_ref().map(State::left).unwrap_or_default();
         for (id, row) in calls {
             if let Err(why) = self.calls.restore(&row, &mut self.house) {
                 self.log.say(self.clock.now(), "call not taken over", &[("call", &id), ("why", &why)]);
             }
         }
         let handed_on: Vec<Live> = live.values().cloned().map(Live::handed_on).collect();
-        if let Some(state) = &self.state {
-            if let Err(error) = state.live(&handed_on) {
-                self.log.say(self.clock.now(), "state not kept", &[("why", &error)]);
-            }
-        }
+        self.kept(|_, state| state.live(&handed_on));
+        let mut jobs = Vec::new();
         for order in std::mem::take(&mut self.house.orders) {
             let Order::Put(plan) = order else { continue };
             match self.house.ports.again(plan.local) {
                 Ok(pair) => {
-                    self.endpoints.insert(plan.id, Known { call: plan.call.clone(), leg: plan.leg.clone() });
+                    self.endpoints.insert(plan.id, Known::of(&plan));
                     let known = live.remove(&plan.id);
+                    let room = room_of(&plan).map(str::to_owned);
+                    jobs.extend(known.as_ref().and_then(|live| live.desk.clone()).map(|desk| (plan.id, room, desk)));
                     self.house.hands.put(*plan, Some(pair), known);
                 }
                 // Never a reason to forget the call: the next offer or answer finds other ports.
@@ -311,6 +475,23 @@ impl Control {
         }
         let orphans: Vec<_> = live.into_keys().collect();
         self.forget(&orphans);
+        self.sound_on(jobs, tapes);
+    }
+
+    /// Goes on with what a predecessor played, gathered and recorded.
+    fn sound_on(&mut self, jobs: Vec<(EndpointId, Option<String>, DeskState)>, tapes: Vec<Tape>) {
+        for (id, room, desk) in jobs {
+            let hands = &mut self.house.hands;
+            let to = if room.is_none() { &[id][..] } else { &[] };
+            let played = desk.job.map_or(Ok(()), |job| self.booth.play(to, room.as_deref(), job, hands).map(drop));
+            if let Err(why) = played {
+                self.log.say(self.clock.now(), "not played on", &[("why", &why)]);
+            }
+            if let Some((name, gather)) = desk.gather {
+                hands.of(id, orders::Order::GatherOn(id, name, Box::new(gather)));
+            }
+        }
+        tapes.into_iter().for_each(|tape| self.booth.record_on(tape, &mut self.house));
     }
 
     fn stop(mut self) -> Result<(), RelayError> {
@@ -321,7 +502,30 @@ impl Control {
             state.live(&known)?;
         }
         self.house.hands.stop();
+        self.reported();
+        self.booth.spool.stop();
+        let _ = self.spool.join(); // one that panicked has ended too
         Ok(())
+    }
+}
+
+/// The kernel path, where it is wanted and possible.
+fn kernel(config: &Config, log: &mut Log, now: u64) -> Result<Option<Shared>, RelayError> {
+    if config.kernel == KernelPath::Off {
+        return Ok(None);
+    }
+    let addresses: Vec<_> = config.interfaces.iter().map(|interface| interface.address).collect();
+    let pairs = u32::from(config.ports.max - config.ports.min).div_ceil(2) * addresses.len() as u32;
+    match Shared::open(&addresses, pairs) {
+        Ok(kernel) => {
+            log.say(now, "kernel path on", &[("interfaces", &kernel.interfaces().join(" "))]);
+            Ok(Some(kernel))
+        }
+        Err(why) if config.kernel == KernelPath::On => Err(RelayError::Kernel(why)),
+        Err(why) => {
+            log.say(now, "kernel path off", &[("why", &why)]);
+            Ok(None)
+        }
     }
 }
 
@@ -332,5 +536,6 @@ fn settings(config: &Config) -> Settings {
             interfaces.push(interface.name.clone());
         }
     }
-    Settings { interfaces, tos: config.tos, delete_delay_seconds: config.delete_delay, ..Settings::default() }
+    let transcodes = TRANSCODES.into_iter().filter_map(Codec::parse).collect();
+    Settings { interfaces, tos: config.tos, delete_delay_seconds: config.delete_delay, transcodes, ..Settings::default() }
 }

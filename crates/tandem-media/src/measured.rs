@@ -11,7 +11,7 @@ pub fn quality(tag: &str, live: &Live) -> Vec<Value> {
         packets: live.heard.iter().map(|stream| stream.packets).sum(),
         lost: live.heard.iter().map(Inbound::missing).sum(),
         jitter_us: live.heard.iter().map(Inbound::jitter_us).max().unwrap_or_default(),
-        mos: worst(live.heard.iter().filter_map(|stream| stream.scores.average())),
+        mos: worst(live.heard.iter().filter_map(Inbound::score)),
     };
     let sent = Sums {
         packets: live.sent.iter().map(|stream| stream.packets).sum(),

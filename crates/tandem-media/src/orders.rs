@@ -5,11 +5,18 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tandem_rtp::audio::dtmf::Digit;
+use tandem_rtp::audio::gather::{Gather, Wish};
+use tandem_rtp::audio::play::Item;
+use tandem_rtp::audio::record::State;
 use tandem_rtp::plan::{Endpoint, EndpointId};
 use tandem_rtp::relay::{Event, Live};
+use tandem_rtp::studio::{Job, Reel, Reeled};
 use tandem_sys::signal::Stopper;
 
 use crate::ports::Pair;
+use crate::spool::TapeName;
+use crate::tap::Tap;
 
 /// Most things that wait in one mailbox; beyond it the sender waits.
 pub const WAITING: usize = 65_536;
@@ -22,8 +29,40 @@ pub enum Order {
     Drop(EndpointId),
     /// What do you know of these? Those that are not here are left out of the answer.
     Ask(Vec<EndpointId>, Sender<Vec<Live>>),
+    /// Plays to the peer of an endpoint.
+    Play(EndpointId, Box<Job>, Vec<Item>),
+    /// Plays no more to it.
+    StopPlay(EndpointId),
+    /// Plays to all in a room.
+    PlayIn(String, Box<Job>, Vec<Item>),
+    /// Plays no more there.
+    StopPlayIn(String),
+    /// Gathers digits from the peer of an endpoint under a name, or no more.
+    Gather(EndpointId, Option<String>, Option<Wish>),
+    /// Goes on gathering.
+    GatherOn(EndpointId, Option<String>, Box<Gather>),
+    /// The peer of an endpoint seems to press a key, for so many milliseconds.
+    Press(EndpointId, Digit, u32),
+    /// Records a room, or a call.
+    Record(bool, String, Box<Reel>),
+    /// Pauses that, or goes on.
+    PauseRecord(bool, String, bool),
+    /// Ends it.
+    EndRecord(bool, String),
+    /// Copies every packet of an endpoint from now on, or no more.
+    Tap(EndpointId, Option<Tap>),
+    /// Gives an endpoint up, for another thread.
+    GiveUp(EndpointId, Sender<Option<GivenUp>>),
     /// End.
     Stop,
+}
+
+/// An endpoint between two threads.
+pub struct GivenUp {
+    /// Its sockets.
+    pub pair: Pair,
+    /// What is known of it.
+    pub live: Live,
 }
 
 /// Something that a worker tells without being asked.
@@ -35,6 +74,14 @@ pub enum Report {
     Happened(EndpointId, Event),
     /// The peer of an endpoint that should send was silent for too long.
     Silent(EndpointId),
+    /// Something was recorded.
+    Reeled(TapeName, Reeled),
+    /// A recording is written up to here; Hz of its file.
+    Spooled(TapeName, State, u32),
+    /// A recording could not be written; why.
+    Unwritten(String),
+    /// An order about sound could not be carried out; why.
+    Unsounded(String),
 }
 
 /// A bounded queue that another thread can wait for with epoll.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use tandem_rtp::plan::{EndpointId, Local};
+use tandem_rtp::plan::{EndpointId, Local, Streams};
 use tandem_rtp::relay::{Counts, Live};
 use tandem_rtp::sdp::{Family, Fingerprint};
 use tandem_rtp::session::{Counters, Order, Outside, Traffic};
@@ -53,6 +53,10 @@ impl Outside for House {
     fn counters(&self, id: EndpointId) -> Option<Counters> {
         self.hands.ask(&[id]).first().map(counters)
     }
+
+    fn streams(&self) -> Streams {
+        self.hands.streams()
+    }
 }
 
 /// What a thread told, as the call table counts: the sums of all streams from the peer, the worst of their times.
@@ -60,9 +64,9 @@ pub fn counters(live: &Live) -> Counters {
     let [rtp, rtcp] = live.counts;
     let [to_rtp, to_rtcp] = live.learned;
     let trips = live.sent.iter().filter_map(|stream| stream.trip.last_us);
-    let scores = live.heard.iter().filter_map(|stream| stream.scores.average());
+    let scores = live.heard.iter().filter_map(|stream| stream.score());
     Counters {
-        rtp: traffic(rtp, to_rtp, live.drops.all()),
+        rtp: Traffic { kernel: live.passes, ..traffic(rtp, to_rtp, live.drops.all()) },
         rtcp: traffic(rtcp, to_rtcp, 0),
         lost: live.heard.iter().map(|stream| stream.missing()).sum(),
         jitter_us: live.heard.iter().map(|stream| stream.jitter_us()).max().unwrap_or_default() as u32,
@@ -72,5 +76,5 @@ pub fn counters(live: &Live) -> Counters {
 }
 
 fn traffic(counts: Counts, peer: Option<SocketAddr>, errors: u64) -> Traffic {
-    Traffic { packets: counts.packets, bytes: counts.bytes, errors, last_at: counts.last_at, peer }
+    Traffic { packets: counts.packets, bytes: counts.bytes, errors, last_at: counts.last_at, peer, kernel: false }
 }

@@ -8,9 +8,12 @@ use tandem_rtp::relay::Live;
 use tandem_store::{Options, Put, Store};
 
 use crate::config::RelayError;
+use crate::spool::TapeName;
+use crate::tapes::Tape;
 
 const CALL: &[u8] = b"call/";
 const LIVE: &[u8] = b"live/";
+const TAPE: &[u8] = b"tape/";
 const CERTIFICATE: &[u8] = b"certificate";
 
 /// The journal of one relay.
@@ -25,6 +28,8 @@ pub struct Left {
     pub calls: Vec<(String, Vec<u8>)>,
     /// What was known of endpoints.
     pub live: HashMap<EndpointId, Live>,
+    /// Recordings that ran.
+    pub tapes: Vec<Tape>,
 }
 
 impl State {
@@ -47,7 +52,15 @@ impl State {
                 left.live.insert(live.id, live);
             }
         });
+        self.store.scan(TAPE, |_, row| left.tapes.extend(postcard::from_bytes(row).ok()));
         left
+    }
+
+    /// Keeps a recording that runs, or forgets it.
+    pub fn tape(&self, (room, name): &TapeName, tape: Option<&Tape>) -> Result<(), RelayError> {
+        let key = key(TAPE, format!("{}/{name}", if *room { "room" } else { "call" }).as_bytes());
+        let row = tape.and_then(|tape| postcard::to_stdvec(tape).ok());
+        self.store.put(&[(&key, row.as_deref(), 0)]).map_err(said)
     }
 
     /// Keeps a call, or forgets it.
@@ -111,7 +124,9 @@ mod tests {
             lock: None,
             meeting: None,
             heard: vec![],
+            passes: false,
             sent: vec![],
+            desk: None,
         };
         let state = State::open(directory.path(), 1).unwrap();
         state.call("a", Some(b"row")).unwrap();

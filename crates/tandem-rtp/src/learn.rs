@@ -65,6 +65,23 @@ impl Learner {
         self.learned.or(self.described)
     }
 
+    /// Where the peer is, once that is learned no more; until then, and before its first packet, `None`.
+    pub fn settled(&self, now: u64) -> Option<SocketAddr> {
+        let began = self.began?;
+        let over = match self.learning {
+            Learning::Off | Learning::Immediate => true,
+            Learning::Delayed | Learning::Heuristic => now >= began.saturating_add(LEARN_US),
+        };
+        self.send_to().filter(|_| over && (self.learning == Learning::Off || self.learned.is_some()))
+    }
+
+    /// Packets of the settled peer passed elsewhere; the last one at `at`, microseconds.
+    pub fn passed(&mut self, at: u64) {
+        if at > self.heard {
+            (self.heard, self.rival) = (at, None);
+        }
+    }
+
     /// A new plan. Learning begins anew only where the peer says that it is elsewhere.
     pub fn describe(&mut self, learning: Learning, strict: bool, described: Option<SocketAddr>) {
         if described != self.described || learning != self.learning {

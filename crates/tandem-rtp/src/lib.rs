@@ -18,4 +18,5 @@ pub mod rtp;
 pub mod sdp;
 pub mod session;
 pub mod srtp;
+pub mod studio;
 pub mod stun;

@@ -7,6 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::audio::clean;
+use crate::audio::room::Seat;
 use crate::sdp::Candidate;
 use crate::srtp::Master;
 
@@ -124,6 +126,17 @@ pub struct Payload {
     pub fmtp: String,
 }
 
+/// The room that an endpoint's peer is in, and as what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The name of the room.
+    pub room: String,
+    /// Hz at which it mixes; the first member's counts.
+    pub rate: u32,
+    /// As what.
+    pub seat: Seat,
+}
+
 /// What one endpoint has to do. A new plan for the same id replaces the old one; what the relay learned stays unless the
 /// remote, the ICE user name or the guard's keys have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,15 +190,24 @@ pub struct Endpoint {
     pub dtmf_blocked: bool,
     /// Telephone events may be put into what it sends.
     pub inject_dtmf: bool,
+    /// What is taken out of what it sends, where its codec can be read.
+    pub clean: clean::Wish,
     /// Silence after which the peer counts as gone, seconds; `None`: as configured, 0: never.
     pub timeout_seconds: Option<u32>,
     /// DSCP and ECN byte of what we send to it.
     pub tos: u8,
     /// Passed through as bytes, no RTP: T.38 over UDPTL.
     pub raw: bool,
+    /// What its peer says goes into this room, and it hears the room.
+    pub room: Option<Place>,
 }
 
 impl Endpoint {
+    /// Whether its peer takes this payload type, by its number too.
+    pub fn takes(&self, payload: &Payload) -> bool {
+        self.accepts.iter().any(|other| other.number == payload.number && other.name == payload.name && other.clock == payload.clock)
+    }
+
     /// An endpoint that takes plain packets from anybody and sends nowhere yet: what a plan begins with.
     ///
     /// ```
@@ -220,9 +242,24 @@ impl Endpoint {
             silenced: false,
             dtmf_blocked: false,
             inject_dtmf: false,
+            clean: clean::Wish::default(),
             timeout_seconds: None,
             tos: 0,
             raw: false,
+            room: None,
         }
     }
+}
+
+/// Streams that run, by the way in which they are forwarded. Each direction of a call is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Streams {
+    /// Inside the kernel.
+    pub kernel: u64,
+    /// By a thread of the relay.
+    pub userspace: u64,
+    /// RTP packets that have come in them.
+    pub packets: u64,
+    /// RTP packets that were due in them and have not come.
+    pub lost: u64,
 }

@@ -1,8 +1,9 @@
 //! Commands as clients write them: every flag of the documentation is known, both spellings, and what is wrong is named.
 
-use tandem_rtp::ng::{json, Command, DtlsMode, IceMode, Options, Request, Signal, Source, Tos, Transport, What};
+use tandem_rtp::ng::{json, Command, DtlsMode, IceMode, Options, Request, RoleAsked, Signal, Tos, Transport, What};
 use tandem_rtp::plan::Learning;
 use tandem_rtp::sdp::{Family, Protocol};
+use tandem_rtp::studio::Piece;
 
 fn request(more: &str) -> Request {
     let text = format!(
@@ -33,7 +34,7 @@ fn keys_are_known_in_all_spellings() {
         assert_eq!(Some(Transport::To(Protocol::TlsSavpf)), options(&format!(r#""{key}": "UDP/TLS/RTP/SAVPF""#)).transport);
     }
     let all = options(
-        r#""ICE": "force", "DTLS": "passive", "DTLS-reverse": "active", "SDES": ["off", "pad", "lifetime", "no-AEAD_AES_256_GCM", "only-AEAD_AES_128_GCM"],
+        r#""ICE": "force", "DTLS": "passive", "DTLS-reverse": "active", "SDES": ["off", "no-pad", "lifetime", "no-AEAD_AES_256_GCM", "only-AEAD_AES_128_GCM"],
            "OSRTP": ["offer", "accept"], "rtcp-mux": ["demux"], "address family": "IP6", "media address": "2001:db8::1", "received from": ["IP4", "10.65.31.43"],
            "direction": ["priv", "pub"], "ptime": 30, "ptime-reverse": "20", "record call": "yes", "TOS": 184, "endpoint-learning": "heuristic",
            "label": "one", "set-label": "two", "metadata": "k:v", "drop-traffic": "start", "codec": {"strip": ["PCMU"], "except": ["opus/48000/2"]},
@@ -42,7 +43,11 @@ fn keys_are_known_in_all_spellings() {
     );
     assert_eq!((IceMode::Force, Some(DtlsMode::Passive), Some(DtlsMode::Active)), (all.ice, all.dtls, all.dtls_reverse));
     assert!(
-        all.sdes.off && all.sdes.pad && all.sdes.lifetime && all.sdes.no == ["AEAD_AES_256_GCM"] && all.sdes.only == ["AEAD_AES_128_GCM"]
+        all.sdes.off
+            && all.sdes.unpadded
+            && all.sdes.lifetime
+            && all.sdes.no == ["AEAD_AES_256_GCM"]
+            && all.sdes.only == ["AEAD_AES_128_GCM"]
     );
     assert!(all.osrtp.offer && all.osrtp.accept && all.mux.demux && !all.mux.offer);
     assert_eq!((Some(Family::Ip6), Some(30), Some(20), Some(true)), (all.family, all.ptime, all.ptime_reverse, all.record));
@@ -68,7 +73,7 @@ fn flags_are_known_in_all_spellings() {
            "original sendrecv", "inject DTMF", "debug", "trickle ICE", "reject ICE", "SDES-off", "SDES-no-AES_CM_128_HMAC_SHA1_32", "DTLS-passive",
            "rtcp-mux-offer", "rtcp-mux-require", "replace-origin", "OSRTP-accept", "endpoint-learning-off", "codec-strip-PCMU", "codec-set-opus/48000/1/16000",
            "codec-offer-G722", "codec-mask-all", "codec-transcode-PCMA", "transcode-opus", "codec-except-GSM", "codec-accept-AMR", "codec-consume-G729",
-           "ICE=remove", "direction=[pub priv]", "RTP/SAVPF", "asymmetric", "via-branch=z9"]"#,
+           "ICE=remove", "direction=[pub priv]", "RTP/SAVPF", "asymmetric", "denoise", "cancel-echo", "via-branch=z9"]"#,
     );
     assert!(
         all.sip_source_address && all.media_handover && all.reset && all.no_rtcp_attribute && all.full_rtcp_attribute && all.loop_protect
@@ -76,11 +81,12 @@ fn flags_are_known_in_all_spellings() {
     assert!(
         all.single_codec
             && all.allow_transcoding
-            && all.sdes.pad
+            && !all.sdes.unpadded
             && all.generate_mid
             && all.strip_extmap
             && all.original_sendrecv
             && all.inject_dtmf
+            && (all.denoise, all.cancel_echo) == (Some(true), Some(true))
     );
     assert!(
         all.trickle
@@ -207,7 +213,7 @@ fn every_command_is_known() {
     ) else {
         panic!()
     };
-    assert_eq!((Source::Blob(b"RIFF".to_vec()), 3, 100, true), (play.source, play.times, play.start_ms, play.party.all));
+    assert_eq!((vec![Piece::Blob(b"RIFF".to_vec())], 3, 100, true), (play.pieces, play.times, play.start_ms, play.party.all));
     for (code, event) in [(r#""*""#, 10), (r##""#""##, 11), (r#""A""#, 12), ("15", 15), (r#""7""#, 7)] {
         let Command::Dtmf(dtmf) = command(&format!(
             r#"{{"command": "play DTMF", "call-id": "c", "from-tag": "a", "digit": {code}, "duration": 9, "volume": -20}}"#
@@ -215,5 +221,42 @@ fn every_command_is_known() {
             panic!()
         };
         assert_eq!((event, 100, 20, 100), (dtmf.event, dtmf.duration_ms, dtmf.volume, dtmf.pause_ms));
+    }
+}
+
+#[test]
+fn what_is_asked_of_the_audio_engine_is_read_with_its_limits() {
+    let list = r#"["tone:busy", "say:one: two", "silence:500", "a:b.wav"]"#;
+    let Command::Play(play) = command(&format!(r#"{{"command": "play media", "call-id": "c", "list": {list}, "repeat-times": 0}}"#)) else {
+        panic!()
+    };
+    let pieces = [Piece::Tone("busy".into()), Piece::Speech("one: two".into()), Piece::Silence(500), Piece::File("a:b.wav".into())];
+    assert_eq!((pieces.to_vec(), 0), (play.pieces, play.times));
+    let Command::Gather(gather) = command(
+        r#"{"command": "gather", "call-id": "c", "from-tag": "a", "digits": 4, "terminators": "*#", "first-digit-ms": 900, "barge-in": "no"}"#,
+    ) else {
+        panic!()
+    };
+    assert_eq!((4, 2, 900, 3_000, false), {
+        let wish = gather.wish;
+        (wish.digits, wish.terminators.len(), wish.first_ms, wish.inter_ms, wish.barge_in)
+    });
+    let Command::Join(join) =
+        command(r#"{"command": "join", "call-id": "c", "from-tag": "a", "room": "r", "whisper-to": "b", "muted": "yes"}"#)
+    else {
+        panic!()
+    };
+    assert_eq!(("r", 16_000, RoleAsked::Whisper("b".into()), true, false), (&join.room[..], join.rate, join.role, join.muted, join.deaf));
+    for (wrong, why) in [
+        (r#"{"command": "join", "call-id": "c", "from-tag": "a"}"#, "room"),
+        (r#"{"command": "join", "call-id": "c", "from-tag": "a", "room": ""}"#, "128 characters"),
+        (r#"{"command": "join", "call-id": "c", "from-tag": "a", "room": "r", "rate": 11025}"#, "8000 to 48000"),
+        (r#"{"command": "join", "call-id": "c", "from-tag": "a", "room": "r", "role": "boss"}"#, "barge"),
+        (r#"{"command": "gather", "call-id": "c", "from-tag": "a", "digits": 65}"#, "64 digits"),
+        (r#"{"command": "gather", "call-id": "c", "from-tag": "a", "terminators": "x"}"#, "DTMF"),
+        (r#"{"command": "play media", "call-id": "c", "from-tag": "a", "tone": "hum"}"#, "ringback"),
+        (r#"{"command": "play media", "call-id": "c", "from-tag": "a", "db-id": 3}"#, "database"),
+    ] {
+        assert!(reason(wrong).contains(why), "{wrong}: {}", reason(wrong));
     }
 }

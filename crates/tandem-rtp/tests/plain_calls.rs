@@ -329,6 +329,43 @@ fn a_query_has_the_known_shape_and_the_counters() {
 }
 
 #[test]
+fn a_call_that_is_there_is_tapped_and_an_ended_one_may_be_asked_for_its_file() {
+    let mut world = World::new();
+    called(&mut world);
+    world.ask(r#"{"command": "start tap", "call-id": "c", "tap-seconds": 7}"#);
+    let orders = |world: &mut World| std::mem::take(&mut world.shell.orders);
+    assert!(orders(&mut world).contains(&Order::Tap { call: "c".into(), seconds: Some(7) }));
+    world.ask(r#"{"command": "stop tap", "call-id": "gone"}"#);
+    assert!(orders(&mut world).contains(&Order::Tap { call: "gone".into(), seconds: None }));
+    for (asked, field) in [
+        (r#"{"command": "start tap", "call-id": "gone"}"#, "call-id: 'gone'"),
+        (r#"{"command": "start tap", "call-id": "c", "tap-seconds": 601}"#, "tap-seconds: '601'"),
+        (r#"{"command": "start tap", "call-id": "c", "tap-seconds": 0}"#, "tap-seconds: '0'"),
+    ] {
+        let why = world.ask(asked);
+        assert!(why.get("error-reason").and_then(Value::as_str).is_some_and(|why| why.starts_with(field)), "{asked}");
+    }
+    let streams = world.ask(r#"{"command": "statistics"}"#);
+    let streams = streams.get("statistics").and_then(|all| all.get("streams")).unwrap();
+    assert_eq!(Some(0), streams.get("kernel").and_then(Value::as_integer));
+}
+
+#[test]
+fn noise_and_echo_are_taken_out_of_the_party_that_asks_until_it_asks_no_more() {
+    let mut world = World::new();
+    let clean = |world: &World, tag| (world.plan(tag, 0).clean.noise, world.plan(tag, 0).clean.echo);
+    world.sdp("offer", ["a", ""], &plain("192.0.2.1", 4000), r#""flags": ["denoise", "cancel-echo"]"#);
+    world.sdp("answer", ["a", "b"], &plain("198.51.100.2", 5000), "");
+    assert_eq!(((true, true), (false, false)), (clean(&world, "a"), clean(&world, "b")));
+    world.sdp("offer", ["a", "b"], &plain("192.0.2.1", 4000), "");
+    assert_eq!((true, true), clean(&world, "a"));
+    world.sdp("offer", ["a", "b"], &plain("192.0.2.1", 4000), r#""flags": ["no-denoise"]"#);
+    assert_eq!((false, true), clean(&world, "a"));
+    world.sdp("offer", ["a", "b"], &plain("192.0.2.1", 4000), r#""flags": ["no-cancel-echo"]"#);
+    assert_eq!((false, false), clean(&world, "a"));
+}
+
+#[test]
 fn media_is_held_back_for_all_or_for_one() {
     let mut world = World::new();
     called(&mut world);
@@ -368,8 +405,8 @@ fn recording_playing_and_digits_are_ordered_once() {
         .map(|order| match order {
             Order::Record { recording, metadata, .. } => format!("{recording:?} {}", metadata.as_deref().unwrap_or("-")),
             Order::Play { to, .. } => format!("play {}", to.len()),
-            Order::Dtmf { event, volume, .. } => format!("dtmf {event} {volume}"),
-            Order::StopPlay { to } => format!("stop {}", to.len()),
+            Order::Dtmf { digit, volume, .. } => format!("dtmf {} {volume}", digit.key()),
+            Order::StopPlay { to, .. } => format!("stop {}", to.len()),
             other => panic!("{other:?}"),
         })
         .collect();

@@ -40,6 +40,7 @@ const DEVIATIONS: &[(&str, &str, &str, &str)] = &[
     ("chromium-trickle-to-sip", "1", "0 codec lines", "an answerer may give a codec that was offered another number (RFC 3264 6.1)"),
     ("chromium-av-to-sip", "1", "0 formats", "an answerer may give a codec that was offered another number (RFC 3264 6.1)"),
     ("chromium-av-to-sip", "1", "0 codec lines", "an answerer may give a codec that was offered another number (RFC 3264 6.1)"),
+    ("sdes-gcm", "1", "0 crypto", "keys keep the padding of base64, without which strict phones are silent"),
     ("strip", "1", "0 codec lines", "the answerer's a=fmtp is passed on"),
     ("strip-all-except", "1", "0 codec lines", "the answerer's a=fmtp is passed on"),
     ("strip-all-offer", "1", "0 codec lines", "the answerer took what it was not offered; the offerer has it, so it is passed on"),

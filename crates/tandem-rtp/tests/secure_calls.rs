@@ -86,6 +86,20 @@ fn keys_stay_when_either_side_re_offers() {
 }
 
 #[test]
+fn the_suite_in_use_is_the_first_of_a_later_offer() {
+    let mut world = World::new();
+    let a = sdes("192.0.2.1", 1, "AES_CM_128_HMAC_SHA1_80", KEY);
+    world.sdp("offer", ["a", ""], &a, r#""transport-protocol": "RTP/AVP""#);
+    world.sdp("answer", ["a", "b"], &plain("198.51.100.2", 5000), "");
+    let before = world.plan("a", 0).guard.clone();
+    let again = r#""transport-protocol": "RTP/SAVP", "DTLS": "off""#;
+    let offered = world.sdp("offer", ["b", "a"], &plain("198.51.100.2", 5000), again);
+    assert!(attributes(&offered, 0, "crypto")[0].starts_with("1 AES_CM_128_HMAC_SHA1_80 "));
+    world.sdp("answer", ["b", "a"], &a, r#""transport-protocol": "RTP/AVP""#);
+    assert_eq!(before, world.plan("a", 0).guard);
+}
+
+#[test]
 fn a_secure_side_is_bridged_to_a_plain_one_both_ways() {
     let mut world = World::new();
     let offered = world.sdp(
@@ -115,6 +129,18 @@ fn a_secure_side_is_bridged_to_a_plain_one_both_ways() {
     world.sdp("answer", ["a", "b"], &sdes("198.51.100.2", tag, "AEAD_AES_128_GCM", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw"), "");
     assert_eq!(Guard::Plain, world.plan("a", 0).guard);
     assert!(matches!(&world.plan("b", 0).guard, Guard::Sdes { receive: Some(_), .. }));
+}
+
+#[test]
+fn keys_are_padded_unless_their_receiver_wants_none() {
+    for (flags, padded) in [("", true), (r#", "SDES": ["no-pad"]"#, false)] {
+        let mut world = World::new();
+        let wanted = format!(r#""transport-protocol": "RTP/SAVP", "DTLS": "off"{flags}"#);
+        let offered = world.sdp("offer", ["a", ""], &plain("192.0.2.1", 4000), &wanted);
+        let keys = attributes(&offered, 0, "crypto");
+        let gcm = keys.iter().find(|value| value.contains(" AEAD_AES_256_GCM ")).unwrap();
+        assert_eq!(padded, gcm.ends_with('='), "{gcm}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{Options, Sync};
 /// Bytes read at once where the oldest segment is searched for what is alive.
 const SCAN_WINDOW: usize = 256 << 10;
 /// Largest write buffer that is kept for the next write, in bytes.
-const KEPT_BUFFER: usize = 1 << 20;
+const KEPT_BUFFER: usize = 256 << 10;
 
 pub(crate) struct State {
     pub model: Model,

@@ -5,6 +5,7 @@
 pub mod datagram;
 pub mod epoll;
 pub mod log;
+pub mod memory;
 pub mod pulse;
 pub mod signal;
 pub mod socket;

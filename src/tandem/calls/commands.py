@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from tandem.boundary import Ack, Ask, Command, Forget, Receive, Request, Respond, Stop, Taken
-from tandem.calls.model import media
+from tandem.calls.model import inquiry
 from tandem.calls.model.call import LINGER, Call, Client, Effect, Server
 from tandem.calls.model.text import response
 from tandem.media.model.ng import Question
@@ -26,7 +26,7 @@ def said(
     commands: list[Command] = []
     for effect in effects:
         if effect.do == "media":
-            if (asked := media.question(call, effect)) is not None:
+            if (asked := inquiry.question(call, effect)) is not None:
                 questions.append(asked)
         elif (told := command(call, effect, now)) is not None:
             commands.append(told)

@@ -8,7 +8,7 @@ from typing import Protocol
 from tandem import boundary
 from tandem.boundary import Command, Event
 from tandem.calls.batch import Batch
-from tandem.calls.model.media import outcome
+from tandem.calls.model.inquiry import outcome
 from tandem.calls.shell import Shell
 from tandem.log import log
 from tandem.media.model.ng import Question, Told

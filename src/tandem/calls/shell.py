@@ -31,6 +31,7 @@ from tandem.calls.model.admission import Admission, retry_after
 from tandem.calls.model.call import ENDED, SCHEMA, SETUP, Effect, Row
 from tandem.calls.model.events import FlowLost, Lapsed, Placed, Rerouted, Ticked
 from tandem.calls.model.step import Event, step
+from tandem.calls.relayed import Relayed, hosts_of
 from tandem.calls.words import Words, fresh, left_over, numbers
 from tandem.media.model.ng import Question
 from tandem.records import model as records
@@ -76,6 +77,8 @@ class Shell:
         # INVITEs being set up: for merged requests
         self.setups: dict[tuple[str, str, int, str], str] = {}
         self.words = Words(self.find)
+        self.choose: Callable[[list[str]], str] = lambda hosts: ""  # a relay for who is there
+        self.relayed = Relayed()
         self.other: Callable[[Heard], list[Command] | None] | None = None  # what belongs to no call
 
     # -- events in
@@ -137,7 +140,9 @@ class Shell:
         merged = self.setups.get(key, request.call) != request.call
         self.live[request.call] = Live(None, 0)
         self.seqs.setdefault(request.call, []).append((edge, request.seq))
-        self.queue(request.call, Placed(request, plan, contacts, full, merged))
+        passes = isinstance(plan, Plan) and plan.media
+        relay = self.choose(hosts_of(request, contacts)) if passes else ""
+        self.queue(request.call, Placed(request, plan, contacts, full, merged, relay))
         self.setups.setdefault(key, request.call)
         for limit in names:
             self.usage.setdefault(limit.name, set()).add(request.call)
@@ -292,18 +297,19 @@ class Shell:
 
     def sent(self, batch: Batch) -> None:
         """The edges have everything: the next save leaves these effects out. A call that is over is left to the store."""
-        every = [
-            (save.key, live, mark)
-            for save, live, mark in zip(batch.saves, batch.lives, batch.marks, strict=True)
-        ] + [(one.key, one.live, one.mark) for one in batch.following]
-        for key, live, mark in every:
-            later = live.in_flight or live.waiting or live.mark != mark
-            if later or self.live.get(key) is not live:
-                continue
-            live.done = True
-            over = live.call is not None and live.call.state == ENDED and not live.unsaved
-            if over and not live.flows:
-                del self.live[key]
+        for save, live, mark in zip(batch.saves, batch.lives, batch.marks, strict=True):
+            self.reached(save.key, live, mark)
+        for one in batch.following:
+            self.reached(one.key, one.live, one.mark)
+
+    def reached(self, key: str, live: Live, mark: int) -> None:
+        later = live.in_flight or live.waiting or live.mark != mark
+        if later or self.live.get(key) is not live:
+            return
+        live.done = True
+        over = live.call is not None and live.call.state == ENDED and not live.unsaved
+        if over and not live.flows:
+            del self.live[key]
 
     def schedule(self, key: str, live: Live) -> None:
         """Notes when the call wants to be woken, and what it no longer uses."""
@@ -320,6 +326,7 @@ class Shell:
         if call.state != SETUP and self.setups and (mark := rows.setup_of(call)) is not None:
             self.setups.pop(mark, None)
         self.flows.watch(key, live, call)
+        self.relayed.watch(key, call)
         if call.state == ENDED:
             self.active.discard(key)
             for name in call.limits:
@@ -339,6 +346,7 @@ class Shell:
     def drop(self, key: str) -> None:
         self.live.pop(key, None)
         self.active.discard(key)
+        self.relayed.drop(key)
         self.dues.pop(key, None)
         self.ready.pop(key, None)
         self.seqs.pop(key, None)

@@ -14,12 +14,14 @@ VERBS: tuple[tuple[str, str, str], ...] = (
         "tandem.cli.calls:transfer",
         "Connect one side of a live call with somebody else.",
     ),
+    ("record", "tandem.cli.calls:record", "Record a live call, pause that, or end it."),
     (
         "originate",
         "tandem.cli.calls:originate",
         "Ring somebody, then connect him with somebody else.",
     ),
     ("trace", "tandem.cli.call_story:trace", "Show the real SIP messages of a call as a ladder."),
+    ("pcap", "tandem.cli.call_pcap:pcap", "Write SIP and media of a call for Wireshark."),
     ("why", "tandem.cli.call_story:why", "Tell a call, live or past, in one paragraph."),
 )
 

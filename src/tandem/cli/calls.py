@@ -4,6 +4,7 @@ import getpass
 from typing import Any, Literal
 
 from tandem.cli.ask import ask
+from tandem.cli.call_media import STREAM, media
 from tandem.cli.desk import Json, clock, desk, refusals, show_one, show_rows, tenant_of
 from tandem.config import load
 
@@ -22,19 +23,32 @@ def list_calls(*, tenant: str = "", limit: int = 100, json: Json = False) -> Non
 
 
 def show(id: str, *, json: Json = False) -> None:
-    """Show a live call with its legs and transactions."""
+    """Show a live call with its legs, its transactions, and how its media do."""
     with refusals():
-        call: dict[str, Any] = ask(load().control_socket, "calls.show", id=id)
+        config = load()
+        call: dict[str, Any] = ask(config.control_socket, "calls.show", id=id)
+        call["media"] = media(config, id)
         if json:
             show_one(call, as_json=True)
             return
-        parts = ("legs", "transactions")
+        parts = ("legs", "transactions", "media")
         timed = {n: clock(v) if n in ("give_up_at", "end_at") else v for n, v in call.items()}
         show_one({name: value for name, value in timed.items() if name not in parts}, as_json=False)
-        for part, columns in zip(parts, (LEG, TRANSACTION), strict=True):
+        for part, columns in (("legs", LEG), ("transactions", TRANSACTION)):
             if call.get(part):
                 print()
                 show_rows(call[part], columns, as_json=False)
+        show_media(call["media"])
+
+
+def show_media(told: dict[str, Any]) -> None:
+    """The streams that come from the parties, as the relay hears them."""
+    print()
+    if "why" in told:
+        print(f"media: {told['why']}")
+        return
+    print(f"media, by the relay {told['relay']}:")
+    show_rows(told["streams"], STREAM, as_json=False)
 
 
 def hangup(id: str) -> None:
@@ -53,6 +67,17 @@ def transfer(id: str, to: str, *, leg: Literal["caller", "callee"] = "caller") -
     """
     with refusals():
         ask(load().control_socket, "calls.transfer", id=id, to=to, leg=leg, by=_by())
+
+
+def record(id: str, action: Literal["start", "pause", "stop"] = "start") -> None:
+    """Record a live call whose media passes the relay: `tandem call record ID pause`.
+
+    Parameters
+    ----------
+    action: start (again after a pause, too), pause, or stop, which puts the file into data/recordings.
+    """
+    with refusals():
+        ask(load().control_socket, "calls.record", id=id, action=action, by=_by())
 
 
 def originate(caller: str, to: str, *, json: Json = False) -> None:

@@ -25,6 +25,7 @@ RING_SECONDS = 1.0
 HOLD_SECONDS = 1.5
 HEALED_SECONDS = 5.0  # from a kill until a new call node is ready
 SETTLE_SECONDS = 0.3  # from an answer until sound is judged: the stacks' buffers fill
+QUALITY_LOOKS = 20  # a tenth of a second apart
 CDR_SECONDS = 5.0
 HEARD_LEAST = 0.9  # share of the talking time in which the other side's tone is there
 RTP_PORTS = 20
@@ -246,7 +247,7 @@ class Demo:
         invite = next((m for m in messages if m.sent and m.text.startswith("INVITE ")), None)
         if invite is None:
             return
-        from tandem.cli.demo_cdr import find_cdr, rows
+        from tandem.cli.demo_cdr import find_cdr, find_quality, quality_rows, rows
 
         call_id = header(invite.text, "call-id")
         deadline = time.monotonic() + CDR_SECONDS
@@ -256,7 +257,12 @@ class Demo:
                 return
             await asyncio.sleep(0.1)
         table = Table("CDR", "")
-        for key, value in rows(cdr):
+        # what was measured comes a moment after the CDR, where a relay has carried the media
+        for _ in range(QUALITY_LOOKS):
+            if quality := find_quality(self.config, cdr.id):
+                break
+            await asyncio.sleep(0.1)
+        for key, value in (*rows(cdr), *quality_rows(quality)):
             table.add_row(key, value)
         if not cdr.answered_at:
             self.failures.append("the CDR says that nobody answered")

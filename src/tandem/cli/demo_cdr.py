@@ -3,10 +3,12 @@
 import time
 
 from tandem.adapters.sqlite import open_database
-from tandem.adapters.sqlite_records import list_cdrs
+from tandem.adapters.sqlite_records import get_cdr, list_cdrs
 from tandem.config import Config
-from tandem.records.model import Cdr
+from tandem.records.model import Cdr, Quality
 from tandem.records.query import CdrQuery
+
+PARTIES = {"a": "the caller", "b0": "the callee"}
 
 
 def find_cdr(config: Config, call_id: str) -> Cdr | None:
@@ -17,6 +19,29 @@ def find_cdr(config: Config, call_id: str) -> Cdr | None:
     finally:
         connection.close()
     return found[0] if found else None
+
+
+def find_quality(config: Config, id: str) -> tuple[Quality, ...]:
+    """What the relay measured of a call; () while it has not told, or where none carried it."""
+    connection = open_database(config.database)
+    try:
+        found = get_cdr(connection, id)
+    finally:
+        connection.close()
+    return tuple(getattr(found, "quality", ()))
+
+
+def quality_rows(streams: tuple[Quality, ...]) -> list[tuple[str, str]]:
+    return [
+        (
+            f"heard of {PARTIES.get(one.leg, one.leg)}",
+            f"{one.packets} packets, {one.lost} lost, jitter {one.jitter_ms:.1f} ms"
+            + (f", round trip {one.rtt_ms:.0f} ms" if one.rtt_ms else "")
+            + (f", MOS {one.mos:.2f}" if one.mos else ""),
+        )
+        for one in streams
+        if one.direction == "in"
+    ]
 
 
 def rows(cdr: Cdr) -> list[tuple[str, str]]:

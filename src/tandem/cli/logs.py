@@ -28,7 +28,10 @@ def logs(
     follow: go on until interrupted.
     """
     config = load()
-    known = ("supervisor", *children(config.sip.edges, relay=config.relay.enabled))
+    known = (
+        "supervisor",
+        *children(config.sip.edges, relay=config.relay.enabled, turn=config.turn.enabled),
+    )
     for name in names:
         if name not in known:
             print(f"tandem: logs: {name!r} is not one of {', '.join(known)}", file=sys.stderr)

@@ -38,6 +38,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("cdr", "tandem.cli.cdr:app", "CDRs: past calls; list, show, export."),
     ("registration", "tandem.cli.registration:app", "Registrations: where phones are."),
     ("node", "tandem.cli.node:app", "Nodes: list them, drain them."),
+    ("media", "tandem.cli.media:app", "Media relays: how they do; drain them."),
     ("keys", "tandem.cli.keys:app", "Keys: what signs route tokens and nonces; rotate them."),
     ("events", "tandem.cli.events:app", "Events: what happens to calls, as it happens."),
     ("audit", "tandem.cli.audit:app", "The audit log: who changed what."),

@@ -1,11 +1,13 @@
-"""SIP messages of a trace as a pcap file, for Wireshark and tcpdump. Pure: messages in, bytes out.
+"""SIP messages of a trace, and packets of media that the relay wrote, as one pcap file for Wireshark and tcpdump. It opens no file.
 
 The messages are what Tandem saw, not what was on the wire: each one becomes one UDP datagram between the same
 addresses and ports, also those of TCP and TLS; addresses, times and texts are real, headers below SIP are made here.
 """
 
+import heapq
 import struct
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from tandem.cli.ladder import LadderMessage
@@ -16,15 +18,42 @@ SNAP_BYTES = 65_535
 UDP_BYTES_MOST = 65_535 - 20 - 8  # payload; a longer message is cut
 UDP = 17
 HOPS = 64
+FILE_HEADER = struct.Struct("<IHHiIII")
+RECORD_HEADER = struct.Struct("<IIII")
+
+
+class BadPcap(Exception):
+    """The relay's file is none that this program reads; the text says why."""
 
 
 def pcap(messages: Iterable[LadderMessage]) -> Iterator[bytes]:
     """The file's header, then a record per message in order of time."""
-    yield struct.pack("<IHHiIII", MAGIC_MICROSECONDS, 2, 4, 0, 0, SNAP_BYTES, LINKTYPE_RAW)
-    for message in sorted(messages, key=lambda m: m.at):
-        data = packet(message)
-        seconds, micros = divmod(message.at, 1_000_000)
-        yield struct.pack("<IIII", seconds, micros, len(data), len(data)) + data
+    return merged(messages, None)
+
+
+def merged(messages: Iterable[LadderMessage], media: BufferedReader | None) -> Iterator[bytes]:
+    """The same with the records of `media`, a file of the relay, between them. Raises BadPcap."""
+    yield FILE_HEADER.pack(MAGIC_MICROSECONDS, 2, 4, 0, 0, SNAP_BYTES, LINKTYPE_RAW)
+    said = ((m.at, packet(m)) for m in sorted(messages, key=lambda m: m.at))
+    for at, data in heapq.merge(said, records(media) if media else (), key=lambda one: one[0]):
+        seconds, micros = divmod(at, 1_000_000)
+        yield RECORD_HEADER.pack(seconds, micros, len(data), len(data)) + data
+
+
+def records(file: BufferedReader) -> Iterator[tuple[int, bytes]]:
+    """Times in microseconds since 1970 and packets of a file of the relay. Raises BadPcap."""
+    head = file.read(FILE_HEADER.size)
+    if len(head) < FILE_HEADER.size:
+        raise BadPcap("its header is cut off")
+    magic, *_, link = FILE_HEADER.unpack(head)
+    if (magic, link) != (MAGIC_MICROSECONDS, LINKTYPE_RAW):
+        raise BadPcap(f"magic {magic:#x}, link type {link}")
+    while head := file.read(RECORD_HEADER.size):
+        seconds, micros, kept, _ = RECORD_HEADER.unpack(head.ljust(RECORD_HEADER.size, b"\xff"))
+        data = file.read(kept) if kept <= SNAP_BYTES else b""
+        if len(data) < kept:
+            raise BadPcap("a record is cut off")
+        yield seconds * 1_000_000 + micros, data
 
 
 def packet(message: LadderMessage) -> bytes:

@@ -31,7 +31,10 @@ def status(*, as_json: AsJson = False) -> int:
         return 3
     rows = processes(state)
     node, why = _node(config.control_socket)
-    all_there = len(rows) == len(children(config.sip.edges, relay=config.relay.enabled)) + 1
+    all_there = (
+        len(rows)
+        == len(children(config.sip.edges, relay=config.relay.enabled, turn=config.turn.enabled)) + 1
+    )
     complete = all(p["alive"] for p in rows) and all_there and not why
     if as_json:
         print(
@@ -97,10 +100,12 @@ def _node(control_socket: Any) -> tuple[dict[str, Any], str]:
 
 def media(config: Config, node: dict[str, Any]) -> str:
     """By which way the media of calls passes."""
-    if config.asked_relay is None:
+    if not config.asked_relays:
         return "direct: no relay is configured ([relay] enabled, or [media] relay)"
     away = ", which does not answer" if node.get("relay_away") else ""
-    return f"{config.media.policy}, by {config.media.relay or 'the relay of this machine'}{away}"
+    more = f" and {len(config.media.relays)} more" if config.media.relays else ""
+    first = "the relay of this machine" if config.relay.enabled else "no relay of this machine"
+    return f"{config.media.policy}, by {config.media.relay or first}{more}{away}"
 
 
 def span(seconds: float) -> str:

@@ -71,6 +71,9 @@ def _cargo(home: Path) -> Step:
     environ = {
         "RUSTFLAGS": (os.environ.get("RUSTFLAGS", "") + " -C instrument-coverage").strip(),
         "CARGO_TARGET_DIR": str(home / COVERAGE_DIRECTORY),
+        # without these two, the build of one run takes 10 GB of disk; a panic tells its line all the same
+        "CARGO_INCREMENTAL": "0",
+        "CARGO_PROFILE_DEV_DEBUG": "0",
         "LLVM_PROFILE_FILE": str(home / COVERAGE_DIRECTORY / "profiles" / "%p-%4m.profraw"),
     }
     shutil.rmtree(home / COVERAGE_DIRECTORY / "profiles", ignore_errors=True)

@@ -12,24 +12,29 @@ from tandem.cluster import first
 from tandem.cluster.processes import State, alive, read_state
 from tandem.cluster.sockets import advertised_host
 from tandem.config import SECURE_TRANSPORTS, BadConfig, Config, config_path, load, parse_listen
+from tandem.turn.program import MISSING, program
 
 READY_SECONDS = 20.0  # from the supervisor's start to the call node's "ready"
 
 
-def up(*, foreground: bool = False) -> int:
+def up(*, foreground: bool = False, turn: bool = False) -> int:
     """Start Tandem on this machine; the first time it makes a configuration, keys and a demo tenant.
 
     Parameters
     ----------
+    turn: with coturn for browsers that nothing else reaches; writes [turn] into tandem.toml, so that it stays.
     foreground: stay, stop on Ctrl-C or SIGTERM (for systemd and containers); the processes' logs stay files.
     """
     is_first = not config_path().exists()
     path = first.make_config()
     os.environ["TANDEM_CONFIG"] = str(path)
+    added = turn and _add_turn(path)
     config = load(path)
     state = read_state(config.run)
     if state is not None and alive(state.supervisor):
         print("Tandem is up already.")
+        if added:
+            print("`tandem reload` starts TURN.")
         return summary(config, state)
     if is_first:
         print(f"wrote a first configuration: {path}")
@@ -44,6 +49,16 @@ def up(*, foreground: bool = False) -> int:
     if state is None:
         raise BadConfig(f"the supervisor ended: see {config.log_dir / 'supervisor.log'}")
     return summary(config, state) if ready else 1
+
+
+def _add_turn(path: Path) -> bool:
+    """Raises BadConfig without coturn."""
+    if program() is None:
+        raise BadConfig(MISSING)
+    added = first.add_turn(path)
+    if added:
+        print(f"wrote [turn] enabled = true: {path}")
+    return added
 
 
 def _demo_accounts(config: Config) -> None:

@@ -5,11 +5,12 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tomllib
 from pathlib import Path
 
 from tandem.cluster.keys import SECRET_BYTES, write_keys
 from tandem.cluster.sockets import default_address
-from tandem.config import SECURE_TRANSPORTS, BadConfig, Config, config_path, default_data
+from tandem.config import SECURE_TRANSPORTS, BadConfig, Config, config_path, default_data, load
 
 CERTIFICATE_DAYS = 825  # the longest that phones and browsers accept for a self-signed one
 
@@ -57,6 +58,20 @@ def make_config() -> Path:
     except OSError as error:
         raise BadConfig(f"{path}: cannot write a first configuration: {error.strerror}") from error
     return path
+
+
+def add_turn(path: Path) -> bool:
+    """[turn] with enabled, behind what the file has; False: it is on already. Raises BadConfig where the file says otherwise."""
+    if load(path).turn.enabled:
+        return False
+    text = path.read_text(encoding="utf-8")
+    if "turn" in tomllib.loads(text):
+        raise BadConfig(f"{path}: it has a section [turn]: write `enabled = true` there")
+    new = path.with_suffix(".new")
+    new.write_text(f"{text.rstrip()}\n\n[turn]\nenabled = true\n", encoding="utf-8")
+    shutil.copymode(path, new)
+    new.replace(path)
+    return True
 
 
 def _listens() -> list[str]:

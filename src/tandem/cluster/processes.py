@@ -6,7 +6,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-CHILDREN = ("edge", "relay", "node", "web")  # in the order of their start; the edges stop last
+CHILDREN = (
+    "edge",
+    "relay",
+    "node",
+    "web",
+    "turn",
+)  # in the order of their start; the edges stop last
 
 
 def edges(count: int) -> tuple[str, ...]:
@@ -14,9 +20,10 @@ def edges(count: int) -> tuple[str, ...]:
     return ("edge", *(f"edge-{n}" for n in range(2, count + 1)))
 
 
-def children(edge_count: int, *, relay: bool = True) -> tuple[str, ...]:
-    """All children of a supervisor with so many edges, and a media relay or none."""
-    return (*edges(edge_count), *(name for name in CHILDREN[1:] if relay or name != "relay"))
+def children(edge_count: int, *, relay: bool = True, turn: bool = False) -> tuple[str, ...]:
+    """All children of a supervisor with so many edges, a media relay or none, TURN or none."""
+    none = {name for name, there in (("relay", relay), ("turn", turn)) if not there}
+    return (*edges(edge_count), *(name for name in CHILDREN[1:] if name not in none))
 
 
 class Process(Struct, frozen=True):

@@ -30,8 +30,12 @@ class Product:
         self.data, self.run, self.log_dir = config.data, config.run, config.log_dir
         self.listens = config.sip.listen
         self.edges = edges(config.sip.edges)
-        self.names: tuple[str, ...] = children(config.sip.edges, relay=config.relay.enabled)
-        self.last = frozenset((*self.edges, "relay"))  # frames for the node, media of its calls
+        self.names: tuple[str, ...] = children(
+            config.sip.edges, relay=config.relay.enabled, turn=config.turn.enabled
+        )
+        self.last = frozenset(
+            (*self.edges, "relay", "turn")
+        )  # frames for the node, media of its calls
         # each edge has a socket of its own on each address: what waits for a dead one is its successor's
         self.wanted: dict[str, Wanted] = {
             _key(edge, text): Wanted(at, "sip.listen", text)
@@ -47,7 +51,7 @@ class Product:
         match child:
             case "node":
                 return ("link",)
-            case "relay":
+            case "relay" | "turn":
                 return ()
             case _:
                 return ("http",)
@@ -61,7 +65,7 @@ class Product:
             environ["TANDEM_EDGE"] = json.dumps(self._edge(child, sockets))
         elif child == "relay":
             environ["TANDEM_RELAY"] = json.dumps(self._relay())
-        else:
+        elif child != "turn":
             environ["TANDEM_FDS"] = json.dumps(
                 {key: sockets[key].fileno() for key in self.keys(child)}
             )
@@ -75,7 +79,9 @@ class Product:
             **dict.fromkeys(self.edges, _of_edges(new) != _of_edges(old)),
             "relay": Product(new, self.file)._relay() != self._relay(),
             "node": _of_node(new) != _of_node(old),
-            "web": (new.http, new.log, new.node) != (old.http, old.log, old.node),
+            "web": (new.http, new.log, new.node, new.turn)
+            != (old.http, old.log, old.node, old.turn),
+            "turn": (new.turn, new.relay, new.sip) != (old.turn, old.relay, old.sip),
         }
         restart = frozenset(name for name, is_changed in changed.items() if is_changed)
         return Reload(Product(new, self.file, self.commands), restart)
@@ -140,6 +146,15 @@ class Product:
             "delete_delay": 0,  # a call node deletes what has ended
             "timeout": section.silence_seconds,
             "silent_timeout": section.held_seconds,
+            "kernel": section.kernel,
+            "sounds": str(config.data / "sounds"),
+            "speech": section.speech,
+            "recordings": {
+                "directory": str(config.data / "recordings"),
+                "format": section.recording_format,
+                "stereo": section.recording_stereo,
+            },
+            "taps": str(config.data / "taps"),
             "pulse": str(pulse_path(self.run, "relay")),
         }
 
@@ -169,7 +184,7 @@ def _of_edges(config: Config) -> tuple[object, ...]:
 def _of_node(config: Config) -> Config:
     """The sections that a call node reads."""
     ours = Config()
-    others = {"http": ours.http, "nft": ours.nft, "hep": ours.hep}
+    others = {"http": ours.http, "turn": ours.turn, "nft": ours.nft, "hep": ours.hep}
     enabled = type(config.relay)(enabled=config.relay.enabled)
     return msgspec.structs.replace(config, relay=enabled, **others)
 

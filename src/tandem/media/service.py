@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tandem.log import log
-from tandem.media.model.ng import ANSWER_BYTES, Question, Told
+from tandem.media.model.ng import ANSWER_BYTES, Question, Told, write
 from tandem.media.model.pending import Pending
 
 READS_PER_TURN = 256  # datagrams; then others have their turn
 UNSENT_MOST = 16_384  # datagrams that the relay's full socket did not take; others are repeated by their timers
 UNSENT_SECONDS = 0.002  # between two tries
 SAID_SECONDS = 10.0  # at most one line in the log about an absent relay in this time
+# `events`: one that is asked over UDP tells what happens, too, as on a Unix socket
+PING = {"command": "ping", "events": 1}
 
 # What came of one question; of none, when the relay speaks unasked. None: no answer came in time.
 Heard = tuple[Question | None, Told | None]
@@ -34,7 +36,12 @@ class Relay:
         name: str,
         heard: Callable[[list[Heard]], None],
         now: Callable[[], int],
+        pinged: Callable[[bool], None] = lambda answers: None,
     ) -> None:
+        """pinged: told of every sign of life; True when it is the answer to the last ping."""
+        self.pinged = pinged
+        self.ping_cookie = ""
+        self.pings = 0
         self.place, self.own, self.heard, self.now = place, own, heard, now
         self.pending = Pending(name)
         self.socket: socket.socket | None = None
@@ -123,6 +130,13 @@ class Relay:
         if self.unsent:
             self.send_later()
 
+    def ping(self) -> bool:
+        """Asks whether it lives; False when nothing can be sent there."""
+        self.pings += 1
+        self.ping_cookie = f"{self.pending.name}-p{self.pings}"
+        self.sent(write(self.ping_cookie, PING))
+        return not self.is_away
+
     # -- hearing
 
     def turn(self) -> None:
@@ -132,11 +146,12 @@ class Relay:
             datagram = self.read()
             if datagram is None:
                 break
+            self.present()
+            self.pinged(datagram.startswith(self.ping_cookie.encode() + b" "))
             found = self.pending.heard(datagram)
             if found is not None:
                 heard.append(found)
         if heard:
-            self.present()
             self.heard(heard)
         self.schedule()
 

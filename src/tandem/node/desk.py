@@ -7,12 +7,14 @@ from tandem.calls.batch import Live
 from tandem.calls.model import originate
 from tandem.calls.model.admission import WHY
 from tandem.calls.model.call import ENDED, GONE, Call, Leg
-from tandem.calls.model.events import HangUp, Move
+from tandem.calls.model.events import HangUp, Move, Record
+from tandem.calls.model.ways import PAUSED, RECORDED, STOPPED
 from tandem.calls.service import Service
 from tandem.node.directory import Directory
 from tandem.routing.model.plan import Plan, Refusal
 
 LIST_MOST = 1_000
+WANTED = {"start": RECORDED, "pause": PAUSED, "stop": STOPPED}
 
 
 class NoSuch(Exception):
@@ -70,10 +72,36 @@ class Desk:
             "outbox": [effect.do for effect in live.outbox] if not live.done else [],
         }  # fmt: skip
 
+    def media(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Whether its media pass a relay, and which of several."""
+        call = self.of(asked).call
+        media = call.media if call is not None else None
+        return {
+            "relayed": media is not None and media.known,
+            "relay": media.relay if media is not None else "",
+        }
+
     def hangup(self, asked: dict[str, Any]) -> dict[str, Any]:
         live = self.of(asked)
         assert live.call is not None
         self.service.order(live.call.id, HangUp(str(asked.get("by") or "the console")))
+        return {}
+
+    def record(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """action: start, pause or stop."""
+        call = self.of(asked).call
+        assert call is not None
+        wanted = WANTED.get(str(asked.get("action")))
+        if wanted is None:
+            raise NoSuch(400, "no such order", f"action is {', '.join(WANTED)}", "action")
+        if call.media is None or not call.media.ways:
+            raise NoSuch(
+                409,
+                "cannot be recorded",
+                "its media does not pass the relay: set media=relay",
+                "id",
+            )
+        self.service.order(call.id, Record(str(asked.get("by") or "the console"), wanted))
         return {}
 
     def transfer(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -116,8 +144,10 @@ class Desk:
             raise NoSuch(503, "no new calls now", WHY[why])
         key = originate.call_id(self.fresh())
         self.service.shell.live[key] = Live(None, 0)
+        hosts = [contact.flow.host for contact in contacts]
+        relay = self.service.shell.choose(hosts) if plan.media else ""
         self.service.order(
-            key, originate.Originated(self.service.now(), key, who, contacts, plan, there)
+            key, originate.Originated(self.service.now(), key, who, contacts, plan, there, relay)
         )
         return {"id": key}
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,32 @@ from tandem.boundary import Event as Heard
 from tandem.calls.commands import stateless
 from tandem.calls.model import options, originate
 from tandem.calls.model.admission import Admission
-from tandem.calls.model.events import Unheard
+from tandem.calls.model.inquiry import ELSEWHERE, unasked
+from tandem.calls.model.media import is_of
 from tandem.calls.model.text import display_of, quoted
 from tandem.calls.service import Service
 from tandem.calls.shell import Shell
 from tandem.log import log
+from tandem.media.fleet import Fleet
+from tandem.media.model.members import Member
+from tandem.media.model.ng import Question, Told
+from tandem.media.model.regions import Regions
 from tandem.media.service import Heard as Answer
-from tandem.media.service import Relay
 from tandem.messages.service import Messages
 from tandem.names.model import Place
 from tandem.node.directory import Directory
+from tandem.node.mover import Mover
+from tandem.node.tally import Tally
 from tandem.ports import Store
-from tandem.records.model import QUALITY_STREAM, Measured, write
+from tandem.records.model import QUALITY_STREAM, Measured, Quality, write
 from tandem.routing.model.plan import Refusal
 from tandem.trunks.service import Trunks
 
 ROWS = "c/"  # calls' keys in the store begin so
 DRAINING = "n/draining"  # the row that says so
+RELAYS_DRAINING = (
+    "n/relays-draining"  # relays that take no new calls, by name: whether those that they have move
+)
 
 
 def now_us() -> int:
@@ -52,11 +61,12 @@ class Process:
         admission: Admission,
         keyed: bytes,
         node: int = 1,
-        relay: Path | tuple[str, int] | None = None,
+        relays: Sequence[Member] = (),
+        regions: Regions | None = None,
         run: Path = Path(),
     ) -> None:
-        """`keyed`: the secret of keyed hashes, which spread what would otherwise happen at once; `relay`: the media relay's
-        socket; `run`: where sockets are."""
+        """`keyed`: the secret of keyed hashes, which spread what would otherwise happen at once; `relays`: the media relays
+        that calls can take; `run`: where sockets are."""
         self.core, self.store, self.epoch, self.directory = core, store, epoch, directory
         self.admission, self.keyed = admission, keyed
         self.started_at = now_us()
@@ -64,6 +74,7 @@ class Process:
         self.drain_changed: Callable[[], None] = lambda: None
         self.missed: Callable[[Place], None] = lambda place: None  # a carrier's server failed
         self.edges: dict[int, EdgeUp] = {}
+        self.tally = Tally()
         self.shell = Shell(
             node=node,
             epoch=epoch,
@@ -73,15 +84,21 @@ class Process:
             admission=admission,
         )
         self.shell.other = self.heard
-        self.relay = (
-            Relay(place=relay, own=run / "node-media.sock", name=f"{node}.{epoch}", heard=self.related, now=now_us)
-            if relay is not None
+        self.fleet = (
+            Fleet(
+                relays, run=run, name=f"{node}.{epoch}", heard=self.related, calls=self.relayed,
+                changed=self.relay_changed, now=now_us, regions=regions,
+            )
+            if relays
             else None
         )  # fmt: skip
         self.service = Service(
             core=core, rows=self, shell=self.shell, now=now_us, seen=self.seen,
-            relay=self.relay.ask if self.relay is not None else None,
+            relay=self.ask_relays if self.fleet is not None else None,
         )  # fmt: skip
+        if self.fleet is not None:
+            self.shell.choose = self.fleet.choose
+            self.mover = Mover(service=self.service, fleet=self.fleet, now=now_us)
         self.messages = Messages(
             store=store,
             epoch=epoch,
@@ -136,13 +153,17 @@ class Process:
         self.trunks.adopt()
         self.adopted = True
         self.admission.draining = self.store.load(DRAINING) is not None
+        if self.fleet is not None:
+            wishes = drained(self.store.load(RELAYS_DRAINING))
+            self.fleet.draining = set(wishes)
+            self.fleet.leaving = {name for name, move in wishes.items() if move}
         return len(rows)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         adopted = self.adopt()
         self.core.open()
-        if self.relay is not None:
-            self.relay.start(loop)
+        if self.fleet is not None:
+            self.fleet.start(loop)
         self.service.start(loop)
         log.info(
             "node started",
@@ -180,15 +201,54 @@ class Process:
 
     def stopped(self) -> None:
         """A node that was stopped on purpose starts afresh."""
-        if self.relay is not None:
-            self.relay.stop()
+        if self.fleet is not None:
+            self.fleet.stop()
         if self.store.load(DRAINING) is not None:
             self.store.put([(DRAINING, None, 0)])
 
-    # -- the media relay
+    # -- the media relays
 
-    def related(self, heard: list[Answer]) -> None:
-        """What the relay has answered, or told of itself."""
+    def relayed(self) -> dict[str, int]:
+        """How many calls each relay has."""
+        assert self.fleet is not None
+        found: dict[str, int] = {}
+        for name, calls in self.shell.relayed.by.items():
+            found[self.fleet.named(name)] = found.get(self.fleet.named(name), 0) + len(calls)
+        return found
+
+    def ask_relays(self, questions: list[Question]) -> None:
+        assert self.fleet is not None
+        self.fleet.ask(questions)
+        self.mover.asked(questions)
+
+    def relay_changed(self, relay: str, up: bool) -> None:
+        self.mover.changed(relay, up)
+
+    def drain_relay(self, relay: str, *, on: bool, move: bool = False) -> int:
+        """It takes no new calls, or takes them again; with `move` its calls leave it. How many it has."""
+        assert self.fleet is not None
+        fleet = self.fleet
+        fleet.draining = fleet.draining | {relay} if on else fleet.draining - {relay}
+        fleet.leaving = fleet.leaving | {relay} if on and move else fleet.leaving - {relay}
+        wishes = {name: name in fleet.leaving for name in sorted(fleet.draining)}
+        row = json.dumps(wishes).encode() if wishes else None
+        if row is not None or self.store.load(RELAYS_DRAINING) is not None:
+            self.store.put([(RELAYS_DRAINING, row, 0)])
+        if on and move:
+            return self.mover.leave(relay, gone=False)
+        self.mover.stay(relay, gone=False)
+        return len(self.mover.calls(relay))
+
+    def is_of(self, relay: str, call: str) -> bool:
+        """Whether this call's media passes there now: what is told of one that it has left is old."""
+        live = self.shell.find(call)
+        media = live.call.media if live is not None and live.call is not None else None
+        return (
+            media is not None and self.fleet is not None and self.fleet.named(media.relay) == relay
+        )
+
+    def related(self, relay: str, heard: list[Answer]) -> None:
+        """What a relay has answered, or told of itself."""
         at = now_us()
         measured: list[bytes] = []
         for question, told in heard:
@@ -196,12 +256,34 @@ class Process:
                 self.service.tell_call(question, told)
                 if told is not None and told.quality:
                     streams = tuple(stream.as_quality() for stream in told.quality)
+                    self.learn(relay, question.call, streams)
+                    self.tally.add(streams)
                     measured.append(write(Measured(question.call, at, streams)))
-            elif told is not None and told.event == "timeout":
-                self.shell.queue(told.call, Unheard(told.leg, at))
+            elif told is not None and self.is_of(relay, told.call):
+                self.hear_of(relay, told, at)
         if measured:
             self.store.append(QUALITY_STREAM, measured)
         self.service.commit()
+
+    def hear_of(self, relay: str, told: Told, at: int) -> None:
+        """A relay tells of a party's media unasked."""
+        event = unasked(told, at)
+        if event is None:
+            return
+        if told.event in ELSEWHERE and self.mover.rescue(told.call, relay, event.why):
+            return
+        self.shell.queue(told.call, event)
+
+    def learn(self, relay: str, call: str, streams: Sequence[Quality]) -> None:
+        """How far this relay was from the call's phones."""
+        live = self.shell.find(call)
+        if self.fleet is None or live is None or live.call is None or not self.fleet.regions.rows:
+            return
+        for stream in streams:
+            leg = next((leg for leg in live.call.legs if is_of(leg, stream.leg)), None)
+            if leg is not None and stream.rtt_ms:
+                region = self.fleet.regions.of(leg.flow.host)
+                self.fleet.regions.heard(region, relay, stream.rtt_ms)
 
     # -- what belongs to no call
 
@@ -279,3 +361,8 @@ def core_config(
     return json.dumps(
         {"node_id": node, "incarnation": now(), "epoch": epoch, "keys": keys}
     ).encode()
+
+
+def drained(row: tuple[int, int, int, bytes] | None) -> dict[str, bool]:
+    """The names in the row of drained relays, and whether their calls go to others."""
+    return dict(json.loads(row[3])) if row is not None else {}

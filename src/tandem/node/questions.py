@@ -33,8 +33,10 @@ def handlers(
         "stats": questions.stats,
         "calls.list": desk.list,
         "calls.show": desk.show,
+        "calls.media": desk.media,
         "calls.hangup": desk.hangup,
         "calls.transfer": desk.transfer,
+        "calls.record": desk.record,
         "calls.originate": desk.originate,
         "registrations.list": questions.registrations,
         "registrations.drop": questions.unregister,
@@ -45,6 +47,9 @@ def handlers(
         "drain": questions.drain,
         "undrain": questions.undrain,
         "trunks.list": questions.trunks,
+        "relays.list": questions.relays,
+        "relays.drain": questions.drain_relay,
+        "relays.undrain": questions.undrain_relay,
     }
 
 
@@ -94,10 +99,13 @@ class Questions:
                 "trunks_registering": len(process.trunks.kept),
                 "draining": int(process.draining),
                 "lag_milliseconds": round(process.admission.lags[1] * 1000),
-                "relay_questions": len(process.relay.pending.open) if process.relay else 0,
-                "relay_away": int(process.relay is not None and process.relay.is_away),
+                "relay_questions": process.fleet.open if process.fleet else 0,
+                "relay_away": int(process.fleet is not None and process.fleet.is_away),
+                "relay_moves": process.mover.moves if process.fleet else 0,
             },
             "journal": dict(process.store.stats()),
+            "media": process.tally.plain(),
+            "relays": process.fleet.status() if process.fleet is not None else [],
         }
 
     def registrations(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
@@ -187,6 +195,30 @@ class Questions:
     def undrain(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.process.drain(on=False)
         return {}
+
+    def relays(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """Every media relay as the node sees it."""
+        return self.process.fleet.status() if self.process.fleet is not None else []
+
+    def drain_relay(self, asked: dict[str, Any]) -> dict[str, Any]:
+        relay, move = self.relay(asked), bool(asked.get("move"))
+        fleet = self.process.fleet
+        if move and fleet is not None and not fleet.candidates(relay):
+            raise NoSuch(409, "nowhere to go", "no other relay is up and takes calls", "name")
+        return {"calls": self.process.drain_relay(relay, on=True, move=move)}
+
+    def undrain_relay(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"calls": self.process.drain_relay(self.relay(asked), on=False)}
+
+    def relay(self, asked: dict[str, Any]) -> str:
+        """The relay that a question names."""
+        name, fleet = str(asked.get("name") or ""), self.process.fleet
+        if fleet is None or name not in fleet.members:
+            known = ", ".join(fleet.members) if fleet is not None else "none is configured"
+            raise NoSuch(
+                404, "no such relay", f"{name or 'the empty name'}; there are: {known}", "name"
+            )
+        return name
 
     def trunks(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         """Every trunk with what is live of it: registration, addresses of its host, calls."""

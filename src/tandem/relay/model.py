@@ -29,6 +29,15 @@ class RelaySection(Struct, frozen=True, forbid_unknown_fields=True):
     silence_seconds: Seconds = 60  # without a packet, then a call's media is gone; 0: never
     held_seconds: Seconds = 3_600  # the same for a call on hold
     kernel: Literal["auto", "on", "off"] = "auto"  # plain streams by eBPF where it may be loaded
+    recording_format: Literal["wav", "ogg"] = (
+        "wav"  # of what ng commands record; it goes to data/recordings
+    )
+    region: str = ""  # of media.regions: where it is
+    weight: Annotated[int, Meta(ge=1, le=100)] = 1  # among media.relays: its share of calls
+    recording_stereo: bool = False  # each side on a channel of its own, WAV only
+    speech: Annotated[
+        tuple[str, ...], Meta(max_length=32)
+    ] = ()  # a program that speaks, like ["espeak-ng", "--stdout"]: `--` and the text follow, a WAV comes out
 
 
 class Interface(Struct, frozen=True):

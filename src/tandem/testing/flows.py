@@ -18,7 +18,7 @@ from tandem.testing.sim.clock import MS, SECOND, START
 from tandem.testing.sim.faults import Faults
 from tandem.testing.sim.node import RING_SECONDS, Directory, flow_of
 from tandem.testing.sim.oracle import bills_wrong, phones_wrong, relay_wrong, wire_wrong
-from tandem.testing.sim.relay import ADDRESS, SimRelay, place_in
+from tandem.testing.sim.relay import SimRelay, place_in
 from tandem.testing.sim.world import World
 
 STEP = 5 * MS
@@ -135,7 +135,8 @@ class Play:
     def heard_from(self, sdp: str) -> str:
         """Whose media a description promises: of who is at its address, or of whom the relay joins to it."""
         address, port = place_in(sdp)
-        return self.relay.behind(port) if address == ADDRESS else address
+        relay = self.world.relay.known.get(address) if self.world.relay is not None else None
+        return relay.behind(port) if relay is not None else address
 
     def send(self, actor: Actor, data: bytes) -> None:
         self.world.from_phone(actor, data)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import array
 import math
+import struct
 
 from msgspec import Struct
 
@@ -46,3 +47,11 @@ def measure(pcm: bytes, rate: int, tones: tuple[int, ...]) -> Window:
     mean = sum(s * s for s in samples) / max(1, len(samples))
     dbfs = 10 * math.log10(mean / (32_768.0**2)) if mean else -120.0
     return Window(round(dbfs, 1), {hz: round(goertzel_share(samples, rate, hz), 3) for hz in tones})
+
+
+def wav(hz: int, rate: int, *, seconds: int) -> bytes:
+    """A file of one tone, mono; whole seconds of a whole frequency join without a click when it is played again."""
+    pcm = tone(hz, rate, 0, rate * seconds)
+    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+    data = b"data" + struct.pack("<I", len(pcm)) + pcm
+    return b"RIFF" + struct.pack("<I", len(head) + len(data)) + head + data

@@ -1,7 +1,7 @@
 """Counters of node and edges as Prometheus text. Pure but for this process's own figures."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import (
@@ -10,7 +10,12 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,6 +28,17 @@ NODE_GAUGES = frozenset(
 # received_udp is one series of tandem_sip_received_total; refused_rate one of tandem_sip_refused_total
 BY_TRANSPORT = frozenset(("received", "sent", "dropped"))
 BY_REASON = frozenset(("refused", "closed"))
+RELAY_GAUGES = {
+    "up": "Whether a media relay answers.",
+    "draining": "Whether it gets no new calls.",
+    "calls": "Calls of this node whose media pass it.",
+    "sessions": "Calls that it has, of all who ask it.",
+    "milliseconds": "Its last round trip.",
+    "kernel": "Streams that pass it in the kernel.",
+    "userspace": "Streams that pass its process.",
+    "packets": "Packets that have come in streams that run now.",
+    "lost": "Packets that were due in them and have not come.",
+}
 HELP = {
     "received": "SIP messages received, by edge and transport.",
     "sent": "SIP messages sent or queued, by edge and transport.",
@@ -31,6 +47,7 @@ HELP = {
     "calls": "Calls that have not ended.",
     "registrations": "Addresses of record with a phone.",
     "rows": "Rows in the store.",
+    "relay_moves": "Calls told to pass by another media relay, since the node's start.",
 }
 
 
@@ -65,6 +82,7 @@ class Stats(Collector):
             yield GaugeMetricFamily(f"tandem_{name}", help_of(name, "Node"), value)
         for name, value in sorted(numbers(stats.get("journal", {})).items()):
             yield GaugeMetricFamily(f"tandem_journal_{name}", help_of(name, "Journal"), value)
+        yield from media_families(stats.get("media", {}), stats.get("relays", []))
 
 
 def edge_families(edges: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
@@ -84,6 +102,47 @@ def edge_families(edges: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         for texts, value in values:
             family.add_metric(texts, value)
         yield family
+
+
+def media_families(
+    media: Mapping[str, Any], relays: Iterable[Mapping[str, Any]]
+) -> Iterator[Metric]:
+    """What relays measured of calls that have ended, and the relays themselves."""
+    for name, value in sorted(numbers(media).items()):
+        yield CounterMetricFamily(
+            f"tandem_media_{name}", f"RTP packets of ended calls: {name}.", value
+        )
+    for name, told in sorted(media.items()):
+        if not isinstance(told, Mapping):
+            continue
+        counts, total = list(told["counts"]), 0.0
+        buckets: list[tuple[str, float]] = []
+        for end, count in zip([*map(str, told["ends"]), "+Inf"], counts, strict=True):
+            total += count
+            buckets.append((end, total))
+        family = HistogramMetricFamily(
+            f"tandem_media_{name}", f"Streams from phones, ended calls: {name.replace('_', ' ')}."
+        )
+        family.add_metric([], buckets, told["sum"])
+        yield family
+    for key, text in RELAY_GAUGES.items():
+        gauge = GaugeMetricFamily(f"tandem_relay_{key}", text, labels=["relay", "region"])
+        for row in relays:
+            found = relay_gauge(row, key)
+            if found is not None:
+                gauge.add_metric([str(row["name"]), str(row["region"])], float(found))
+        yield gauge
+
+
+def relay_gauge(row: Mapping[str, Any], key: str) -> float | None:
+    """None: not known; one that is not configured any more has only calls."""
+    state, known = row["state"], "milliseconds" in row
+    match key:
+        case "up":
+            return float(state in ("up", "draining")) if known else None
+        case "draining":
+            return float(state == "draining") if known else None
+    return row.get(key)
 
 
 def split(counter: str) -> tuple[str, str, str]:

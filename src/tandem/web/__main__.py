@@ -16,6 +16,7 @@ from tandem.adapters.sqlite import BadDatabase, Database
 from tandem.cluster.pulse import beat
 from tandem.cluster.sockets import open_listen
 from tandem.config import BadConfig, Config, load
+from tandem.turn.place import turn_of
 from tandem.web.app import build
 from tandem.web.node import Node
 
@@ -49,7 +50,7 @@ async def serve(config: Config) -> int:
     database, node = Database(config.database), Node(config.control_socket)
     server = uvicorn.Server(
         uvicorn.Config(
-            build(database, node), log_config=None, access_log=False, server_header=False,
+            build(database, node, turn_of(config)), log_config=None, access_log=False, server_header=False,
             proxy_headers=False, ws="none", timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS, limit_concurrency=REQUESTS_MOST,
         )

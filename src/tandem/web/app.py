@@ -11,18 +11,30 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from tandem import __version__
 from tandem.adapters.sqlite import Database
+from tandem.turn.model import Turn
 from tandem.web.auth import Who, guard
 from tandem.web.document import describe
 from tandem.web.node import Node
 from tandem.web.problems import answer
-from tandem.web.routes import calls, logins, nodes, records, registrations, rules, tenants, trunks
+from tandem.web.routes import (
+    calls,
+    ice,
+    logins,
+    nodes,
+    records,
+    registrations,
+    rules,
+    tenants,
+    trunks,
+)
 from tandem.web.tries import Tries
 
 BODY_BYTES = 1024 * 1024  # of a request
 HANDLERS: list[Any] = [
     *logins.ROUTES, *tenants.ROUTES, *trunks.ROUTES, *rules.ROUTES, *calls.ROUTES,
-    *registrations.ROUTES, *records.ROUTES, *nodes.ROUTES,
+    *registrations.ROUTES, *records.ROUTES, *nodes.ROUTES, *ice.ROUTES,
 ]  # fmt: skip
+NO_TURN = Turn()
 DESCRIPTION = """\
 Tables, live calls and records of Tandem. Send `Authorization: Bearer <token>` with a token of `POST /api/login` or an API token.
 Lists come in pages of at most 1000 rows: `next` is the cursor of the next page, "" at the end. Unknown fields are refused.
@@ -30,7 +42,7 @@ Refusals are problem details (RFC 9457, `application/problem+json`); `field` nam
 Times are microseconds since 1970 in UTC."""
 
 
-def build(database: Database, node: Node) -> Litestar:
+def build(database: Database, node: Node, turn: Turn = NO_TURN) -> Litestar:
     """The application; it closes neither the database nor the node."""
     tries = Tries()
     app = Litestar(
@@ -40,6 +52,7 @@ def build(database: Database, node: Node) -> Litestar:
             "who": Provide(_who, sync_to_thread=False),
             "database": Provide(lambda: database, sync_to_thread=False),
             "node": Provide(lambda: node, sync_to_thread=False),
+            "turn": Provide(lambda: turn, sync_to_thread=False),
             "tries": Provide(lambda: tries, sync_to_thread=False),
         },
         exception_handlers={Exception: answer},
@@ -51,7 +64,7 @@ def build(database: Database, node: Node) -> Litestar:
         openapi_config=_openapi(),
         state=State({"database": database}),
         logging_config=None,
-        signature_types=[Who, Database, Node, Tries],
+        signature_types=[Who, Database, Node, Tries, Turn],
     )
     describe(app.openapi_schema)
     return app

@@ -1,15 +1,16 @@
 """What the HTTP API takes and gives: Structs that refuse unknown fields on the way in and have no secrets on the way out."""
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from tandem.accounts.model.account import Tenant, User
 from tandem.accounts.model.login import Login
 from tandem.records.model import CallEvent, Cdr
 from tandem.routing.model.plan import HeaderRule
 from tandem.routing.model.rows import Emergency, ListEntry, Route, Trunk
+from tandem.turn.model import IceServer
 
 
 # Subclasses only to refuse unknown fields: the rooms' own Structs are also read from the database, where a field may be older.
@@ -88,6 +89,12 @@ class Credentials(Struct, frozen=True, forbid_unknown_fields=True):
 
     login: str
     password: str
+
+
+class Recording(Struct, frozen=True, forbid_unknown_fields=True):
+    """action: "start", "pause" or "stop"."""
+
+    action: str = "start"
 
 
 class Transfer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -336,6 +343,16 @@ class Audit(Struct, frozen=True):
 class Ready(Struct, frozen=True):
     ready: bool
     reasons: list[str] = []
+
+
+class IceServers(Struct, frozen=True):
+    """What a browser's RTCPeerConnection is given to reach our media from anywhere."""
+
+    ice_servers: Annotated[
+        list[IceServer],
+        Meta(description="For RTCPeerConnection as it is; empty where there is no TURN."),
+    ] = field(name="iceServers")
+    expires_at: Annotated[int, Meta(description="Microseconds since 1970; 0: nothing expires.")]
 
 
 def event_shown(event: CallEvent) -> EventShown:

@@ -10,11 +10,12 @@ from tandem.accounts.model.login import Login
 from tandem.records.model import Cdr, Quality
 from tandem.routing.model.plan import HeaderRule
 from tandem.routing.model.rows import Emergency, ListEntry, Route
+from tandem.turn.model import IceServer
 from tandem.web import bodies
 from tandem.web.problems import ProblemDetails
 
 OTHERS: tuple[type[Struct], ...] = (
-    Tenant, User, Login, Cdr, Quality, HeaderRule, Emergency, ListEntry, Route, ProblemDetails,
+    IceServer, Tenant, User, Login, Cdr, Quality, HeaderRule, Emergency, ListEntry, Route, ProblemDetails,
 )  # fmt: skip
 PAGE = "One page of a list. `next` is the cursor of the next page; empty: there is none."
 AT = 1_795_252_527_024_364

@@ -1,4 +1,4 @@
-//! What the audio benches share: a voice, and the CPU time of a thread.
+//! What the audio benches share: a voice, the CPU time of a thread, and how figures are printed.
 
 use std::time::Duration;
 
@@ -6,6 +6,43 @@ use std::time::Duration;
 pub fn cpu() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     Duration::from_nanos(text.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or_default())
+}
+
+/// What the command line asks for.
+pub struct Asked {
+    json: bool,
+    name: String,
+}
+
+impl Asked {
+    /// `--json`, and the begin of names.
+    pub fn new() -> Asked {
+        let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+        let json = words.iter().any(|word| word == "--json");
+        words.retain(|word| word != "--json");
+        Asked { json, name: words.pop().unwrap_or_default() }
+    }
+
+    /// The table's head.
+    pub fn head(&self, what: &str, columns: [&str; 3]) {
+        if !self.json {
+            println!("{what:<46} {:>9} {:>9} {:>9}", columns[0], columns[1], columns[2]);
+        }
+    }
+
+    /// Runs a case `rounds` times, if it is asked for.
+    pub fn case(&self, name: &str, rounds: usize, cost: impl Fn() -> f64) {
+        if !name.starts_with(&self.name) {
+            return;
+        }
+        let mut runs: Vec<f64> = (0..rounds).map(|_| cost()).collect();
+        runs.sort_by(f64::total_cmp);
+        if self.json {
+            println!("{}", serde_json::json!({ "name": name, "runs": runs }));
+        } else {
+            println!("{name:<46} {:>9.3} {:>9.3} {:>9.3}", runs[0], runs[rounds / 2], runs[rounds - 1]);
+        }
+    }
 }
 
 /// A voice that glides and pauses, with some noise: `seconds` at `rate` Hz.

@@ -166,6 +166,11 @@ impl Handshake {
         self.aim = Some(to);
     }
 
+    /// Whether ours is the active side.
+    pub fn is_active(&self) -> bool {
+        self.setup.active
+    }
+
     /// Whether DTLS 1.3 was spoken when keys were told last.
     pub fn is_dtls13(&self) -> bool {
         self.dtls13

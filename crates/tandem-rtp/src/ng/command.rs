@@ -3,14 +3,20 @@
 use super::answer::Failure;
 use super::fields::Fields;
 use super::options::{Options, RecordingTarget};
-use super::party::{Block, Dtmf, Party, Play, Source, What};
+use super::party::{Block, Dtmf, Party, Play, What};
+use super::sound::{GatherAsked, Join};
 use super::value::Value;
 use super::words::word;
+use crate::studio::Piece;
 
 /// Milliseconds and decibels of play DTMF when nothing is told.
 const EVENT_MS: u32 = 250;
 const EVENT_PAUSE_MS: u32 = 100;
 const EVENT_VOLUME: u8 = 8;
+/// Seconds that a tap lasts when nothing is told.
+pub const TAP_SECONDS: u32 = 60;
+/// Seconds that it lasts at most.
+pub const TAP_SECONDS_MOST: u32 = 600;
 /// Calls that `list` names when nothing is told.
 const LIST: usize = 32;
 
@@ -53,6 +59,13 @@ pub enum Command {
         /// Start or stop.
         on: bool,
     },
+    /// start tap and stop tap: copy every packet of a call into a file. Ours: not in rtpengine.
+    Tap {
+        /// Call.
+        call: String,
+        /// For so many seconds; `None`: no more.
+        seconds: Option<u32>,
+    },
     /// block, unblock, silence and unsilence.
     Block(Block),
     /// play media.
@@ -61,11 +74,33 @@ pub enum Command {
     StopPlay {
         /// Call.
         call: String,
+        /// To all in this room, in place of a call's party.
+        room: Option<String>,
         /// To whom it is played.
         party: Party,
     },
     /// play DTMF.
     Dtmf(Dtmf),
+    /// gather. Ours: not in rtpengine, like those that follow.
+    Gather(GatherAsked),
+    /// stop gather.
+    StopGather {
+        /// Call.
+        call: String,
+        /// Whose keys.
+        party: Party,
+    },
+    /// join.
+    Join(Join),
+    /// leave.
+    Leave {
+        /// Call.
+        call: String,
+        /// Whose legs.
+        party: Party,
+    },
+    /// roster, of a room.
+    Roster(String),
     /// publish.
     Publish(Box<Signal>),
     /// subscribe request.
@@ -147,6 +182,8 @@ pub enum Recording {
 pub struct Record {
     /// Call.
     pub call: String,
+    /// A room, in place of a call.
+    pub room: Option<String>,
     /// What it shall be.
     pub recording: Recording,
     /// Where to.
@@ -218,7 +255,8 @@ impl Command {
             }),
             "query" => Command::Query(Query { call: call?, from_tag: fields.party.from_tag, to_tag: fields.party.to_tag }),
             "start-recording" | "stop-recording" | "pause-recording" => Command::Record(Record {
-                call: call?,
+                call: of_room(call, &fields)?,
+                room: fields.sound.room,
                 recording: match verb {
                     "start-recording" => Recording::On,
                     "stop-recording" if !fields.pause => Recording::Off,
@@ -228,8 +266,15 @@ impl Command {
                 metadata: fields.options.metadata,
             }),
             "start-forwarding" | "stop-forwarding" => Command::Forward { call: call?, party: fields.party, on: verb == "start-forwarding" },
-            "play-media" => Command::Play(Play::of(call?, fields)?),
-            "stop-media" => Command::StopPlay { call: call?, party: fields.party },
+            "start-tap" => Command::Tap { call: call?, seconds: Some(fields.tap_seconds.unwrap_or(TAP_SECONDS)) },
+            "stop-tap" => Command::Tap { call: call?, seconds: None },
+            "play-media" => Command::Play(Play::of(of_room(call, &fields)?, fields)?),
+            "stop-media" => Command::StopPlay { call: of_room(call, &fields)?, room: fields.sound.room, party: fields.party },
+            "gather" => Command::Gather(GatherAsked { call: call?, party: fields.party, wish: fields.sound.wish }),
+            "stop-gather" => Command::StopGather { call: call?, party: fields.party },
+            "join" => Command::Join(Join::of(call?, fields)?),
+            "leave" => Command::Leave { call: call?, party: fields.party },
+            "roster" => Command::Roster(fields.sound.room.ok_or(Failure::Missing("room"))?),
             "play-dtmf" => Command::Dtmf(Dtmf::of(call?, fields)?),
             "subscribe-request" => {
                 let to_tag = fields.party.to_tag.clone();
@@ -242,6 +287,11 @@ impl Command {
             }
         })
     }
+}
+
+/// The call of a command, which one about a room does not need.
+fn of_room(call: Result<String, Failure>, fields: &Fields) -> Result<String, Failure> {
+    call.or_else(|missing| if fields.sound.room.is_some() { Ok(String::new()) } else { Err(missing) })
 }
 
 fn blocked(verb: &str) -> Option<(What, bool)> {
@@ -288,17 +338,22 @@ impl Signal {
 
 impl Play {
     fn of(call: String, fields: Fields) -> Result<Play, Failure> {
-        let source = match (fields.file, fields.blob, fields.database) {
-            (Some(file), ..) => Source::File(file),
-            (_, Some(blob), _) => Source::Blob(blob),
-            (.., Some(id)) => Source::Database(id),
-            _ => return Err(Failure::Missing("file")),
+        let first = match (fields.file, fields.blob, fields.database) {
+            (Some(file), ..) => Some(Piece::File(file)),
+            (_, Some(blob), _) => Some(Piece::Blob(blob)),
+            (.., Some(_)) => return Err(Failure::State("db-id: this relay has no database of sounds")),
+            _ => None,
         };
+        let pieces: Vec<Piece> = first.into_iter().chain(fields.sound.pieces).collect();
+        if pieces.is_empty() {
+            return Err(Failure::Missing("file"));
+        }
         Ok(Play {
             call,
             party: fields.party,
-            source,
-            times: fields.times.unwrap_or(1).max(1),
+            room: fields.sound.room,
+            pieces,
+            times: fields.times.unwrap_or(1),
             duration_ms: fields.play_ms.unwrap_or(0),
             start_ms: fields.start_ms.unwrap_or(0),
             block_egress: fields.block_egress,

@@ -3,6 +3,7 @@
 use super::answer::Failure;
 use super::options::Options;
 use super::party::Party;
+use super::sound::SoundFields;
 use super::value::Value;
 use super::{flags, keys};
 
@@ -35,6 +36,8 @@ pub(super) struct Fields {
     pub event_ms: Option<u32>,
     pub volume: Option<u8>,
     pub pause_ms: Option<u32>,
+    pub tap_seconds: Option<u32>,
+    pub sound: SoundFields,
     pub warnings: Vec<String>,
 }
 

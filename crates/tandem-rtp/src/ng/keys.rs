@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::answer::Failure;
+use super::command::TAP_SECONDS_MOST;
 use super::fields::Fields;
 use super::flags;
 use super::options::{DtlsMode, IceMode, Tos, Transport};
@@ -19,7 +20,8 @@ pub(super) fn read(fields: &mut Fields, key: &str, value: &Value) -> Result<bool
     Ok(participant(fields, &name, value)?
         || transport(fields, &name, value)?
         || media(fields, &name, value)?
-        || other(fields, &name, value)?)
+        || other(fields, &name, value)?
+        || fields.sound.read(&name, value)?)
 }
 
 fn participant(fields: &mut Fields, name: &str, value: &Value) -> Result<bool, Failure> {
@@ -176,6 +178,7 @@ fn media(fields: &mut Fields, name: &str, value: &Value) -> Result<bool, Failure
         | "trigger-end-digits"
         | "frequency"
         | "frequencies" => fields.unserved(&format!("key '{name}'")),
+        "events" => {} // who asks hears what happens: the shell looks for it
         "generate-rtcp" => {
             if truth(value) == Some(true) {
                 fields.unserved("key 'generate-rtcp'");
@@ -213,6 +216,13 @@ fn other(fields: &mut Fields, name: &str, value: &Value) -> Result<bool, Failure
             words.iter().try_for_each(|flag| fields.flag(flag))?;
         }
         "delete-delay" => fields.delete_delay = Some(seconds("delete-delay", value)?),
+        "tap-seconds" => {
+            let told = seconds("tap-seconds", value)?;
+            if !(1..=TAP_SECONDS_MOST).contains(&told) {
+                return Err(Failure::bad("tap-seconds", value, "is not 1 to 600"));
+            }
+            fields.tap_seconds = Some(told);
+        }
         "limit" => {
             let limit = number("limit", value)?;
             fields.limit =
@@ -275,7 +285,8 @@ fn sdes(fields: &mut Fields, _: &str, text: &str) -> bool {
     match &word(text)[..] {
         "off" | "no" | "disable" => sdes.off = true,
         "nonew" => sdes.no_new = true,
-        "pad" => sdes.pad = true,
+        "pad" => sdes.unpadded = false,
+        "no-pad" => sdes.unpadded = true,
         "lifetime" => sdes.lifetime = true,
         "static" => sdes.keep = true,
         "prefer" => sdes.prefer = true,

@@ -20,14 +20,16 @@ mod keys;
 mod options;
 mod party;
 pub mod repeats;
+mod sound;
 mod value;
 mod words;
 
 pub use answer::{failed, ok, Failure};
 pub use codec::{names, says_all, Codec, CodecRules};
-pub use command::{Command, Delete, Query, Record, Recording, Request, Signal, Subscribe};
+pub use command::{Command, Delete, Query, Record, Recording, Request, Signal, Subscribe, TAP_SECONDS, TAP_SECONDS_MOST};
 pub use options::{DtlsMode, IceMode, MuxRules, Options, Osrtp, RecordingTarget, Replace, Sdes, Tos, Transport};
-pub use party::{Block, Dtmf, Party, Play, Source, What};
+pub use party::{Block, Dtmf, Party, Play, What};
+pub use sound::{GatherAsked, Join, RoleAsked, ROOM_HZ};
 pub use value::{count, Value};
 pub use words::{split, word};
 

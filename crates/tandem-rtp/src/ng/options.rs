@@ -48,8 +48,8 @@ pub struct Sdes {
     pub order: Vec<String>,
     /// Suites that the offerer gets if it has them, by name.
     pub offerer_preferred: Vec<String>,
-    /// Keys are padded with `=`.
-    pub pad: bool,
+    /// Keys lack their `=`: phones that decode base64 strictly take such a key for a shorter one.
+    pub unpadded: bool,
     /// Keys have a lifetime of 2^31.
     pub lifetime: bool,
     /// A re-negotiation keeps suite and keys.
@@ -224,6 +224,10 @@ pub struct Options {
     pub generate_mid: bool,
     /// a=extmap is taken out.
     pub strip_extmap: bool,
+    /// The echo of what this party hears is taken out of what it says (ours: not in rtpengine); `false`: no more.
+    pub cancel_echo: Option<bool>,
+    /// Noise is taken out of what this party says (ours: not in rtpengine); `false`: no more.
+    pub denoise: Option<bool>,
     /// Telephone events can be injected.
     pub inject_dtmf: bool,
     /// Nothing of the call is passed on; `false`: it is again.

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::studio::Piece;
+
 /// How a command names parties of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Party {
@@ -49,17 +51,6 @@ pub struct Block {
     pub set_label: Option<String>,
 }
 
-/// What is played.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A file of the relay's host.
-    File(String),
-    /// The bytes of a file.
-    Blob(Vec<u8>),
-    /// A row of the configured database.
-    Database(i64),
-}
-
 /// play media.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Play {
@@ -67,9 +58,11 @@ pub struct Play {
     pub call: String,
     /// To whom.
     pub party: Party,
-    /// What.
-    pub source: Source,
-    /// How often.
+    /// To all in this room, in place of a call's party.
+    pub room: Option<String>,
+    /// What, one after another.
+    pub pieces: Vec<Piece>,
+    /// How often; 0: for ever.
     pub times: u32,
     /// At most so long, milliseconds; 0: until its end.
     pub duration_ms: u32,

@@ -28,7 +28,7 @@ pub struct Repeats {
 #[derive(Debug)]
 struct Kept {
     since: u64,
-    answer: Vec<u8>,
+    answer: Box<[u8]>,
 }
 
 impl Repeats {
@@ -44,7 +44,7 @@ impl Repeats {
         self.forget(now);
         let key = key(client, cookie);
         self.bytes += key.len() + answer.len();
-        if let Some(old) = self.answers.insert(key.clone(), Kept { since: now, answer }) {
+        if let Some(old) = self.answers.insert(key.clone(), Kept { since: now, answer: answer.into_boxed_slice() }) {
             self.bytes -= key.len() + old.answer.len();
         }
         self.order.push_back((now, key));

@@ -178,8 +178,17 @@ impl Inbound {
         }
     }
 
+    fn so_far(&self, now_us: u64) -> Window {
+        Window { since_us: now_us, expected: self.expected(), missing: self.missing(), bursts: self.bursts }
+    }
+
+    /// What a listener thinks of it: the mean of its windows, and of what came so far while the first one runs.
+    pub fn score(&self) -> Option<f32> {
+        self.scores.average().or_else(|| self.window.score(&self.so_far(0), self.codec))
+    }
+
     pub(super) fn end_window(&mut self, now_us: u64) {
-        let now = Window { since_us: now_us, expected: self.expected(), missing: self.missing(), bursts: self.bursts };
+        let now = self.so_far(now_us);
         if let Some(score) = self.window.end(now, self.codec) {
             self.scores.add(score);
         }

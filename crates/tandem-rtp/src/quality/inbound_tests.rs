@@ -125,6 +125,15 @@ fn a_report_block_tells_of_what_came_since_the_last() {
 }
 
 #[test]
+fn a_call_that_is_shorter_than_a_window_is_scored_too() {
+    assert_eq!(None, heard(0..20).score());
+    let short = heard((0..100).filter(|number| number % 5 != 2));
+    assert_eq!(0, short.scores.windows);
+    let bad = crate::quality::mos(crate::quality::rating(Codec::G711_PLC, 20.0, 1.0, 0.0));
+    assert!(short.score().is_some_and(|score| (score - bad).abs() < 0.2), "{:?} {bad}", short.score());
+}
+
+#[test]
 fn windows_are_scored_and_the_worst_is_kept() {
     let mut stream = heard((0..3000).filter(|number| !(1000..1500).contains(number) || number % 5 != 0));
     let best = crate::quality::mos(93.2);

@@ -51,14 +51,23 @@ pub struct Window {
 impl Window {
     /// The score of what came since the window began, and a new window, if there is enough of it.
     pub(super) fn end(&mut self, now: Window, codec: Codec) -> Option<f32> {
+        if now.since_us.saturating_sub(self.since_us) < WINDOW_US {
+            return None;
+        }
+        let score = self.score(&now, codec)?;
+        *self = now;
+        Some(score)
+    }
+
+    /// The score of what came since the window began, however short that is; `None`: too few packets.
+    pub(super) fn score(&self, now: &Window, codec: Codec) -> Option<f32> {
         let expected = now.expected.saturating_sub(self.expected);
-        if now.since_us.saturating_sub(self.since_us) < WINDOW_US || expected < WINDOW_PACKETS {
+        if expected < WINDOW_PACKETS {
             return None;
         }
         let missing = now.missing.saturating_sub(self.missing).min(expected);
         let loss_percent = 100.0 * missing as f32 / expected as f32;
         let burst_ratio = now.bursts.since(&self.bursts).ratio();
-        *self = now;
         Some(mos(rating(codec, loss_percent, burst_ratio, 0.0)))
     }
 }

@@ -12,6 +12,7 @@ use super::{Relay, Slot};
 use crate::learn::Learner;
 use crate::plan::{EndpointId, Guard};
 use crate::quality::{Inbound, Outbound};
+use crate::studio::DeskState;
 
 /// How often a stream that runs is told anew, in microseconds; SRTP forgives 2^15 packets, which is 10 minutes.
 pub const KEEP_US: u64 = 5_000_000;
@@ -35,6 +36,11 @@ pub struct Live {
     pub heard: Vec<Inbound>,
     /// Streams to it.
     pub sent: Vec<Outbound>,
+    /// At the audio engine.
+    pub desk: Option<DeskState>,
+    /// What comes to it passes in the kernel. Nothing for an heir.
+    #[serde(skip)]
+    pub passes: bool,
 }
 
 /// How long a peer may be silent, in microseconds; 0: for ever.
@@ -61,7 +67,8 @@ impl Live {
 impl Relay {
     /// What is known of an endpoint.
     pub fn live(&self, now: u64, id: EndpointId) -> Option<Live> {
-        self.slot(self.key(id)?).map(|slot| slot.live(now))
+        let slot = self.slot(self.key(id)?)?;
+        Some(Live { desk: self.sound.state(now, slot.at, id), ..slot.live(now) })
     }
 
     /// An endpoint goes on with what an earlier process knew.
@@ -76,12 +83,15 @@ impl Relay {
 
     /// What an heir must be told now: of endpoints that have changed, and of those that run, every [`KEEP_US`].
     pub fn changed(&mut self, now: u64) -> Vec<Live> {
-        let due = |slot: &&mut Slot| slot.dirty || slot.heard_at() > slot.kept_at && now.saturating_sub(slot.kept_at) >= KEEP_US;
         let mut told = Vec::new();
-        for slot in self.slots().filter(due) {
-            slot.dirty = false;
-            slot.kept_at = now;
-            told.push(slot.live(now));
+        for slot in self.slots.iter_mut().flatten() {
+            let runs = slot.made || slot.heard_at() > slot.kept_at;
+            let busy = (slot.made || slot.listened) && self.sound.is_busy(slot.at, slot.plan.id);
+            if slot.dirty || busy || runs && now.saturating_sub(slot.kept_at) >= KEEP_US {
+                slot.dirty = false;
+                slot.kept_at = now;
+                told.push(Live { desk: self.sound.state(now, slot.at, slot.plan.id), ..slot.live(now) });
+            }
         }
         told
     }
@@ -113,6 +123,8 @@ impl Slot {
             meeting: self.meeting_state(now),
             heard: self.watch.heard.clone(),
             sent: self.watch.sent.clone(),
+            passes: self.passes,
+            desk: None,
         }
     }
 

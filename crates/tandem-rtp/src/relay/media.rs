@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{Component, Key, Out, Packet, Relay, Slot};
 use crate::plan::Guard;
-use crate::rtp::{Kind, HEADER_BYTES};
+use crate::rtp::{self, Kind, HEADER_BYTES};
 
 /// Shortest RTCP packet, in bytes (RFC 3550 6.4.2: a receiver report about nobody).
 const RTCP_BYTES: usize = 8;
@@ -27,9 +27,14 @@ impl Relay {
         if !slot.take(now, component, kind, from, packet) {
             return;
         }
+        if slot.listened && kind == Component::Rtp {
+            if let Ok(packet) = rtp::Packet::read(packet.bytes()) {
+                self.sound.packet(now, slot.at, slot.plan.id, &packet);
+            }
+        }
         let sinks = slot.sinks.len();
         if sinks == 0 {
-            slot.drops.nowhere += 1;
+            slot.drops.nowhere += u64::from(!slot.listened);
             return;
         }
         let random = if kind == Component::Rtcp { self.common.number() } else { 0 };
@@ -37,6 +42,9 @@ impl Relay {
         for at in 0..sinks {
             let Some(to) = self.sink(key, at) else { continue };
             let Some(Some(sink)) = self.slots.get_mut(to as usize) else { continue };
+            if sink.made {
+                continue;
+            }
             if at + 1 < sinks {
                 spare.copy(packet.bytes());
                 sink.give(now, kind, &mut spare, random, out);
@@ -73,10 +81,17 @@ impl Slot {
             Component::Rtp => self.watch.heard(now, packet.bytes(), &self.plan),
             Component::Rtcp => self.watch.told(now, packet.bytes()),
         }
-        if self.plan.blocked {
+        let blocked = self.plan.blocked || self.plan.dtmf_blocked && kind == Component::Rtp && self.is_key(packet.bytes());
+        if blocked {
             self.drops.blocked += 1;
         }
-        !self.plan.blocked
+        !blocked
+    }
+
+    /// Whether a packet of the peer is a telephone event.
+    fn is_key(&self, bytes: &[u8]) -> bool {
+        let number = bytes.get(1).map(|byte| byte & 0x7f);
+        self.plan.payloads.iter().any(|payload| Some(payload.number) == number && payload.name == "TELEPHONE-EVENT")
     }
 
     /// Sends to the peer what another endpoint received.

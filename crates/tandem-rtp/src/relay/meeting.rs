@@ -223,8 +223,9 @@ impl Meeting {
             return;
         };
         let expected = fingerprint.as_ref().and_then(|(name, value)| Fingerprint::new(name, value).ok());
-        let begun = self.handshake.is_some() && self.association == plan.association;
-        if begun {
+        // Before the answer our side waits as the passive one; roles that change ask for another association (RFC 8842 3.1).
+        let kept = self.handshake.as_ref().is_some_and(|handshake| handshake.is_active() == *active);
+        if kept && self.association == plan.association {
             if let (Some(handshake), Some(expected)) = (&mut self.handshake, expected) {
                 handshake.expect(expected);
             }

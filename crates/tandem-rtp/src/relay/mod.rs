@@ -4,7 +4,11 @@ mod live;
 mod lock;
 mod media;
 mod meeting;
+mod plain;
 mod slot;
+mod sound;
+#[cfg(test)]
+mod sound_tests;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -13,12 +17,15 @@ mod watch;
 pub use live::{Live, Silence};
 pub use lock::LockState;
 pub use meeting::MeetingState;
+pub use plain::Plain;
 pub use slot::{Counts, Drops, Slot};
+pub use sound::SoundError;
 pub use table::{Key, Relay};
 
 use std::net::SocketAddr;
 
 use crate::plan::EndpointId;
+use crate::studio::{Reeled, Told};
 
 /// Room for a datagram, in bytes; larger ones are cut by the socket and dropped.
 pub const PACKET_BYTES: usize = 4096;
@@ -47,6 +54,8 @@ pub enum Event {
     Gone,
     /// None of the peer's candidates answers.
     Unreached,
+    /// Something at the audio engine.
+    Told(Told),
 }
 
 /// Takes what leaves.
@@ -55,6 +64,8 @@ pub trait Out {
     fn send(&mut self, token: u64, component: Component, to: SocketAddr, bytes: &[u8]);
     /// Something has happened to an endpoint.
     fn event(&mut self, _: EndpointId, _: Event) {}
+    /// There is something to be written of the recording of a call, or of a `room`.
+    fn reeled(&mut self, _room: bool, _name: &str, _: Reeled) {}
 }
 
 /// A datagram with room behind it.

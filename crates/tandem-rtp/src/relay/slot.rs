@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lock::Lock;
 use super::meeting::{Common, Meeting};
+use super::sound::Spot;
 use super::watch::Watch;
 use super::{Component, Key, SINKS};
 use crate::learn::Learner;
@@ -74,6 +75,20 @@ pub struct Slot {
     pub(super) sinks: Vec<Key>,
     /// Since when the plan stands, microseconds.
     pub(super) since: u64,
+    /// What comes to it passes elsewhere, in the kernel.
+    pub(super) passes: bool,
+    /// Every packet of it has to be seen.
+    pub(super) tapped: bool,
+    /// The call that it is of.
+    pub(super) call: Spot,
+    /// Where in the audio engine its sound is: its call, or a room.
+    pub(super) at: Spot,
+    /// The room that it is in.
+    pub(super) room: Option<Box<str>>,
+    /// What it receives goes to the audio engine too.
+    pub(super) listened: bool,
+    /// What its peer gets comes from the audio engine, and from nowhere else.
+    pub(super) made: bool,
     /// That its peer is silent has been said.
     pub(super) told_silent: bool,
     /// When its state was told last, microseconds.
@@ -91,6 +106,11 @@ impl Slot {
         };
         Slot {
             ways: [way(Component::Rtp), way(Component::Rtcp)],
+            call: Spot::call(&plan.call),
+            at: Spot::call(&plan.call),
+            room: None,
+            listened: false,
+            made: false,
             plan,
             token,
             drops: Drops::default(),
@@ -99,6 +119,8 @@ impl Slot {
             watch: Watch::new(now, common.number(), u64::from(common.number()), common.number()),
             sinks: Vec::new(),
             since: now,
+            passes: false,
+            tapped: false,
             told_silent: false,
             kept_at: now,
             dirty: true,

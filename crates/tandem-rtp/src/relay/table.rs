@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::meeting::Common;
+use super::sound::Sound;
 use super::{Component, Out, Packet, Slot};
 use crate::dtls::Identity;
 use crate::plan::{Endpoint, EndpointId};
@@ -18,6 +19,7 @@ pub struct Relay {
     /// A packet's copies, for those that get it before the last one.
     pub(super) spare: Packet,
     pub(super) common: Common,
+    pub(super) sound: Sound,
 }
 
 impl Relay {
@@ -25,7 +27,7 @@ impl Relay {
     /// `random` fills with bytes that nobody can guess.
     pub fn new(identity: Identity, origin: u64, random: impl FnMut(&mut [u8]) + Send + 'static) -> Relay {
         let common = Common { identity, origin, random: Box::new(random) };
-        Relay { slots: Vec::new(), free: Vec::new(), places: HashMap::new(), spare: Packet::new(), common }
+        Relay { slots: Vec::new(), free: Vec::new(), places: HashMap::new(), spare: Packet::new(), common, sound: Sound::default() }
     }
 
     /// How many endpoints there are.
@@ -47,6 +49,7 @@ impl Relay {
                 slot.settle();
                 slot.meet(now, &mut self.common);
             }
+            self.sounds_for(now, key);
             return key;
         }
         let mut slot = Slot::new(now, plan, token, &mut self.common);
@@ -66,14 +69,26 @@ impl Relay {
             }
         };
         self.places.insert(id, key);
+        self.sounds_for(now, key);
         key
     }
 
+    fn sounds_for(&mut self, now: u64, key: Key) {
+        let Some(call) = self.slot(key).map(|slot| slot.call) else { return };
+        self.sound.came(call, key);
+        self.seat(now, key);
+        self.engage(now, call);
+    }
+
     /// Forgets an endpoint; what it counted is given back.
-    pub fn drop(&mut self, id: EndpointId) -> Option<Slot> {
+    pub fn drop(&mut self, now: u64, id: EndpointId) -> Option<Slot> {
         let key = self.places.remove(&id)?;
         let slot = self.slots.get_mut(key as usize)?.take();
         self.free.push(key);
+        if let Some(slot) = &slot {
+            self.sound.went(slot.call, key, id, slot.room.as_deref());
+            self.engage(now, slot.call);
+        }
         slot
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{Component, Out, Packet, Relay};
 use crate::dtls::{Certificate, Identity};
-use crate::plan::{Endpoint, EndpointId, Local, Remote};
+use crate::plan::{Endpoint, EndpointId, Guard, Local, Remote, Streams};
 
 #[derive(Default)]
 struct Wire(Vec<(u64, Component, SocketAddr, Vec<u8>)>);
@@ -119,7 +119,7 @@ fn a_place_that_another_endpoint_has_now_is_not_fed() {
     let (mut relay, a, _) = two();
     let mut wire = Wire::default();
     relay.receive(1, a, Component::Rtp, at("10.0.0.1:4000"), &mut rtp(1), &mut wire);
-    relay.drop(EndpointId(2));
+    relay.drop(0, EndpointId(2));
     relay.put(0, endpoint(3, "10.0.0.3:6000", 4), 13);
     wire.0.clear();
     relay.receive(2, a, Component::Rtp, at("10.0.0.1:4000"), &mut rtp(2), &mut wire);
@@ -137,4 +137,40 @@ fn what_is_no_media_is_dropped_and_counted() {
     }
     assert!(wire.0.is_empty());
     assert_eq!(5, relay.slot(a).unwrap().drops.alien);
+}
+
+#[test]
+fn a_side_that_the_answer_makes_active_says_hello() {
+    let mut relay = relay();
+    let waiting = Endpoint { guard: Guard::Dtls { active: false, fingerprint: None }, ..endpoint(1, "10.0.0.1:4000", 2) };
+    relay.put(0, waiting.clone(), 11);
+    let mut wire = Wire::default();
+    relay.poll(1, &mut wire);
+    assert!(wire.0.is_empty(), "whoever was only offered waits");
+    let fingerprint = Some(("sha-256".into(), vec![1; 32]));
+    relay.put(2, Endpoint { guard: Guard::Dtls { active: true, fingerprint }, ..waiting }, 11);
+    relay.poll(3, &mut wire);
+    let (_, _, to, hello) = &wire.0[0];
+    assert_eq!((at("10.0.0.1:4000"), Some(&22), Some(&1)), (*to, hello.first(), hello.get(13)), "a handshake record, ClientHello");
+}
+
+#[test]
+fn a_tapped_stream_passes_nowhere_else_and_those_that_run_are_counted_by_their_way() {
+    let (mut relay, a, b) = two();
+    let mut wire = Wire::default();
+    let second = 1_000_000;
+    for (key, from) in [(a, "10.0.0.1:4000"), (b, "10.0.0.2:5000")] {
+        for turn in 0..40u16 {
+            relay.receive(u64::from(turn) * second, key, Component::Rtp, at(from), &mut rtp(turn), &mut wire);
+        }
+    }
+    let now = 40 * second;
+    assert!(relay.plain(now, a).is_some() && relay.plain(now, b).is_some());
+    relay.set_passes(a, true);
+    assert_eq!(Streams { kernel: 1, userspace: 1, packets: 80, lost: 0 }, relay.streams(now));
+    assert_eq!(Streams::default(), relay.streams(now + super::plain::RUNS_US));
+    relay.set_tapped(a, true);
+    assert!(relay.plain(now, a).is_none() && relay.plain(now, b).is_none());
+    relay.set_tapped(a, false);
+    assert!(relay.plain(now, a).is_some());
 }

@@ -1,14 +1,14 @@
 //! How well the streams of one endpoint do, each way, and the reports that its peer would miss. It forwards nothing.
 
-use crate::plan::Endpoint;
-use crate::quality::{Codec, Inbound, Outbound, Reporter};
+use crate::plan::{Endpoint, Payload};
+use crate::quality::{Codec, Inbound, Outbound, Passed, Reporter};
 use crate::rtcp::{self, Blocks, Packet};
 use crate::rtp::Header;
 
 /// Streams of one endpoint that are watched, each way; the one unused for longest makes room.
 pub const STREAMS: usize = 4;
 /// The clock of a payload type that no description names, Hz.
-const CLOCK_HZ: u32 = 8_000;
+pub(super) const CLOCK_HZ: u32 = 8_000;
 
 /// Streams from the peer, and to it.
 pub(super) struct Watch {
@@ -48,6 +48,28 @@ impl Watch {
         let (clock, codec) = sort(&header, plan);
         let mut stream = Outbound::new(header.ssrc, clock, codec);
         stream.packet(now, &header, bytes.len());
+        admit(&mut self.sent, stream, |stream| stream.last_us);
+    }
+
+    /// RTP packets of the peer passed elsewhere.
+    pub fn passed_in(&mut self, now: u64, passed: &Passed, payloads: &[Payload]) {
+        if let Some(stream) = self.heard.iter_mut().find(|stream| stream.ssrc == passed.ssrc) {
+            return stream.passed(now, passed);
+        }
+        let (clock, codec) = first(payloads);
+        let mut stream = Inbound::new(passed.ssrc, clock, codec);
+        stream.passed(now, passed);
+        admit(&mut self.heard, stream, |stream| stream.last_us);
+    }
+
+    /// RTP packets passed to the peer elsewhere. `payloads`: of whoever sent them.
+    pub fn passed_out(&mut self, passed: &Passed, payloads: &[Payload]) {
+        if let Some(stream) = self.sent.iter_mut().find(|stream| stream.ssrc == passed.ssrc) {
+            return stream.passed(passed);
+        }
+        let (clock, codec) = first(payloads);
+        let mut stream = Outbound::new(passed.ssrc, clock, codec);
+        stream.passed(passed);
         admit(&mut self.sent, stream, |stream| stream.last_us);
     }
 
@@ -113,6 +135,11 @@ fn sort(header: &Header, plan: &Endpoint) -> (u32, Codec) {
     };
     let name = payload.map_or(fixed, |payload| &payload.name);
     (payload.map_or(CLOCK_HZ, |payload| payload.clock.max(1)), Codec::of(name, true))
+}
+
+/// Clock and codec of a stream of which no packet was seen.
+fn first(payloads: &[Payload]) -> (u32, Codec) {
+    payloads.first().map_or((CLOCK_HZ, Codec::of("PCMU", true)), |payload| (payload.clock.max(1), Codec::of(&payload.name, true)))
 }
 
 fn admit<T>(streams: &mut Vec<T>, stream: T, last: impl Fn(&T) -> u64) {

@@ -60,7 +60,7 @@ impl Crypto {
         Some(Crypto { tag, master: Master { suite, key_salt } })
     }
 
-    /// The value of a=crypto. `padded`: with the `=` of base64, as some phones want it; `lifetime`: with 2^31.
+    /// The value of a=crypto. `padded`: with the `=` of base64, which RFC 4568 6.1 lets a reader discard and many phones want; `lifetime`: with 2^31.
     pub fn value(&self, padded: bool, lifetime: bool) -> String {
         let key = match padded {
             true => BASE64.encode(&self.master.key_salt),

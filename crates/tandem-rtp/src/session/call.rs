@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::medium::Medium;
+use crate::audio::clean;
 use crate::ng::{Recording, What};
-use crate::plan::{Credentials, Learning};
+use crate::plan::{Credentials, Learning, Place};
 use crate::sdp::{Family, Origin};
 
 /// Version of the form in which calls are kept; a reader takes its own and older ones.
@@ -118,10 +119,14 @@ pub struct Leg {
     pub handover: bool,
     /// See [`crate::plan::Endpoint::inject_dtmf`].
     pub inject_dtmf: bool,
+    /// See [`crate::plan::Endpoint::clean`].
+    pub clean: clean::Wish,
     /// See [`crate::plan::Endpoint::timeout_seconds`].
     pub timeout_seconds: Option<u32>,
     /// What is held back of it.
     pub held_back: HeldBack,
+    /// The room that it is in.
+    pub room: Option<Place>,
     /// The session lines that it was told last.
     pub told: Told,
     /// Sections.
@@ -198,8 +203,10 @@ impl Call {
             strict: false,
             handover: false,
             inject_dtmf: false,
+            clean: clean::Wish::default(),
             timeout_seconds: None,
             held_back: HeldBack::default(),
+            room: None,
             told: Told::default(),
             media: Vec::new(),
         };

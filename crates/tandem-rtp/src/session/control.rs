@@ -4,8 +4,11 @@ use super::call::{Call, Leg, Role};
 use super::outside::{Order, Outside};
 use super::work::Work;
 use super::{publish, Calls};
+use crate::audio::dtmf::Digit;
+use crate::audio::play::Position;
 use crate::ng::{ok, Block, Command, Dtmf, Failure, Options, Party, Play, Record, Recording, RecordingTarget, Signal, Value};
 use crate::plan::EndpointId;
+use crate::studio::Job;
 
 type Done = Result<(Value, Option<String>), Failure>;
 
@@ -26,12 +29,37 @@ impl Calls {
                 outside.order(Order::Forward { from, on: *on });
                 Ok((ok(&[]), Some(call.clone())))
             }
-            Command::Play(play) => self.play(play, id, outside),
-            Command::StopPlay { call, party } => {
+            Command::Tap { call, seconds } => {
+                if seconds.is_some() && !self.calls.contains_key(call) {
+                    return Err(unknown(call));
+                }
+                outside.order(Order::Tap { call: call.clone(), seconds: *seconds });
+                Ok((ok(&[]), None))
+            }
+            Command::Play(play) => self.play(play, id, now, outside),
+            Command::StopPlay { room: Some(room), .. } => {
+                outside.order(Order::StopPlay { to: Vec::new(), room: Some(room.clone()) });
+                Ok((ok(&[]), None))
+            }
+            Command::StopPlay { call, party, .. } => {
                 let to = self.endpoints(call, party)?;
-                outside.order(Order::StopPlay { to });
+                outside.order(Order::StopPlay { to, room: None });
                 Ok((ok(&[]), Some(call.clone())))
             }
+            Command::Gather(asked) => {
+                let from = self.outside_rooms(&asked.call, &asked.party)?;
+                if self.first_time(&asked.call, id) {
+                    outside.order(Order::Gather { from, name: id.map(str::to_owned), wish: Some(asked.wish.clone()) });
+                }
+                Ok((ok(&[]), Some(asked.call.clone())))
+            }
+            Command::StopGather { call, party } => {
+                outside.order(Order::Gather { from: self.endpoints(call, party)?, name: None, wish: None });
+                Ok((ok(&[]), Some(call.clone())))
+            }
+            Command::Join(join) => self.join(join, now, outside),
+            Command::Leave { call, party } => self.leave(call, party, now, outside),
+            Command::Roster(room) => Ok((self.roster(room), None)),
             Command::Dtmf(dtmf) => self.dtmf(dtmf, id, outside),
             Command::Publish(signal) => self.publish(signal, now, outside, warnings),
             Command::SubscribeRequest(subscribe) => {
@@ -85,21 +113,31 @@ impl Calls {
     pub(super) fn record(&mut self, id: &str, on: bool, options: &Options, outside: &mut dyn Outside) {
         let recording = if on { Recording::On } else { Recording::Off };
         if self.calls.get(id).is_some_and(|call| call.recording != recording) {
-            let record = Record { call: id.to_owned(), recording, target: options.recording.clone(), metadata: options.metadata.clone() };
+            let record = Record {
+                call: id.to_owned(),
+                room: None,
+                recording,
+                target: options.recording.clone(),
+                metadata: options.metadata.clone(),
+            };
             // The call is there: nothing can fail.
             let _ = self.recording(&record, outside);
         }
     }
 
     fn recording(&mut self, record: &Record, outside: &mut dyn Outside) -> Done {
+        let Record { recording, target, metadata, room, .. } = record.clone();
+        if let Some(room) = room {
+            outside.order(Order::Record { call: room, room: true, recording, target, metadata });
+            return Ok((ok(&[]), None));
+        }
         let call = self.calls.get_mut(&record.call).ok_or_else(|| unknown(&record.call))?;
-        let Record { recording, target, metadata, .. } = record.clone();
         call.metadata = metadata.or(call.metadata.take());
         // What is not on cannot be paused, and what is off stays off.
         let stays = call.recording == recording || call.recording == Recording::Off && recording == Recording::Paused;
         if !stays || target != RecordingTarget::default() && recording == Recording::On {
             call.recording = recording;
-            outside.order(Order::Record { call: call.id.clone(), recording, target, metadata: call.metadata.clone() });
+            outside.order(Order::Record { call: call.id.clone(), room: false, recording, target, metadata: call.metadata.clone() });
         }
         Ok((ok(&[]), Some(record.call.clone())))
     }
@@ -129,11 +167,22 @@ impl Calls {
         Ok((ok(&[]), Some(block.call.clone())))
     }
 
-    fn play(&mut self, play: &Play, id: Option<&str>, outside: &mut dyn Outside) -> Done {
-        let to = self.endpoints(&play.call, &play.party)?;
+    fn play(&mut self, play: &Play, id: Option<&str>, now: u64, outside: &mut dyn Outside) -> Done {
+        let job = Job {
+            name: id.map(str::to_owned),
+            pieces: play.pieces.clone(),
+            times: Some(u64::from(play.times)).filter(|times| *times > 0),
+            until: Some(u64::from(play.duration_ms)).filter(|ms| *ms > 0).map(|ms| now + ms * 1_000),
+            alone: play.block_egress,
+            position: Position { milliseconds: u64::from(play.start_ms), ..Position::default() },
+        };
+        if let Some(room) = &play.room {
+            outside.order(Order::Play { to: Vec::new(), room: Some(room.clone()), job });
+            return Ok((ok(&[]), None));
+        }
+        let to = self.outside_rooms(&play.call, &play.party)?;
         if self.first_time(&play.call, id) {
-            let Play { source, times, duration_ms, start_ms, block_egress, .. } = play.clone();
-            outside.order(Order::Play { to, source, times, duration_ms, start_ms, alone: block_egress });
+            outside.order(Order::Play { to, room: None, job });
         }
         Ok((ok(&[]), Some(play.call.clone())))
     }
@@ -142,13 +191,24 @@ impl Calls {
         let from = self.endpoints(&dtmf.call, &dtmf.party)?;
         if self.first_time(&dtmf.call, id) {
             let Dtmf { event, duration_ms, volume, pause_ms, .. } = *dtmf;
-            outside.order(Order::Dtmf { from, event, duration_ms, volume, pause_ms });
+            let digit = Digit::of_event(event).ok_or(Failure::State("code: no key has this event"))?;
+            outside.order(Order::Dtmf { from, digit, duration_ms, volume, pause_ms });
         }
         Ok((ok(&[]), Some(dtmf.call.clone())))
     }
 
-    fn first_time(&mut self, call: &str, id: Option<&str>) -> bool {
+    pub(super) fn first_time(&mut self, call: &str, id: Option<&str>) -> bool {
         id.is_none_or(|id| self.calls.get_mut(call).is_some_and(|call| call.first_time(id)))
+    }
+
+    /// The same, of legs that are in no room: what a member hears, the room says.
+    fn outside_rooms(&self, call: &str, party: &Party) -> Result<Vec<EndpointId>, Failure> {
+        let known = self.calls.get(call).ok_or_else(|| unknown(call))?;
+        let inside = places(known, party)?.into_iter().filter_map(|at| known.legs.get(at)).any(|leg| leg.room.is_some());
+        if inside {
+            return Err(Failure::State("the party is in a room: name the room, or let it leave first"));
+        }
+        self.endpoints(call, party)
     }
 
     /// The endpoints of audio of the legs that are named.

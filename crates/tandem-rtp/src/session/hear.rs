@@ -72,6 +72,8 @@ pub(super) fn hear(leg: &mut Leg, description: &Description, options: &Options, 
     leg.strict = options.strict_source;
     leg.handover = options.media_handover;
     leg.inject_dtmf |= options.inject_dtmf;
+    leg.clean.noise = options.denoise.unwrap_or(leg.clean.noise);
+    leg.clean.echo = options.cancel_echo.unwrap_or(leg.clean.echo);
     leg.learning = options.learning.or(leg.learning);
     leg.timeout_seconds = options.media_timeout_seconds.or(leg.timeout_seconds);
     leg.label = options.label.clone().or(leg.label.take());

@@ -21,6 +21,7 @@ mod plans;
 mod publish;
 mod query;
 mod render;
+mod rooms;
 mod security;
 mod settings;
 mod statistics;
@@ -121,7 +122,7 @@ impl Calls {
                 let names = self.calls.keys().take(*most).map(Value::text).collect();
                 Ok((ok(&[]).with("calls", Value::List(names)), None))
             }
-            Command::Statistics => Ok((ok(&[]).with("statistics", self.statistics(now)), None)),
+            Command::Statistics => Ok((ok(&[]).with("statistics", self.statistics(now, outside.streams())), None)),
             command => self.control(command, id, now, outside, warnings),
         }
     }
@@ -221,6 +222,7 @@ impl Calls {
         if call.recording != crate::ng::Recording::Off {
             outside.order(Order::Record {
                 call: call.id.clone(),
+                room: false,
                 recording: crate::ng::Recording::Off,
                 target: Default::default(),
                 metadata: None,

@@ -1,8 +1,11 @@
 //! What the call table needs from its shell, and what it tells it to do. Nothing is done here.
 
-use crate::ng::{RecordingTarget, Source};
-use crate::plan::{Endpoint, EndpointId, Local};
+use crate::audio::dtmf::Digit;
+use crate::audio::gather::Wish;
+use crate::ng::RecordingTarget;
+use crate::plan::{Endpoint, EndpointId, Local, Streams};
 use crate::sdp::{Family, Fingerprint};
+use crate::studio::Job;
 
 /// Ports, randomness, the certificate's hash, counters; and where orders go.
 pub trait Outside {
@@ -20,6 +23,10 @@ pub trait Outside {
     fn counters(&self, _: EndpointId) -> Option<Counters> {
         None
     }
+    /// By which way the streams that run are forwarded.
+    fn streams(&self) -> Streams {
+        Streams::default()
+    }
 }
 
 /// Something to do.
@@ -30,10 +37,12 @@ pub enum Order {
     Put(Box<Endpoint>),
     /// An endpoint has ended; its counters are of no use any more.
     Drop(EndpointId),
-    /// Record a call, pause, or stop.
+    /// Record a call or a room, pause, or stop.
     Record {
-        /// The call.
+        /// The call, or the room.
         call: String,
+        /// It is a room.
+        room: bool,
         /// On, paused or off.
         recording: crate::ng::Recording,
         /// Where to.
@@ -48,32 +57,44 @@ pub enum Order {
         /// Begin or end.
         on: bool,
     },
+    /// Copy every packet of a call into a file, or no more.
+    Tap {
+        /// The call.
+        call: String,
+        /// For so many seconds; `None`: no more.
+        seconds: Option<u32>,
+    },
     /// Play to the peers of these endpoints.
     Play {
         /// To whom.
         to: Vec<EndpointId>,
+        /// To all in this room.
+        room: Option<String>,
         /// What.
-        source: Source,
-        /// How often.
-        times: u32,
-        /// At most so long, milliseconds; 0: until its end.
-        duration_ms: u32,
-        /// From here on, milliseconds.
-        start_ms: u32,
-        /// Nothing else is heard meanwhile.
-        alone: bool,
+        job: Job,
     },
     /// Play no more to the peers of these endpoints.
     StopPlay {
         /// To whom.
         to: Vec<EndpointId>,
+        /// To all in this room.
+        room: Option<String>,
+    },
+    /// Gather digits from the peers of these endpoints.
+    Gather {
+        /// From whom.
+        from: Vec<EndpointId>,
+        /// The name under which it is told.
+        name: Option<String>,
+        /// Which, and how long; `None`: no more.
+        wish: Option<Wish>,
     },
     /// Put a telephone event into what the peers of these endpoints send.
     Dtmf {
         /// Who seems to press the key.
         from: Vec<EndpointId>,
-        /// Event of RFC 4733.
-        event: u8,
+        /// The key.
+        digit: Digit,
         /// Milliseconds.
         duration_ms: u16,
         /// dB below 0 dBm0.
@@ -96,6 +117,8 @@ pub struct Traffic {
     pub last_at: u64,
     /// Where packets to the peer go, as learned.
     pub peer: Option<std::net::SocketAddr>,
+    /// They pass in the kernel.
+    pub kernel: bool,
 }
 
 /// What an endpoint has counted.

@@ -6,6 +6,7 @@ use super::call::{Call, Leg};
 use super::medium::Medium;
 use super::security::guard;
 use super::settings::Settings;
+use crate::audio::clean;
 use crate::plan::{Endpoint, EndpointId, Ice, IcePeer, Learning, Local, Payload};
 
 /// The plans of a call by their endpoint.
@@ -60,21 +61,26 @@ fn plan(call: &Call, leg: &Leg, section: usize, medium: &Medium, id: EndpointId,
         accepts: together(&all, |medium| medium.theirs.as_ref().map_or(&[], |theirs| &theirs.payloads)),
         ptime_ms: theirs.and_then(|theirs| theirs.ptime),
         sinks: sinks(call, leg, section, peer),
-        sends: all.iter().any(|medium| medium.sends()) && heard_by(peer, section, &all, leg),
+        sends: all.iter().any(|medium| medium.sends()) && (leg.room.is_some() || heard_by(peer, section, &all, leg)),
         hears: all.iter().any(|medium| medium.receives()),
         blocked: call.held_back.media || leg.held_back.media || call.held_back.traffic,
         silenced: call.held_back.sound || leg.held_back.sound,
         dtmf_blocked: call.held_back.dtmf || leg.held_back.dtmf,
         inject_dtmf: leg.inject_dtmf,
+        clean: if medium.kind == "audio" { leg.clean } else { clean::Wish::default() },
         timeout_seconds: leg.timeout_seconds,
         tos: call.tos.unwrap_or(settings.tos),
         raw: !medium.protocol.is_rtp(),
+        room: leg.room.clone().filter(|_| medium.kind == "audio"),
     }
 }
 
 /// Endpoints that get what a section receives: the same section of the peer, and those of subscriptions.
 fn sinks(call: &Call, leg: &Leg, section: usize, peer: Option<&Leg>) -> Vec<EndpointId> {
-    let of_peer = peer.and_then(|peer| peer.carried(section)).and_then(|medium| medium.endpoint);
+    if leg.room.is_some() {
+        return Vec::new();
+    }
+    let of_peer = peer.filter(|peer| peer.room.is_none()).and_then(|peer| peer.carried(section)).and_then(|medium| medium.endpoint);
     let carried =
         |at: u16| leg.media.get(usize::from(at)).map(|medium| medium.carrier.map_or(usize::from(at), usize::from)) == Some(section);
     let subscribed = call.legs.iter().flat_map(|other| other.hears.iter().enumerate().map(move |(at, heard)| (other, at, heard)));

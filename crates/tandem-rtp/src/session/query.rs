@@ -133,6 +133,7 @@ fn stream(kind: &str, local: IpAddr, port: u16, told: Option<SocketAddr>, traffi
     let endpoint = traffic.peer.or(told);
     flags.extend(endpoint.map(|_| Value::text("filled")));
     flags.extend(traffic.peer.map(|_| Value::text("confirmed")));
+    flags.extend(traffic.kernel.then(|| Value::text("kernelized")));
     let mut value = Value::dict()
         .with("local address", local.to_string().into())
         .with("local port", count(port.into()))

@@ -160,7 +160,7 @@ impl Rendering<'_> {
 
     fn keys(&self, section: &mut Section, medium: &Medium, tls_id: Option<&str>, work: &Work) {
         for crypto in &medium.ours.crypto {
-            section.push("crypto", Some(&crypto.value(self.options.sdes.pad, self.options.sdes.lifetime)));
+            section.push("crypto", Some(&crypto.value(!self.options.sdes.unpadded, self.options.sdes.lifetime)));
         }
         if let Some(setup) = medium.ours.setup.filter(|_| medium.ours.dtls) {
             section.push("setup", Some(setup.as_str()));

@@ -21,7 +21,8 @@ pub(super) fn offer(to: &mut Medium, from: &Medium, options: &Options, work: &mu
     to.ours.crypto = if sdes { lines(to, &theirs.crypto, &options.sdes, work) } else { Vec::new() };
 }
 
-/// Our crypto lines of an offer: the suites of the other side first, then the rest of ours; keys that the peer knows stay.
+/// Our crypto lines of an offer: the suite in use first, which phones take again that cannot change their keys in a call; then those of
+/// the other side, then the rest of ours. Keys that the peer knows stay.
 fn lines(to: &Medium, theirs: &[Crypto], sdes: &Sdes, work: &mut Work) -> Vec<Crypto> {
     let mut suites: Vec<Suite> = theirs.iter().map(|crypto| crypto.master.suite).collect();
     if theirs.is_empty() || !sdes.no_new {
@@ -35,7 +36,11 @@ fn lines(to: &Medium, theirs: &[Crypto], sdes: &Sdes, work: &mut Work) -> Vec<Cr
             chosen.push(suite);
         }
     }
-    chosen.sort_by_key(|&suite| listed(&sdes.order, suite).unwrap_or(usize::MAX));
+    let used = match guard(to) {
+        Guard::Sdes { receive: Some(_), send } => Some(send.suite),
+        _ => None,
+    };
+    chosen.sort_by_key(|&suite| (listed(&sdes.order, suite).unwrap_or(usize::MAX), Some(suite) != used));
     let known: Vec<Crypto> = to.ours.crypto.iter().filter(|crypto| chosen.contains(&crypto.master.suite)).cloned().collect();
     let mut tags = (1..).filter(|tag| known.iter().all(|crypto| crypto.tag != *tag));
     let known = |suite: Suite| known.iter().find(|crypto| crypto.master.suite == suite).cloned();

@@ -2,6 +2,7 @@
 
 use super::Calls;
 use crate::ng::{count, Command, Recording, Value, What};
+use crate::plan::Streams;
 
 /// Commands and calls since the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,7 +20,7 @@ pub struct Totals {
 }
 
 /// Names of the counters of commands.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 27] = [
     "ping",
     "offer",
     "answer",
@@ -40,6 +41,13 @@ pub const NAMES: [&str; 20] = [
     "playdtmf",
     "publish",
     "subscribe",
+    "gather",
+    "stopgather",
+    "join",
+    "leave",
+    "roster",
+    "starttap",
+    "stoptap",
 ];
 
 impl Totals {
@@ -56,6 +64,8 @@ impl Totals {
             Command::Record(_) => "stoprec",
             Command::Forward { on: true, .. } => "startfwd",
             Command::Forward { on: false, .. } => "stopfwd",
+            Command::Tap { seconds: Some(_), .. } => "starttap",
+            Command::Tap { seconds: None, .. } => "stoptap",
             Command::Block(block) => match (block.what, block.on) {
                 (What::Dtmf, true) => "blkdtmf",
                 (What::Dtmf, false) => "unblkdtmf",
@@ -65,6 +75,11 @@ impl Totals {
             Command::Play(_) => "playmedia",
             Command::StopPlay { .. } => "stopmedia",
             Command::Dtmf(_) => "playdtmf",
+            Command::Gather(_) => "gather",
+            Command::StopGather { .. } => "stopgather",
+            Command::Join(_) => "join",
+            Command::Leave { .. } => "leave",
+            Command::Roster(_) => "roster",
             Command::Publish(_) => "publish",
             Command::SubscribeRequest(_) | Command::SubscribeAnswer(_) | Command::Unsubscribe { .. } => "subscribe",
         };
@@ -75,7 +90,7 @@ impl Totals {
 }
 
 impl Calls {
-    pub(super) fn statistics(&self, now: u64) -> Value {
+    pub(super) fn statistics(&self, now: u64, streams: Streams) -> Value {
         let totals = &self.totals;
         let uptime = now.saturating_sub(totals.since) / 1_000_000;
         let current = Value::dict()
@@ -86,11 +101,17 @@ impl Calls {
             .with("uptime", uptime.to_string().into())
             .with("managedsessions", count(totals.calls))
             .with("regularterminatedsessions", count(totals.deleted));
+        let running = Value::dict()
+            .with("kernel", count(streams.kernel))
+            .with("userspace", count(streams.userspace))
+            .with("packets", count(streams.packets))
+            .with("lost", count(streams.lost));
         let commands = NAMES.iter().zip(totals.commands);
         let control = commands.fold(Value::dict(), |value, (name, number)| value.with(format!("total{name}count"), count(number)));
         Value::dict()
             .with("currentstatistics", current)
             .with("totalstatistics", total)
+            .with("streams", running)
             .with("controlstatistics", control.with("totalerrorcount", count(totals.errors)))
     }
 }

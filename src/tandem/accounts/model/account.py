@@ -16,9 +16,10 @@ from tandem.accounts.model.fields import (
     parse_one_of,
     parse_seconds,
     parse_tenant_id,
+    parse_text,
     parse_zone_name,
 )
-from tandem.media.model.policy import POLICIES, SRTP_POLICIES
+from tandem.media.model.policy import CLEANED, POLICIES, SRTP_POLICIES
 
 ALIASES_MOST = 32
 RING_SECONDS_MOST = 600
@@ -44,6 +45,8 @@ class Tenant(Struct, frozen=True):
     time_zone: str = "UTC"  # of the routes' schedules
     media: str = ""  # relay, direct, auto; "" what tandem.toml says
     srtp: str = ""  # required, preferred, off, transparent; "" what tandem.toml says
+    music: str = ""  # for who is held: sounds, like "hold.ogg" or "hello.wav, tone:beep"; "" what tandem.toml says
+    record: bool = False  # each call, from its answer on; its media passes the relay for that
 
 
 class User(Struct, frozen=True):
@@ -62,6 +65,9 @@ class User(Struct, frozen=True):
     forward_always: str = ""
     forward_busy: str = ""
     forward_no_answer: str = ""  # also when no phone is registered
+    media: str = ""  # of his phones: relay, direct, auto; "" what the tenant says
+    srtp: str = ""  # required, preferred, off, transparent; "" what the tenant says
+    clean: str = ""  # what the relay takes out of what he says: noise, echo, both; "" nothing
 
 
 def check_tenant(tenant: Tenant) -> Tenant:
@@ -83,6 +89,7 @@ def check_tenant(tenant: Tenant) -> Tenant:
         time_zone=parse_zone_name(tenant.time_zone),
         media=parse_one_of(tenant.media, POLICIES, "media"),
         srtp=parse_one_of(tenant.srtp, SRTP_POLICIES, "srtp"),
+        music=parse_text(tenant.music, "music"),
     )
 
 
@@ -104,6 +111,9 @@ def check_user(user: User) -> User:
         forward_always=parse_address(user.forward_always, "forward_always"),
         forward_busy=parse_address(user.forward_busy, "forward_busy"),
         forward_no_answer=parse_address(user.forward_no_answer, "forward_no_answer"),
+        media=parse_one_of(user.media, POLICIES, "media"),
+        srtp=parse_one_of(user.srtp, SRTP_POLICIES, "srtp"),
+        clean=parse_one_of(user.clean, CLEANED, "clean"),
     )
 
 

@@ -197,6 +197,18 @@ class Transfer(Struct, frozen=True, array_like=True):
     call: str = ""  # attended: the other call, of ours, that is to be joined
 
 
+class Moving(Struct, frozen=True, array_like=True):
+    """The media is on its way to another relay; `moving` has the stages."""
+
+    stage: str
+    old: str  # the relay before
+    gone: bool  # it carries nothing any more
+    alone: bool  # only who was asked to talk is told: the caller's answer has come from the new one
+    n: int = 0  # of our re-INVITE, or of the question to the relay
+    at: int = 0  # not before
+    tries: int = 0
+
+
 class Call(Struct, frozen=True, array_like=True):
     """Everything that a new owner needs to go on."""
 
@@ -246,6 +258,7 @@ class Call(Struct, frozen=True, array_like=True):
     joining: Joining | None = None
     answered_by: str = ""  # the party in the other call
     media: Media | None = None  # None: this node has no relay
+    moving: Moving | None = None
 
 
 class Effect(Struct, frozen=True, array_like=True):

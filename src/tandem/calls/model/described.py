@@ -1,9 +1,13 @@
 """What a session description tells of whose it is, and where it stands in a message. It writes none."""
 
-from tandem.calls.model.sdp import lines
+import re
+
 from tandem.media.model.policy import PLAIN, SDES, WEB
 
 SDP = "application/sdp"
+_STREAM = re.compile(rb"^m=", re.MULTILINE)
+_PROTECTED = re.compile(rb"^m=\S+ \S+ (UDP/TLS/|RTP/SAVP)", re.MULTILINE)
+_CONNECTION = re.compile(rb"^c=IN IP[46] ([^\s/]+)", re.MULTILINE)
 
 
 def part(content_type: str, body: bytes) -> bytes:
@@ -58,27 +62,21 @@ def content_type(head: bytes) -> str:
 
 def address(sdp: bytes) -> str:
     """Where its first stream wants its media: its own c= line, else that of the session. "" when it says nothing."""
-    found, in_stream = "", False
-    for line in lines(sdp):
-        if line.startswith(b"m="):
-            if in_stream:
-                break
-            in_stream = True
-        elif line.startswith(b"c=IN IP"):
-            words = line[7:].split()
-            found = words[1].decode("latin-1").partition("/")[0] if len(words) > 1 else found
-    return found
+    first = _STREAM.search(sdp)
+    if first is None:
+        found = _CONNECTION.search(sdp)
+    else:
+        second = _STREAM.search(sdp, first.end())
+        own = _CONNECTION.search(sdp, first.end(), second.start() if second else len(sdp))
+        found = own or _CONNECTION.search(sdp, 0, first.start())
+    return found[1].decode("latin-1") if found else ""
 
 
 def kind(sdp: bytes) -> str:
-    """How it protects its first RTP stream."""
+    """How it protects its media: by the first stream that is protected, wherever it stands."""
     if b"\na=fingerprint:" in sdp:
         return WEB
-    for line in lines(sdp):
-        if line.startswith(b"m="):
-            words = line.split()
-            if len(words) > 2 and words[2].startswith(b"UDP/TLS/"):
-                return WEB
-            if len(words) > 2 and words[2].startswith(b"RTP/SAVP"):
-                return SDES
-    return PLAIN
+    found = _PROTECTED.search(sdp)
+    if found is None:
+        return PLAIN
+    return WEB if found[1] == b"UDP/TLS/" else SDES

@@ -133,12 +133,16 @@ class Draft:
         self, do: str, ref: int, of: str, to: str, verb: str, content_type: str, body: bytes, tag: str = ""
     ) -> None:  # fmt: skip
         """A description of `of` for `to`: where it must go by the relay, what has just been said waits for that."""
-        if self.call.media is None or not (of or self.call.media.waits):
+        known = self.call.media
+        if known is None:
+            return
+        passes = of and body and (verb == OFFER or known.ways)
+        if not (passes or known.waits):
             return
         from tandem.calls.model import media  # it reads drafts
 
         media.supersede(self, do, ref, tag)
-        if of:
+        if passes:
             media.pass_on(
                 self, do, ref, verb=verb, of=of, to=to, content_type=content_type, body=body, tag=tag
             )  # fmt: skip

@@ -15,6 +15,7 @@ class Placed(Struct, frozen=True, array_like=True, tag=101):
     contacts: dict[str, tuple[Contact, ...]]
     full: tuple[str, ...] = ()  # limits that are used up
     merged: bool = False  # the same request came by another path (RFC 3261 8.2.2.2)
+    relay: str = ""  # that its media would pass; "": the only one
 
 
 class Ticked(Struct, frozen=True, array_like=True, tag=102):
@@ -40,6 +41,13 @@ class HangUp(Struct, frozen=True, array_like=True, tag=105):
     """Somebody at a desk ends the call."""
 
     by: str
+
+
+class Record(Struct, frozen=True, array_like=True, tag=116):
+    """Somebody at a desk wants the call to be recorded, or not: RECORDED, PAUSED or STOPPED of ways."""
+
+    by: str
+    wanted: str
 
 
 class Told(Struct, frozen=True, array_like=True, tag=110):
@@ -95,8 +103,24 @@ class Unrelated(Struct, frozen=True, array_like=True, tag=113):
     refused: bool = False
 
 
+class Unplayed(Struct, frozen=True, array_like=True, tag=117):
+    """The relay has not done what its audio engine was asked for: why."""
+
+    why: str
+
+
 class Unheard(Struct, frozen=True, array_like=True, tag=114):
-    """The relay has heard nothing from this party for its time-out."""
+    """The relay has heard nothing from this party for its time-out; or (`why`) it never will again, held or not."""
 
     party: str
     at: int = 0
+    why: str = ""
+
+
+class Moved(Struct, frozen=True, array_like=True, tag=115):
+    """Its media passes by another relay from now on, because (`why`) the one before is gone or is to be left."""
+
+    relay: str
+    why: str
+    at: int
+    gone: bool = True  # False: the one before still carries it, and may go on if the parties refuse

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 
 from tandem.boundary import WS, WSS
 from tandem.calls.model import described, sdp, tell, text
-from tandem.calls.model.call import GONE, LINGER, Call, Effect, Leg, Server
+from tandem.calls.model.call import GONE, LINGER, Attempt, Call, Effect, Leg, Server
 from tandem.calls.model.draft import Draft
-from tandem.calls.model.events import Related, Unrelated
-from tandem.calls.model.ways import ANSWER, FAR, OFFER, Wait, Way
-from tandem.media.model import ng, policy
+from tandem.calls.model.events import Related
+from tandem.calls.model.ways import FAR, OFFER, Wait, Way
+from tandem.media.model import policy
 from tandem.media.model.policy import Side
+from tandem.routing.model.plan import Target
 
 DELETED = b"delete"  # an effect's body: the relay may forget the call
 
@@ -46,12 +47,24 @@ def pass_on(
         way = decide(draft, one, other, told)
     if way is None:
         return False
+    draft.set(media=media.saying(one, told, offered=verb == OFFER))
     ask(
         draft,
         noted(way, one, told),
         Wait(0, do, ref, tag, verb, one, other, word, told if asked else b""),
     )
     return True
+
+
+def refused(draft: Draft, leg: str) -> None:
+    """What a party offered is not taken: what it told before is in force again."""
+    if draft.call.media is not None:
+        draft.set(media=draft.call.media.refused(party(draft, leg)))
+
+
+def last(draft: Draft, leg: str) -> bytes:
+    """What a party told of its media last; b"": nothing that passed the relay."""
+    return draft.call.media.last(party(draft, leg)) if draft.call.media is not None else b""
 
 
 def decide(draft: Draft, of: str, to: str, told: bytes) -> Way | None:
@@ -86,10 +99,26 @@ def policy_of(draft: Draft, party: str) -> tuple[str, str]:
     """(media, srtp) of whose side a party is on: its trunk's or tenant's."""
     media = draft.call.media
     assert media is not None
-    for attempt in draft.attempts.values() if party[0] == "b" else ():
-        if draft.legs[attempt.leg].local_tag.endswith(party):
-            return attempt.target.media, attempt.target.srtp
+    target = target_of(draft.attempts.values(), draft.legs.values(), party)
+    if target is not None:
+        return target.media, target.srtp
     return media.policy, media.srtp if party != FAR else policy.PREFERRED
+
+
+def clean_of(call: Call, party: str) -> str:
+    """What the relay takes out of what a party says."""
+    if party == "a":
+        return call.media.clean if call.media is not None else ""
+    target = target_of(call.attempts, call.legs, party)
+    return target.clean if target is not None else ""
+
+
+def target_of(attempts: Iterable[Attempt], legs: Iterable[Leg], party: str) -> Target | None:
+    """As what somebody was asked; None for the caller, and for who is in another call."""
+    if party[0] != "b":
+        return None
+    named = {leg.name for leg in legs if is_of(leg, party)}
+    return next((attempt.target for attempt in attempts if attempt.leg in named), None)
 
 
 def party(draft: Draft, name: str) -> str:
@@ -169,11 +198,18 @@ def supersede(draft: Draft, do: str, ref: int, tag: str) -> None:
 
 
 def say_end(draft: Draft) -> None:
-    """The call is over: the relay may forget it."""
+    """The call is over: the relay may forget it, and the one before it too."""
     if draft.call.media is not None and draft.call.media.known:
-        draft.effects.append(
-            Effect("media", draft.next_n(), until=draft.now + LINGER, body=DELETED)
-        )
+        say_end_at(draft, draft.call.media.relay)
+        if draft.call.moving is not None:
+            say_end_at(draft, draft.call.moving.old)
+            draft.set(moving=None)
+
+
+def say_end_at(draft: Draft, relay: str) -> None:
+    """This relay may forget the call."""
+    body = DELETED + b" " + relay.encode()
+    draft.effects.append(Effect("media", draft.next_n(), until=draft.now + LINGER, body=body))
 
 
 def hold(draft: Draft) -> None:
@@ -195,6 +231,8 @@ def stands(draft: Draft, wait: Wait) -> bool:
         return client is not None and not client.ended_at
     if wait.do == "respond":
         return wait.ref in draft.servers
+    if wait.do == "move":
+        return draft.call.moving is not None
     return wait.ref in draft.clients if wait.do == "ack" else not draft.is_over()
 
 
@@ -233,6 +271,10 @@ def release(draft: Draft, wait: Wait, new: bytes) -> None:
                 draft.effects.append(Effect("ack", wait.ref, wait.tag, until=draft.now + LINGER))
         case "tell":
             release_word(draft, wait, new)
+        case "move":
+            from tandem.calls.model import moving  # it asks through here
+
+            moving.related(draft)
 
 
 def written(message: bytes, new: bytes) -> bytes:
@@ -277,62 +319,3 @@ def release_word(draft: Draft, wait: Wait, new: bytes) -> None:
         word = replace(word, body=word.body.replace(old, new, 1))
     if not draft.is_over():
         draft.tell(wait.tag, word)
-
-
-def question(call: Call, effect: Effect) -> ng.Question | None:
-    """The words of a "media" effect; None when nobody waits for its answer any more."""
-    named = f"{call.id}/{effect.tag}/{effect.ref}"
-    common: dict[str, object] = {"id": named, "call-id": call.id}
-    if effect.body == DELETED:
-        return ng.Question(
-            named, call.id, effect.ref, {"command": "delete", **common, "delete-delay": 0}
-        )
-    media = call.media
-    wait = next((w for w in media.waits if w.n == effect.ref), None) if media is not None else None
-    way = media.way(wait.of, wait.to) if media is not None and wait is not None else None
-    told = asked_about(call, wait) if wait is not None else b""
-    if wait is None or way is None or not told:
-        return None
-    towards = way.other_kind if way.other == wait.to else way.one_kind
-    server = next((s for s in call.servers if s.txn == call.invite), None)
-    teller = side(call, call.legs, server, wait.of, told)
-    offerer, answerer = (wait.of, wait.to) if wait.verb == OFFER else (wait.to, wait.of)
-    command = {
-        "command": wait.verb, **common, "from-tag": offerer, "to-tag": answerer, "sdp": ng.text_of(told),
-        **ng.flags(wait.verb, towards, natted=policy.behind_nat(teller)),
-    }  # fmt: skip
-    if family := policy.family(teller.source):
-        command["received-from"] = [f"IP{family}", teller.source]
-    return ng.Question(named, call.id, wait.n, command, wait.at)
-
-
-def outcome(question: ng.Question, told: ng.Told | None) -> Related | Unrelated | None:
-    """What a call hears of its question; `told`: the relay's answer, None when there was none."""
-    if question.verb not in (OFFER, ANSWER):
-        return None
-    if told is None:
-        return Unrelated(question.n, "the media relay does not answer")
-    if told.result == "ok" and told.sdp:
-        return Related(question.n, told.sdp.encode("utf-8"))
-    why = "".join(c for c in told.error[: ng.TEXT_MOST] if c.isprintable() and c != '"')
-    return Unrelated(question.n, f"the media relay refuses: {why}", True)
-
-
-def asked_about(call: Call, wait: Wait) -> bytes:
-    """The description as its party told it."""
-    if wait.body:
-        return wait.body
-    match wait.do:
-        case "ask":
-            found = next((c.message for c in call.clients if c.n == wait.ref), b"")
-        case "respond":
-            found = next((s.message for s in call.servers if s.txn == wait.ref), b"")
-        case "ack":
-            acks = (a for c in call.clients if c.n == wait.ref for a in c.acks)
-            found = next((a.message for a in acks if a.to_tag == wait.tag), b"")
-        case _:
-            word = tell.read(wait.word)
-            if not isinstance(word, tell.Described):
-                return b""
-            return described.part(word.content_type, word.body)
-    return described.of_message(found)

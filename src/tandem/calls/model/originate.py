@@ -17,7 +17,7 @@ from tandem.calls.model.call import (
     Transfer,
 )
 from tandem.calls.model.draft import NUMBERS, Draft
-from tandem.calls.model.ways import Media
+from tandem.calls.model.ways import of_plan
 from tandem.routing.model.plan import Plan, Target
 
 RING_SECONDS = 30
@@ -32,6 +32,7 @@ class Originated(Struct, frozen=True, array_like=True, tag=108):
     first: tuple[Contact, ...]
     plan: Plan
     contacts: dict[str, tuple[Contact, ...]]
+    relay: str = ""  # that its media would pass; "": the only one
 
 
 def call_id(number: int) -> str:
@@ -51,7 +52,7 @@ def place(event: Originated, now: int) -> Draft:
         id=event.id, shard=shard, state=SETUP, tenant=plan.tenant, caller=caller, callee=plan.callee, stages=plan.stages,
         contacts=event.contacts, stage=0, legs=(), attempts=(), servers=(), clients=(), invite=0, next_n=1, next_leg=0, bridge=("", ""),
         invited_at=event.at, give_up_at=now + RING_SECONDS * 1_000_000, max_seconds=plan.max_seconds,
-        limits=tuple(limit.name for limit in plan.limits), media=Media(plan.media, plan.srtp) if plan.media else None,
+        limits=tuple(limit.name for limit in plan.limits), media=of_plan(plan, event.relay) if plan.media else None,
     )  # fmt: skip
     draft = Draft(call, now)
     contact = places.rung(event.first)[0]

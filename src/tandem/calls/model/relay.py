@@ -3,7 +3,18 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Request, Response
-from tandem.calls.model import evidence, hangup, identity, refresh, reliable, sdp, stub, text
+from tandem.calls.model import (
+    evidence,
+    hangup,
+    identity,
+    media,
+    moving,
+    refresh,
+    reliable,
+    sdp,
+    stub,
+    text,
+)
 from tandem.calls.model.call import (
     ANSWERED,
     CONFIRMED,
@@ -149,6 +160,9 @@ def glare(draft: Draft, request: Request, leg: Leg) -> bool:
     if draft.open_client(leg.name, "INVITE", "UPDATE") is not None and leg.state != EARLY:
         draft.respond(request.txn, 491)
         return True
+    if draft.call.moving is not None and draft.call.moving.stage != moving.WAITING:
+        draft.respond(request.txn, 491)
+        return True
     waiting = [
         s for s in draft.servers.values()
         if s.leg == leg.name and s.method in ("INVITE", "UPDATE") and not s.ended_at and s.txn != request.txn
@@ -255,6 +269,10 @@ def relayed(draft: Draft, client: Client, response: Response) -> None:
             draft.ack(client.n, draft.legs[leg.name])
         return
     side = draft.legs.get(server.leg)
+    if response.status >= 300 and side is not None and client.method in ("INVITE", "UPDATE"):
+        media.refused(draft, side.name)
+        if before := media.last(draft, side.name):
+            heard(draft, side, before)
     extra = passed({**response.special, "session-expires": []}) + response.rest
     if response.status // 100 == 2 and client.method in ("INVITE", "UPDATE") and side is not None:
         extra += session_lines(side, None)

@@ -8,7 +8,7 @@ from tandem.calls.model.call import EARLY, ENDED, SETUP, Attempt, Call, Caller, 
 from tandem.calls.model.draft import NUMBERS, Draft
 from tandem.calls.model.events import Placed
 from tandem.calls.model.finish import attempt_failed, cancel_attempts, is_better, refuse, why_of
-from tandem.calls.model.ways import ANSWER, OFFER, Media
+from tandem.calls.model.ways import ANSWER, OFFER, of_plan
 from tandem.media.model.policy import PLAIN
 from tandem.routing.model.plan import Plan, Refusal, Target
 from tandem.routing.model.stages import next_stage, outcome
@@ -23,7 +23,7 @@ ANY_LOCAL = 255  # boundary.md, 2: whichever listening address of the transport
 def place(event: Placed, now: int) -> Draft:
     """Makes the call that an INVITE asks for; where it may not be, it ends at once with a final response and a CDR."""
     request, plan = event.request, event.plan
-    draft = Draft(new_call(request, plan), now)
+    draft = Draft(new_call(request, plan, event.relay), now)
     draft.at = request.at
     server = draft.receive(request, "")
     draft.set(invite=server.txn)
@@ -45,7 +45,7 @@ def place(event: Placed, now: int) -> Draft:
     return draft
 
 
-def new_call(request: Request, plan: Plan | Refusal) -> Call:
+def new_call(request: Request, plan: Plan | Refusal, relay: str) -> Call:
     planned = plan if isinstance(plan, Plan) else None
     caller = Caller(
         from_=request.from_, to=request.to, uri=request.uri,
@@ -62,7 +62,7 @@ def new_call(request: Request, plan: Plan | Refusal) -> Call:
         emergency=bool(planned and planned.emergency),
         trunk_in=trunk_in(request, plan),
         inbound_headers=planned.inbound_headers if planned else (),
-        media=Media(planned.media, planned.srtp) if planned and planned.media else None,
+        media=of_plan(planned, relay) if planned and planned.media else None,
     )  # fmt: skip
 
 

@@ -17,10 +17,12 @@ from tandem.calls.model import (
     join,
     lost,
     media,
+    moving,
     originate,
     redirect,
     relay,
     setup,
+    sounds,
     stub,
     text,
     timers,
@@ -35,12 +37,15 @@ from tandem.calls.model.events import (
     HangUp,
     Lapsed,
     Move,
+    Moved,
     Placed,
+    Record,
     Related,
     Rerouted,
     Ticked,
     Told,
     Unheard,
+    Unplayed,
     Unrelated,
     Untold,
 )
@@ -65,12 +70,15 @@ Event = (
     | Related
     | Unrelated
     | Unheard
+    | Moved
+    | Unplayed
+    | Record
     | originate.Originated
 )
 
 
 # Requests of ours whose answer is heard once; an INVITE may have several (RFC 3261 13.2.2.4)
-ONCE = frozenset({"swap", "bring", "told", "offer", "refresh", "notify"})
+ONCE = frozenset({"swap", "bring", "told", "offer", "refresh", "notify", "move"})
 
 
 class Stepped(Struct, frozen=True):
@@ -124,6 +132,8 @@ def step(call: Call | None, event: Event, now: int) -> Stepped:
             hangup.desk(draft, event.by)
         case Move():
             transfer.desk(draft, event)
+        case Record():
+            sounds.desk(draft, event)
         case Lapsed():
             lost.lapsed(draft, event)
         case Related():
@@ -131,8 +141,13 @@ def step(call: Call | None, event: Event, now: int) -> Stepped:
         case Unrelated():
             if (refused := unrelated.unrelated(draft, event)) is not None:
                 response(draft, refused)
+        case Unplayed(why=why):
+            if not draft.is_over():
+                draft.note("no sound", why)
         case Unheard():
             unrelated.unheard(draft, event)
+        case Moved():
+            moving.moved(draft, event)
         case Told():
             stub.told(draft, event)
         case Untold():
@@ -158,6 +173,8 @@ def redelivered(draft: Draft, event: Event) -> bool:
 
 
 def stepped(draft: Draft) -> Stepped:
+    moving.go_on(draft)
+    sounds.settle(draft)
     media.hold(draft)
     timers.prune(draft)
     if draft.notes:
@@ -197,6 +214,8 @@ def response(draft: Draft, event: Response) -> None:
             join.swapped(draft, client, event)
         case "bring":
             join.brought(draft, client, event)
+        case "move":
+            moving.progressed(draft, client, event)
         case "told":
             stub.progressed(draft, client, event)
         case "notify" if event.status >= 200:

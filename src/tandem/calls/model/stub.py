@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Acked, Request, Response
-from tandem.calls.model import hangup, join, tell
+from tandem.calls.model import hangup, join, media, moving, tell
 from tandem.calls.model.call import CONFIRMED, GONE, SETUP, TALKING, Client, Transfer
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Told, Untold
@@ -29,7 +29,7 @@ def told(draft: Draft, event: Told) -> None:
         case tell.Moved():
             moved(draft, event.sender, word)
         case tell.Progress():
-            moving(draft, event.sender, word.status)
+            progress(draft, event.sender, word.status)
         case tell.Left():
             left(draft, event.sender, word)
 
@@ -106,9 +106,14 @@ def replied(draft: Draft, word: tell.Replied) -> None:
     """The other party's answer to our party's request."""
     from tandem.calls.model.relay import session_lines
 
+    if word.ref < 0:
+        moving.replied(draft, word)
+        return
     server = draft.servers.get(word.ref)
     if server is None or server.ended_at:
         return
+    if word.status >= 300:
+        media.refused(draft, server.leg)
     leg = draft.legs.get(server.leg)
     changes = server.method in ("INVITE", "UPDATE") and word.status < 300 and leg is not None
     draft.respond(
@@ -172,7 +177,7 @@ def moved(draft: Draft, sender: str, word: tell.Moved) -> None:
     transfer.connect(draft, word.plan, word.contacts)
 
 
-def moving(draft: Draft, sender: str, status: int) -> None:
+def progress(draft: Draft, sender: str, status: int) -> None:
     """How the other half gets on with that."""
     from tandem.calls.model import transfer
 

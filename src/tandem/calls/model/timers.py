@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Response
-from tandem.calls.model import hangup, lost, refresh, reliable, setup, transfer
+from tandem.calls.model import hangup, lost, moving, refresh, reliable, setup, transfer
 from tandem.calls.model.call import (
     ENDED,
     GONE,
@@ -30,6 +30,7 @@ def due(call: Call) -> int:
         if call.later and not reliable.waits(call):
             times.append(call.invited_at)  # at once
     else:
+        times.append(call.moving.at if call.moving is not None else 0)
         times += [refresh.due_at(leg.session) for leg in call.legs if leg.state != GONE]
         ended = [forgotten_at(server) for server in call.servers if server.ended_at] + [
             client.ended_at + LINGER for client in call.clients if client.ended_at
@@ -59,6 +60,7 @@ def tick(draft: Draft) -> None:
     call, now = draft.call, draft.now
     if call.look_at and now >= call.look_at:
         lost.look_again(draft)
+    moving.ticked(draft)
     if call.end_at and now >= call.end_at and call.state == TALKING:
         hangup.end_bridge(draft, ended_by="tandem", why="maximum duration")
         return

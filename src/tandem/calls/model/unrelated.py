@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from tandem.boundary import Response
-from tandem.calls.model import described, finish, hangup, media, tell
+from tandem.calls.model import described, finish, hangup, media, moving, tell
 from tandem.calls.model.call import ENDED, GONE, LINGER, SETUP, TALKING, Client, Effect
 from tandem.calls.model.draft import Draft
 from tandem.calls.model.events import Unheard, Unrelated
@@ -19,7 +19,13 @@ def unrelated(draft: Draft, event: Unrelated) -> Response | None:
         return None
     status = REFUSED if event.refused else AWAY
     way = draft.call.media.way(wait.of, wait.to) if draft.call.media is not None else None
-    if wait.verb == OFFER and way is not None and not way.must and not wait.body:
+    if (
+        wait.verb == OFFER
+        and way is not None
+        and not way.must
+        and not wait.body
+        and draft.call.moving is None
+    ):
         go_directly(draft, wait, event.why)
         return None
     draft.note("no relay", event.why)
@@ -33,6 +39,8 @@ def unrelated(draft: Draft, event: Unrelated) -> Response | None:
             late_answer(draft, wait, event.why)
         case "tell":
             word(draft, wait, status, event.why)
+        case "move":
+            moving.unrelated(draft, event.why)
     return None
 
 
@@ -76,6 +84,9 @@ def refusal(draft: Draft, client: Client, status: int, why: str) -> Response:
 def response(draft: Draft, txn: int, status: int, why: str, lines: str) -> None:
     """A response that cannot carry its description."""
     server = draft.servers[txn]
+    if server.acked:  # an owner that has died had said it
+        draft.servers[txn] = replace(server, message=described.without(server.message))
+        return
     if server.status < 200:  # the caller hears its own ringing instead
         draft.servers[txn] = replace(server, message=described.without(server.message))
         draft.effects.append(Effect("respond", txn, until=draft.now + LINGER))
@@ -115,13 +126,13 @@ def word(draft: Draft, wait: Wait, status: int, why: str) -> None:
 
 
 def unheard(draft: Draft, event: Unheard) -> None:
-    """No media has come from a party for the relay's time-out: nobody talks there, unless the call is held."""
+    """Nobody talks at a party: no media has come for the relay's time-out, unless the call is held; or it can never come."""
     if draft.call.state != TALKING:
         return
     legs = [draft.legs[name] for name in draft.call.bridge if name in draft.legs]
-    if any(leg.held for leg in legs):
+    if not event.why and any(leg.held for leg in legs):
         return
     leg = next((leg for leg in legs if media.is_of(leg, event.party)), None)
     if leg is None and event.party != FAR:
         return  # of somebody who has left
-    hangup.end_bridge(draft, ended_by="nobody", why=f"no media from {event.party}")
+    hangup.end_bridge(draft, ended_by="nobody", why=event.why or f"no media from {event.party}")

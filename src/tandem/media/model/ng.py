@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tandem.media.model.policy import KEPT, PLAIN, SDES, WEB
+from tandem.media.model.policy import BOTH, ECHO, KEPT, NOISE, PLAIN, SDES, WEB
 from tandem.records.model import Quality
 
 ANSWER_BYTES = 65_536
 TEXT_MOST = 200  # characters of an error of the relay that are passed on
 
+CLEAN = {NOISE: ("denoise",), ECHO: ("cancel-echo",), BOTH: ("denoise", "cancel-echo")}
 PROFILES = {PLAIN: "RTP/AVP", SDES: "RTP/SAVP", WEB: "UDP/TLS/RTP/SAVPF"}
 
 
@@ -26,7 +27,8 @@ class Question(Struct, frozen=True):
     call: str
     n: int
     command: dict[str, Any]
-    since: int = 0  # when it was decided: somebody waits from then on; 0: nobody does
+    since: int = 0  # when it was decided: somebody waits from then on; 0: from when it is asked, or nobody does
+    relay: str = ""  # whom it is for; "": the only one
 
     @property
     def verb(self) -> str:
@@ -49,6 +51,21 @@ class Stream(Struct, frozen=True):
         return Quality(self.leg, self.direction, self.packets, self.lost, jitter_ms, rtt_ms, mos)
 
 
+class Current(Struct, frozen=True):
+    """What a relay has now."""
+
+    sessions: int | None = msgspec.field(name="sessionstotal", default=None)  # calls
+
+
+class Statistics(Struct, frozen=True):
+    """As much as is looked at."""
+
+    streams: dict[
+        str, int
+    ] = {}  # that run now: kernel, userspace (how many pass there), packets, lost
+    current: Current = msgspec.field(name="currentstatistics", default=Current())
+
+
 class Told(Struct, frozen=True):
     """An answer, or what the relay says unasked (`event`)."""
 
@@ -59,15 +76,17 @@ class Told(Struct, frozen=True):
     event: str = ""
     call: str = ""
     leg: str = ""
+    statistics: Statistics | None = None
 
 
 _told = msgspec.json.Decoder(Told)
 
 
-def flags(verb: str, towards: str, *, natted: bool) -> dict[str, Any]:
-    """What the relay is to make of a description for a party of this kind. natted: whose it is sits behind NAT."""
+def flags(verb: str, towards: str, *, natted: bool, clean: str = "") -> dict[str, Any]:
+    """What the relay is to make of a description for a party of this kind. Of whose it is: natted: it sits behind NAT;
+    clean: what is taken out of what it says."""
     offer = verb == "offer"
-    words = ["SIP-source-address"] if natted else []
+    words = [*(["SIP-source-address"] if natted else []), *CLEAN.get(clean, ())]
     found: dict[str, Any] = {"replace": ["origin", "session-connection"]}
     match towards:
         case "t":
@@ -80,6 +99,7 @@ def flags(verb: str, towards: str, *, natted: bool) -> dict[str, Any]:
         case _:
             found |= {"ICE": "remove", "rtcp-mux": ["demux"]}
             found |= {"DTLS": "off"} if offer and towards == SDES else {}
+            found |= {"SDES": ["pad"]} if towards == SDES else {}  # RFC 4568 6.1; phones need it
     if offer and towards != KEPT:
         found["transport-protocol"] = PROFILES[towards]
     return found | ({"flags": words} if words else {})

@@ -48,8 +48,8 @@ class Pending:
         self.number += 1
         cookie = f"{self.name}-{self.number}"
         until = now + DELETE_MICROSECONDS
-        if question.verb != "delete":  # an heir asks again what has waited for its predecessor
-            whole = 0 if self.away else question.since + RELAY_MICROSECONDS
+        if question.verb != "delete":  # an heir waits as long as its predecessor did
+            whole = 0 if self.away else (question.since or now) + RELAY_MICROSECONDS
             until = max(whole, now + LEAST_MICROSECONDS)
         asked = Asked(
             question, ng.write(cookie, question.command), until, AGAIN_MICROSECONDS,

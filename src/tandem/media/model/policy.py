@@ -9,6 +9,8 @@ RELAY, DIRECT, AUTO = "relay", "direct", "auto"
 POLICIES = (RELAY, DIRECT, AUTO)
 REQUIRED, PREFERRED, OFF, TRANSPARENT = "required", "preferred", "off", "transparent"
 SRTP_POLICIES = (REQUIRED, PREFERRED, OFF, TRANSPARENT)
+NOISE, ECHO, BOTH = "noise", "echo", "both"
+CLEANED = (NOISE, ECHO, BOTH)  # what the relay takes out of what a party says
 
 PLAIN, SDES, WEB, KEPT = "p", "s", "w", "t"
 # How a party's media is protected: not; with keys in its description (RFC 4568); as browsers do it, with DTLS and ICE

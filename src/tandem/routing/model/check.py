@@ -18,7 +18,7 @@ from tandem.accounts.model.fields import (
     parse_text,
 )
 from tandem.boundary import AUTO, TCP, TLS, UDP
-from tandem.media.model.policy import POLICIES, SRTP_POLICIES
+from tandem.media.model.policy import CLEANED, POLICIES, SRTP_POLICIES
 from tandem.routing.model.numbers import DIGITS_MOST, FORMATS
 from tandem.routing.model.plan import HeaderRule
 from tandem.routing.model.rows import CountryPrefix, Emergency, ListEntry, Route, Trunk
@@ -76,6 +76,7 @@ def check_trunk(trunk: Trunk) -> Trunk:
         ring_seconds=parse_amount(trunk.ring_seconds, "ring_seconds", RING_SECONDS_MOST) or 120,
         media=parse_one_of(trunk.media, POLICIES, "media"),
         srtp=parse_one_of(trunk.srtp, SRTP_POLICIES, "srtp"),
+        clean=parse_one_of(trunk.clean, CLEANED, "clean"),
     )
 
 

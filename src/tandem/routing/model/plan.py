@@ -63,6 +63,7 @@ class Target(Struct, frozen=True, array_like=True):
         ""  # by which way its media passes: relay, direct, auto; "" where there is no relay
     )
     srtp: str = ""  # required, preferred, off, transparent
+    clean: str = ""  # what the relay takes out of what it says: noise, echo, both
 
 
 class Plan(Struct, frozen=True, array_like=True):
@@ -82,6 +83,9 @@ class Plan(Struct, frozen=True, array_like=True):
     why: str = ""  # one sentence for `call why`
     media: str = ""  # of the caller's side, as in Target
     srtp: str = ""
+    music: str = ""  # for who is held: names of sounds, with commas
+    record: bool = False  # from the answer on
+    clean: str = ""
 
 
 class Refusal(Struct, frozen=True, array_like=True):

@@ -38,6 +38,7 @@ class Trunk(Struct, frozen=True):
     ring_seconds: int = 120
     media: str = ""  # relay, direct, auto; "" what the tenant says
     srtp: str = ""  # required, preferred, off, transparent; "" what the tenant says
+    clean: str = ""  # what the relay takes out of what comes from it: noise, echo, both; "" nothing
 
 
 class Route(Struct, frozen=True):

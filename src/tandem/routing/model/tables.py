@@ -62,6 +62,7 @@ class Tables(Struct, frozen=True):
     ]  # trunks by the user part that their carriers call us by, where we register
     media: str = ""  # of tenants that say nothing; "": this node has no relay
     srtp: str = ""
+    music: str = ""
 
 
 def tables_from(

@@ -24,4 +24,5 @@ class Faults:
     relay_gone: tuple[tuple[float, float], ...] = ()  # (when, how long) the media relay is away
     relay_forgets: bool = False  # then it knows no calls when it is back
     relay_slow: float = 0.0  # seconds that its answers take
+    relay_left: float = 0.0  # when it is gone for good, and its calls move to another one; 0: never
     tags: tuple[str, ...] = field(default=())

@@ -12,8 +12,8 @@ from tandem._core import Owner
 from tandem.boundary import Flow, Request, Response
 from tandem.calls.batch import Batch
 from tandem.calls.model.call import Call, Contact
-from tandem.calls.model.events import Unheard
-from tandem.calls.model.media import outcome
+from tandem.calls.model.events import Moved
+from tandem.calls.model.inquiry import outcome, unasked
 from tandem.calls.shell import Shell
 from tandem.media.model.ng import Question, Told
 from tandem.media.model.pending import Pending
@@ -100,9 +100,9 @@ class SimNode:
         directory: Directory,
         faults: Faults,
         points: Callable[["SimNode"], bool],
-        relay: SimRelay | None = None,
+        relays: dict[str, SimRelay],
     ) -> None:
-        self.relay = relay
+        self.relays = relays
         self.number, self.clock, self.store, self.directory = number, clock, store, directory
         self.faults, self.points = faults, points
         self.alive, self.paused = True, False
@@ -132,7 +132,7 @@ class SimNode:
             outside=self.directory,
             load=self.store.load,
         )
-        self.pending = Pending(f"{self.number}.{self.epoch}")
+        self.pending = {name: Pending(f"{self.number}.{self.epoch}") for name in self.relays}
         for edge in edges:
             if edge.alive:
                 self.attach(edge)
@@ -222,36 +222,47 @@ class SimNode:
 
     # -- the relay
 
+    def moves(self, old: str, new: str) -> None:
+        """As the node does when it has given a relay up."""
+        self.shell.choose = lambda hosts: new
+        for key in self.shell.relayed.of(old):
+            self.shell.queue(key, Moved(new, "it is gone", self.clock.now))
+        self.turn()
+
     def ask(self) -> None:
         """Asks the relay what was decided to be asked."""
         questions, self.shell.questions[:] = list(self.shell.questions), []
         for question in questions:
-            datagram = self.pending.ask(question, self.clock.now) if self.relay else None
+            asked = self.pending.get(question.relay)
+            datagram = asked.ask(question, self.clock.now) if asked is not None else None
             if datagram is None:
                 self.answer(question, None)
-            elif self.relay is not None:
-                self.relay.hear(datagram, self.heard)
+            else:
+                self.hears(question.relay, datagram)
 
     def ask_again(self) -> None:
-        again, lapsed = self.pending.tick(self.clock.now)
-        for datagram in again if self.relay is not None else ():
-            assert self.relay is not None
-            self.relay.hear(datagram, self.heard)
-        for question in lapsed:
-            self.answer(question, None)
+        for name, asked in self.pending.items():
+            again, lapsed = asked.tick(self.clock.now)
+            for datagram in again:
+                self.hears(name, datagram)
+            for question in lapsed:
+                self.answer(question, None)
 
-    def heard(self, datagram: bytes) -> None:
-        self.do(lambda: self.hear(datagram))
+    def hears(self, name: str, datagram: bytes) -> None:
+        self.relays[name].hear(datagram, lambda answer: self.heard(name, answer))
 
-    def hear(self, datagram: bytes) -> None:
-        found = self.pending.heard(datagram)
+    def heard(self, name: str, datagram: bytes) -> None:
+        self.do(lambda: self.hear(name, datagram))
+
+    def hear(self, name: str, datagram: bytes) -> None:
+        found = self.pending[name].heard(datagram)
         if found is None:
             return
         question, told = found
         if question is not None:
             self.answer(question, told)
-        else:
-            self.shell.queue(told.call, Unheard(told.leg, self.clock.now))
+        elif (event := unasked(told, self.clock.now)) is not None:
+            self.shell.queue(told.call, event)
         self.turn()
 
     def answer(self, question: Question, told: Told | None) -> None:
@@ -267,7 +278,8 @@ class SimNode:
                 self.clock.after(100, partial(edge.down, self.number, data))
 
     def rearm(self) -> None:
-        wakes = (self.core.wake_at(), self.shell.wake_at(), self.pending.wake_at())
+        relays = [asked.wake_at() for asked in self.pending.values()]
+        wakes = (self.core.wake_at(), self.shell.wake_at(), *relays)
         due = [at for at in wakes if at]
         if due and (
             not self.woken_at or min(due) < self.woken_at or self.woken_at <= self.clock.now

@@ -96,7 +96,8 @@ def relay_wrong(world: World) -> list[str]:
     """The relay has forgotten every call that is over; with policy relay nobody is told anybody's own address."""
     if world.relay is None:
         return []
-    found = [f"the relay still has call {call}" for call in world.relay.talks]
+    living = [relay for relay in world.relays.values() if relay.alive]
+    found = [f"the relay still has call {call}" for relay in living for call in relay.talks]
     if world.directory.media != "relay":
         return found
     for edge in world.all_edges:

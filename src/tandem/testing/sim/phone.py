@@ -60,6 +60,7 @@ class Talk:
     held: bool = False
     rseq: int = 0
     infos: int = 0
+    lives: bool = False  # what its person does while it talks is under way
     unheard: bool = False  # its connection ended before the first response to its INVITE
 
 
@@ -549,13 +550,9 @@ class Phone:
             self.clock.after(T1, lambda: again(T1))
 
     def acked(self, talk: Talk) -> None:
-        first, talk.got_ack = not talk.got_ack, True
-        if (
-            first
-            and talk.state == "talking"
-            and not talk.caller
-            and talk.remote_cseq == (talk.invite.cseq[0] if talk.invite else 0)
-        ):
+        talk.got_ack = True
+        if talk.state == "talking" and not talk.caller and not talk.lives:
+            talk.lives = True  # a re-INVITE may have overtaken the first ACK
             self.live(talk)
 
 

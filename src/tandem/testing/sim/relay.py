@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tandem.testing.sim.clock import MS, SECOND, Clock
 
-ADDRESS = "10.9.0.9"
+ADDRESS, OTHER = "10.9.0.9", "10.9.0.10"
 FIRST_PORT = 20_000
 DELAY = MS // 5
 
@@ -32,10 +32,20 @@ class Talk:
 
 
 class SimRelay:
-    def __init__(self, clock: Clock, *, slow: float = 0.0) -> None:
-        """slow: seconds that an answer takes beside its way."""
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        slow: float = 0.0,
+        address: str = ADDRESS,
+        known: dict[str, "SimRelay"] | None = None,
+    ) -> None:
+        """slow: seconds that an answer takes beside its way; known: all relays there are, by address."""
+        self.address, self.known = address, known if known is not None else {}
+        self.known[address] = self
         self.clock, self.slow = clock, slow
         self.alive = True
+        self.lacks = ""  # a sound that it does not have
         self.talks: dict[str, Talk] = {}
         self.ports: dict[int, Port] = {}  # of all times
         self.places: dict[tuple[str, str], tuple[str, int]] = {}  # (call, party), of all times
@@ -80,12 +90,27 @@ class SimRelay:
 
     def decide(self, command: dict[str, object]) -> dict[str, object]:
         call = str(command["call-id"])
+        if self.lacks and self.lacks in command.get("list", []):  # type: ignore[operator]
+            return {"result": "error", "error-reason": f"no file {self.lacks}"}
         match command["command"]:
             case "offer":
                 talk = self.talks.setdefault(call, Talk())
                 return self.rewrite(call, talk, command, "from-tag", "to-tag")
             case "answer" if call in self.talks:
                 return self.rewrite(call, self.talks[call], command, "to-tag", "from-tag")
+            case (
+                "play media"
+                | "stop media"
+                | "start recording"
+                | "pause recording"
+                | "stop recording"
+            ):
+                known = call in self.talks
+                return (
+                    {"result": "ok"}
+                    if known
+                    else {"result": "error", "error-reason": "Unknown call-id"}
+                )
             case "delete" if call in self.talks:
                 del self.talks[call]
                 return {"result": "ok", "quality": self.quality.get(call, [])}
@@ -100,13 +125,15 @@ class SimRelay:
         if port is None:
             port = talk.ports[hearer, teller] = FIRST_PORT + 2 * len(self.ports)
             self.ports[port] = Port(call, hearer, teller)
-        return {"result": "ok", "sdp": readdressed(sdp, port)}
+        return {"result": "ok", "sdp": readdressed(sdp, self.address, port)}
 
     def behind(self, port: int) -> str:
-        """Whose media is heard from this port: the address that he told, through a second relaying too."""
+        """Whose media is heard from this port: the address that he told, through a second relaying too. A dead relay carries nobody's."""
+        if not self.alive:
+            return ""
         known = self.ports[port]
         host, port = self.places.get((known.call, known.peer), ("", 0))
-        return self.behind(port) if host == ADDRESS else host
+        return self.known[host].behind(port) if host in self.known else host
 
 
 def place_in(sdp: str) -> tuple[str, int]:
@@ -120,14 +147,14 @@ def place_in(sdp: str) -> tuple[str, int]:
     return host, port
 
 
-def readdressed(sdp: str, port: int) -> str:
+def readdressed(sdp: str, address: str, port: int) -> str:
     """The same description with the relay's address and port; a hold in the old way stays one."""
     out = []
     for line in sdp.split("\r\n"):
         if line.startswith("c=IN IP4 ") and line[9:] != "0.0.0.0":
-            line = f"c=IN IP4 {ADDRESS}"
+            line = f"c=IN IP4 {address}"
         elif line.startswith("o="):
-            line = " ".join([*line.split(" ")[:5], ADDRESS])
+            line = " ".join([*line.split(" ")[:5], address])
         elif line.startswith("m="):
             kind, _, rest = line.split(" ", 2)
             line = f"{kind} {port} {rest}"

@@ -9,7 +9,7 @@ from tandem.testing.sim.edge import SimEdge
 from tandem.testing.sim.faults import Faults
 from tandem.testing.sim.node import Directory, SimNode, flow_of
 from tandem.testing.sim.phone import TCP, Habits, Phone
-from tandem.testing.sim.relay import SimRelay
+from tandem.testing.sim.relay import OTHER, SimRelay
 from tandem.testing.sim.store import SimStore
 
 
@@ -33,11 +33,15 @@ class World:
             tuple[int, bool, int, str, bytes]
         ] = []  # time, inbound, transport, host, bytes
         self.points = 0
-        self.relay: SimRelay | None = None
+        self.relay: SimRelay | None = None  # that calls take; another one is there
+        self.relays: dict[str, SimRelay] = {}
         if media:
             self.directory.media = media
             self.relay = SimRelay(self.clock, slow=faults.relay_slow)
-            self.relay.unasked = lambda datagram: self.nodes[-1].heard(datagram)
+            other = SimRelay(self.clock, address=OTHER, known=self.relay.known)
+            self.relays |= {"": self.relay, "other": other}
+            for name, relay in self.relays.items():
+                relay.unasked = partial(self.from_relay, name)
         self.nodes: list[SimNode] = []
         self.all_edges: list[SimEdge] = []  # dead ones, too
         self.edges: list[SimEdge] = [self.new_edge()]
@@ -75,10 +79,11 @@ class World:
 
     def new_node(self) -> SimNode:
         node = SimNode(
-            len(self.nodes) + 1, self.clock, self.store, self.directory, self.faults, self.at_point, self.relay
+            len(self.nodes) + 1, self.clock, self.store, self.directory, self.faults, self.at_point, self.relays
         )  # fmt: skip
         self.nodes.append(node)
         node.do(lambda: node.start(self.edges))
+        self.move(node)
         if not node.alive:
             self.died(node)
         return node
@@ -104,6 +109,8 @@ class World:
             self.clock.at(START + int(second * SECOND), self.kill_edge)
         for second, length in self.faults.relay_gone if self.relay is not None else ():
             self.clock.at(START + int(second * SECOND), partial(self.relay_dies, length))
+        if self.faults.relay_left and self.relay is not None:
+            self.clock.at(START + int(self.faults.relay_left * SECOND), self.relay_ends)
         for second, length in self.faults.darkness:
             self.clock.at(START + int(second * SECOND), partial(self.kill, dark=length))
 
@@ -147,6 +154,18 @@ class World:
         self.mark(f"the relay dies for {length:g} s")
         self.clock.after(length * SECOND, relay.starts)
 
+    def relay_ends(self) -> None:
+        assert self.relay is not None
+        self.relay.die(forget=True)
+        self.mark("the relay is gone for good")
+        self.move(self.nodes[-1])
+
+    def move(self, node: SimNode) -> None:
+        """The owner has given the dead relay up: whatever passes by it is moved, and nothing new takes it."""
+        left = self.faults.relay_left
+        if left and self.clock.now >= START + int(left * SECOND):
+            node.do(lambda: node.moves("", "other"))
+
     def kill_edge(self) -> None:
         edge = self.edges[-1]
         edge.die()
@@ -181,6 +200,9 @@ class World:
         return new
 
     # -- the network
+
+    def from_relay(self, name: str, datagram: bytes) -> None:
+        self.nodes[-1].heard(name, datagram)
 
     def from_phone(self, phone: Phone, data: bytes) -> None:
         if phone.transport == UDP:

@@ -22,6 +22,7 @@ from tandem.web.bodies import (
     LiveCall,
     LiveCalls,
     NewCall,
+    Recording,
     Trace,
     TraceMessage,
     Transfer,
@@ -48,6 +49,7 @@ TAGS = ["calls"]
 KEPT_SECONDS = 1.0  # from a call's end until its CDR is in the database, when all is well
 CALL = Example(value={"from": "alice@acme.example", "to": "+4930123456"})
 MOVE = Example(value={"to": "carol", "leg": "caller"})
+RECORD = Example(value={"action": "start"})
 _CALL_ID = re.compile("[0-9a-hjkmnp-tv-z]{13}")  # docs/concepts/boundary.md, 1
 # RFC 7616 3.4.1, quoted or not, also on a folded line; and credentials of any other scheme
 _DIGEST = re.compile(r'(?i)\b(response\s*=\s*)(?:"[^"]*"|[^\s,]+)')
@@ -148,6 +150,27 @@ async def transfer(
     )
     await noted(database, who, "call transferred", id, tenant, to=data.to, leg=data.leg)
     return moved
+
+
+@post(
+    "/api/calls/{id:str}/record",
+    name="calls.record",
+    status_code=202,
+    summary="Record it, pause that, or end it",
+    tags=TAGS,
+    responses=ACT,
+)
+async def record(
+    id: InPath,
+    data: Annotated[Recording, Body(examples=[RECORD])],
+    who: Asker,
+    node: CallNode,
+    database: Tables,
+) -> dict[str, Any]:
+    tenant = (await call.fn(id, who, node))["tenant"]
+    await node.ask("calls.record", id=id, action=data.action, by=who.name)
+    await noted(database, who, "call recorded", id, tenant, action=data.action)
+    return {}
 
 
 @get(
@@ -254,4 +277,4 @@ def _call(row: Any) -> LiveCall:
     return msgspec.convert(row, LiveCall)
 
 
-ROUTES = [calls, call, originate, hangup, transfer, trace, events, why]
+ROUTES = [calls, call, originate, hangup, transfer, record, trace, events, why]

@@ -31,7 +31,11 @@ from tandem.web.common import (
 from tandem.web.routes.calls import sees_cdr
 
 TAGS = ["records"]
-When = Annotated[int, QueryParameter(ge=0, description="Microseconds since 1970; 0: no limit.")]
+WHEN_MOST = 2**62  # the tables hold no larger number
+When = Annotated[
+    int,
+    QueryParameter(ge=0, le=WHEN_MOST, description="Microseconds since 1970; 0: no limit."),
+]
 Party = Annotated[
     str, QueryParameter(max_length=256, description="Caller, callee or who answered.")
 ]

@@ -440,11 +440,12 @@ fn main() {
     let end_rt = (end as i64 + off) as u64;
     let dead_end = flows.iter().filter(|f| f.last_rx + 1_000_000_000 < end_rt).count();
     let refused = flows.iter().filter(|f| f.refused).count();
+    let listed = gaps.iter().map(|gap| format!("{:.1}", *gap as f64 / 1e6)).collect::<Vec<_>>().join(",");
     let gcpu = cpu() - cpu0;
     println!(
-        "{{\"flows\":{},\"seconds\":{:.2},\"sent\":{},\"recv\":{},\"lost\":{},\"loss_pct\":{:.4},\"dup\":{},\"unknown\":{},\"senderr\":{},\"pps_sent\":{:.0},\"lat_us\":{{\"p50\":{:.1},\"p95\":{:.1},\"p99\":{:.1},\"p999\":{:.1}}},\"jitter_us\":{{\"median\":{:.1},\"p99\":{:.1},\"max\":{:.1}}},\"max_gap_ms\":{{\"median\":{:.1},\"p99\":{:.1},\"max\":{:.1}}},\"silent_flows\":{},\"flows_dead_at_end\":{},\"flows_refused_at_end\":{},\"srtp_auth_ok\":{},\"srtp_auth_bad\":{},\"gen_cpu_us_per_pkt\":{:.2},\"gen_core_pct\":{:.1},\"gen_late_ticks\":{},\"gen_max_late_ms\":{:.2}}}",
+        "{{\"flows\":{},\"seconds\":{:.2},\"sent\":{},\"recv\":{},\"lost\":{},\"loss_pct\":{:.4},\"dup\":{},\"unknown\":{},\"senderr\":{},\"pps_sent\":{:.0},\"lat_us\":{{\"p50\":{:.1},\"p95\":{:.1},\"p99\":{:.1},\"p999\":{:.1}}},\"jitter_us\":{{\"median\":{:.1},\"p99\":{:.1},\"max\":{:.1}}},\"max_gap_ms\":{{\"median\":{:.1},\"p99\":{:.1},\"max\":{:.1}}},\"silent_flows\":{},\"flows_dead_at_end\":{},\"flows_refused_at_end\":{},\"gaps_ms\":[{}],\"srtp_auth_ok\":{},\"srtp_auth_bad\":{},\"gen_cpu_us_per_pkt\":{:.2},\"gen_core_pct\":{:.1},\"gen_late_ticks\":{},\"gen_max_late_ms\":{:.2}}}",
         n, el, sent, recv, sent - recv, 100.0 * (sent - recv) as f64 / sent.max(1) as f64, dup, unknown, senderr, sent as f64 / el,
         lat.q(0.5), lat.q(0.95), lat.q(0.99), lat.q(0.999), js[js.len() / 2], js[(js.len() as f64 * 0.99) as usize % js.len()], js[js.len() - 1],
-        gaps[gaps.len() / 2] as f64 / 1e6, gaps[(gaps.len() as f64 * 0.99) as usize % gaps.len()] as f64 / 1e6, gaps[gaps.len() - 1] as f64 / 1e6, silent, dead_end, refused, auth_ok, auth_bad, gcpu / sent.max(1) as f64, gcpu / el / 1e4, late_ticks, max_late as f64 / 1e6
+        gaps[gaps.len() / 2] as f64 / 1e6, gaps[(gaps.len() as f64 * 0.99) as usize % gaps.len()] as f64 / 1e6, gaps[gaps.len() - 1] as f64 / 1e6, silent, dead_end, refused, listed, auth_ok, auth_bad, gcpu / sent.max(1) as f64, gcpu / el / 1e4, late_ticks, max_late as f64 / 1e6
     );
 }

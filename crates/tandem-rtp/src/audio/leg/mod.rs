@@ -63,6 +63,20 @@ impl Form {
         })
     }
 
+    /// The form of a leg whose peer sends other payload types than it takes. `None`: it takes none that is a codec of ours.
+    pub fn between(sends: &[Payload], takes: &[Payload], ptime_ms: u32) -> Option<Form> {
+        // RFC 3264 6.1: of what a peer offered, it gets what was answered.
+        let agreed = |p: &&Payload| {
+            Codec::of(p).is_none() || sends.iter().any(|other| (&other.name, other.clock, other.channels) == (&p.name, p.clock, p.channels))
+        };
+        let both: Vec<Payload> = takes.iter().filter(agreed).cloned().collect();
+        let mut form = Form::of(&both, ptime_ms).or_else(|| Form::of(takes, ptime_ms))?;
+        if let Some(heard) = Form::of(sends, ptime_ms) {
+            form.receive = heard.receive;
+        }
+        Some(form)
+    }
+
     /// Hz that hold everything that is sent here.
     pub fn bandwidth(&self) -> u32 {
         self.send.1.bandwidth()

@@ -112,6 +112,12 @@ impl Player {
         Position { milliseconds: self.position.milliseconds.saturating_sub(waiting), ..self.position }
     }
 
+    /// What it plays, and where it is: for a player at another rate.
+    pub fn into_items(self) -> (Vec<Item>, Position) {
+        let position = self.position();
+        (self.items, position)
+    }
+
     /// Silent from now on, or again heard where it was.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;

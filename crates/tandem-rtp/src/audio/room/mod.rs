@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use self::chime::Chime;
 use self::shared::Shared;
+use super::clean::{Cleaner, Places, Wish};
 use super::codec::CodecError;
 use super::dtmf::detect::Detector;
 use super::dtmf::{Digit, Press};
@@ -95,6 +96,7 @@ struct Member {
     leg: Leg,
     seat: Seat,
     detector: Option<Detector>,
+    cleaner: Option<Cleaner>,
     /// What it says in this turn.
     frame: Vec<i16>,
     talking: bool,
@@ -160,7 +162,10 @@ impl Room {
         }
         let detector = leg.form().events.is_none().then(|| Detector::new(self.rate));
         let frame = vec![0; frame_samples(self.rate)];
-        self.members.insert(id, Member { leg, seat, detector, frame, talking: false, heard: false, level: super::vad::SILENCE_DBOV });
+        self.members.insert(
+            id,
+            Member { leg, seat, detector, cleaner: None, frame, talking: false, heard: false, level: super::vad::SILENCE_DBOV },
+        );
         if tone && seat.role == Role::Member {
             self.chime.entered();
         }
@@ -190,6 +195,13 @@ impl Room {
         member.map(|member| member.seat = seat).is_some()
     }
 
+    /// What is taken out of what a member says from now on. Where all places are taken nothing is.
+    pub fn clean(&mut self, id: MemberId, wish: Wish, places: &Places) {
+        if let Some(member) = self.members.get_mut(&id) {
+            places.fit(&mut member.cleaner, wish, self.rate);
+        }
+    }
+
     /// A member's leg.
     pub fn leg(&mut self, id: MemberId) -> Option<&mut Leg> {
         self.members.get_mut(&id).map(|member| &mut member.leg)
@@ -205,6 +217,11 @@ impl Room {
         let entry =
             |(&id, member): (&MemberId, &Member)| Entry { id, seat: member.seat, talking: member.talking, leg: member.leg.state(now) };
         self.members.iter().map(entry).collect()
+    }
+
+    /// What an heir of a member's leg must know.
+    pub fn state(&self, now: u64, id: MemberId) -> Option<leg::State> {
+        self.members.get(&id).map(|member| member.leg.state(now))
     }
 
     /// What was heard in the last turn by those who said nothing: for a recording.
@@ -257,6 +274,9 @@ impl Room {
                     }
                 }
             }
+            if let Some(cleaner) = &mut member.cleaner {
+                cleaner.run(&mut member.frame);
+            }
             if heard.speech != member.talking {
                 member.talking = heard.speech;
                 tell(Event::Talking(id, heard.speech));
@@ -308,21 +328,23 @@ impl Room {
         for (&id, member) in &mut members {
             if member.seat.deaf {
                 self.own.fill(0);
-                member.leg.sender.frame(&self.own);
             } else if member.heard {
                 self.mixer.without(&member.frame, &mut self.own);
-                member.leg.sender.frame(&self.own);
-            } else if !member.leg.sender.busy() {
-                match shared::payload(&mut self.shared, member.leg.form(), self.rate, &self.mixed) {
-                    Some([]) => member.leg.sender.silent(),
-                    Some(payload) => {
-                        member.leg.sender.encoded(payload, packet);
-                        send(id, packet);
-                    }
-                    None => member.leg.sender.frame(&self.mixed),
+            }
+            let own = member.seat.deaf || member.heard;
+            let sound = if own { &self.own } else { &self.mixed };
+            if let Some(cleaner) = &mut member.cleaner {
+                cleaner.hears(sound);
+            }
+            let encoded =
+                if own || member.leg.sender.busy() { None } else { shared::payload(&mut self.shared, member.leg.form(), self.rate, sound) };
+            match encoded {
+                Some([]) => member.leg.sender.silent(),
+                Some(payload) => {
+                    member.leg.sender.encoded(payload, packet);
+                    send(id, packet);
                 }
-            } else {
-                member.leg.sender.frame(&self.mixed);
+                None => member.leg.sender.frame(sound),
             }
             while member.leg.sender.next(packet) {
                 send(id, packet);

@@ -1,11 +1,16 @@
-//! What holds for two joined legs.
+//! What holds for the two desks of a call whose codecs differ.
 
-use super::super::codec::{opus, Codec};
-use super::super::dtmf::tone::Keypad;
-use super::super::leg::Numbers;
-use super::super::FRAME_US;
 use super::*;
+use crate::audio::codec::{opus, Codec};
+use crate::audio::dtmf::detect::Detector;
+use crate::audio::dtmf::tone::Keypad;
+use crate::audio::dtmf::Digit;
+use crate::audio::leg::{Form, Leg, Numbers};
+use crate::audio::FRAME_US;
 use crate::rtp::Packet;
+
+/// The ids of a call's two endpoints; their places are 0 and 1.
+const IDS: [EndpointId; 2] = [EndpointId(1), EndpointId(2)];
 
 fn form(codec: Codec, events: bool) -> Form {
     Form {
@@ -22,34 +27,37 @@ fn leg(codec: Codec, events: bool, rate: u32, ssrc: u32) -> Leg {
     Leg::new(form(codec, events), rate, Numbers { ssrc, ..Numbers::default() }).unwrap()
 }
 
-/// A call: the phones at both ends, and the legs towards them.
+/// A call: the phones at both ends, and the desks towards them.
 struct Call {
     phones: [Leg; 2],
-    joined: Transcoder,
+    bridge: Bridge,
 }
 
 impl Call {
     fn new(a: Codec, b: Codec, events: [bool; 2], rate: u32) -> Call {
-        let phones = [leg(a, events[0], rate, 1), leg(b, events[1], rate, 2)];
-        Call { phones, joined: Transcoder::new(leg(a, events[0], rate, 3), leg(b, events[1], rate, 4), rate).unwrap() }
+        let mut bridge = Bridge::new(rate);
+        for (side, codec) in [a, b].into_iter().enumerate() {
+            let leg = leg(codec, events[side], rate, 3 + side as u32);
+            let mut desk = Desk::new(IDS[side], side as Key, leg, rate);
+            (desk.listens, desk.makes, desk.planned) = (true, true, true);
+            desk.sources = vec![IDS[1 - side]];
+            bridge.desks.push(desk);
+        }
+        Call { phones: [leg(a, events[0], rate, 1), leg(b, events[1], rate, 2)], bridge }
     }
 
     /// Both phones say a frame; what they hear, and what is told.
-    fn turn(&mut self, turn: u64, said: [&[i16]; 2]) -> ([Vec<i16>; 2], Vec<Event>) {
-        let (now, mut packet, mut told) = (turn * FRAME_US, Vec::new(), Vec::new());
+    fn turn(&mut self, turn: u64, said: [&[i16]; 2]) -> ([Vec<i16>; 2], Vec<(EndpointId, Told)>) {
+        let (now, mut packet) = (turn * FRAME_US, Vec::new());
         for (side, frame) in said.into_iter().enumerate() {
             self.phones[side].sender.frame(frame);
             while self.phones[side].sender.next(&mut packet) {
-                let leg = if side == 0 { &mut self.joined.a } else { &mut self.joined.b };
-                leg.receiver.packet(now, &Packet::read(&packet).unwrap());
+                self.bridge.desk(IDS[side]).unwrap().packet(now, &Packet::read(&packet).unwrap());
             }
         }
-        let mut sent = Vec::new();
-        self.joined.turn(now, &mut packet, |side, bytes| sent.push((side, bytes.to_vec())), |event| told.push(event));
-        for (side, bytes) in sent {
-            let phone = &mut self.phones[if side == Side::A { 0 } else { 1 }];
-            phone.receiver.packet(now, &Packet::read(&bytes).unwrap());
-        }
+        let phones = &mut self.phones;
+        let hear = |key, bytes: &[u8]| phones[key as usize].receiver.packet(now, &Packet::read(bytes).unwrap());
+        let told = self.bridge.turn(now, &mut packet, hear).told;
         let heard = [0, 1].map(|side| {
             let mut frame = vec![0; said[side].len()];
             self.phones[side].receiver.frame(now, &mut frame);
@@ -93,15 +101,8 @@ fn both_sides_hear_the_other_and_not_themselves() {
     }
 }
 
-#[test]
-fn legs_are_joined_at_the_lowest_rate_that_loses_nothing() {
-    let opus = form(Codec::Opus(opus::Options::default()), true);
-    let [pcma, g722] = [Codec::Pcma, Codec::G722].map(|codec| form(codec, true));
-    assert_eq!([8_000, 16_000, 48_000, 8_000], [rate(&opus, &pcma), rate(&g722, &opus), rate(&opus, &opus), rate(&pcma, &g722)]);
-}
-
 /// A key is pressed at `a` and heard at `b`, whichever way either of them knows.
-fn key_travels(events: [bool; 2]) -> (Vec<Event>, Vec<Press>) {
+fn key_travels(events: [bool; 2]) -> (Vec<(EndpointId, Told)>, Vec<Press>) {
     let mut call = Call::new(Codec::Pcma, Codec::Pcmu, events, 8_000);
     let mut keypad = Keypad::new(8_000);
     let mut detector = Detector::new(8_000);
@@ -133,7 +134,7 @@ fn a_key_arrives_once_and_as_long_in_all_four_ways() {
     let digit = Digit::of('8').unwrap();
     for events in [[true, true], [true, false], [false, true], [false, false]] {
         let (told, presses) = key_travels(events);
-        assert_eq!(vec![Event::Key(Side::A, digit)], told, "{events:?}");
+        assert_eq!(vec![(IDS[0], Told::Key(digit))], told, "{events:?}");
         let [Press::Down(down), Press::Up { digit: up, milliseconds }] = presses[..] else { panic!("{events:?}: {presses:?}") };
         assert_eq!((digit, digit), (down, up));
         assert!((90..=180).contains(&milliseconds), "{events:?}: {milliseconds}");
@@ -145,8 +146,8 @@ fn a_side_without_a_stream_is_sent_nothing_and_its_time_passes() {
     let mut call = Call::new(Codec::Pcma, Codec::Pcmu, [true, true], 8_000);
     let mut sent = 0;
     for turn in 0..100u64 {
-        call.joined.turn(turn * FRAME_US, &mut Vec::new(), |_, _| sent += 1, |_| {});
+        call.bridge.turn(turn * FRAME_US, &mut Vec::new(), |_, _| sent += 1);
     }
     assert_eq!(0, sent);
-    assert_eq!(100 * 160, call.joined.a.sender.numbers(0).timestamp);
+    assert_eq!(100 * 160, call.bridge.desks[0].leg.sender.numbers(0).timestamp);
 }
