@@ -14,6 +14,7 @@ import pytest
 
 from tandem._core import Node
 from tandem.boundary import TCP, UDP, Ask, Flow, Response, Taken, read_events, write_commands
+from tandem.testing.ports import bound, free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("sipp") is None, reason="there is no sipp")
 
@@ -55,28 +56,17 @@ def node(tmp_path: Path) -> Iterator[Node]:
         node.close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def answering(transport: str, port: int, place: Path) -> subprocess.Popen[bytes]:
     command = ["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", str(port), "-t", transport]
     command += ["-nostdin", "-mp", str(free_port())]
     process = subprocess.Popen(
         command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    kind = socket.SOCK_STREAM if transport == "t1" else socket.SOCK_DGRAM
     until = time.monotonic() + PATIENCE_SECONDS
-    while True:  # until the port is taken
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return process
+    while not bound(port, "tcp" if transport == "t1" else "udp"):
         assert time.monotonic() < until and process.poll() is None, "sipp did not start"
         time.sleep(0.02)
+    return process
 
 
 def invite(node: Node, n: int, port: int, pad: int) -> Response:

@@ -16,7 +16,8 @@ from tandem.boundary import UDP
 from tandem.routing.model.rows import Emergency, Trunk
 from tandem.testing import sipp
 from tandem.testing.machine import Machine
-from tandem.testing.pair import cdrs, free_port, machine, offer_md5, phone, put
+from tandem.testing.pair import cdrs, machine, offer_md5, phone, put
+from tandem.testing.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")]
 

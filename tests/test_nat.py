@@ -22,7 +22,8 @@ from tandem.boundary import UDP, Answers, Ask, Flow, read_events, write_commands
 from tandem.testing import sipp
 from tandem.testing.machine import Machine
 from tandem.testing.nat import Nat
-from tandem.testing.pair import free_port, offer_md5
+from tandem.testing.pair import offer_md5
+from tandem.testing.ports import free_port
 
 SECRET = "000102030405060708090a0b0c0d0e0f"
 KEY = [{"id": "a", "secret": SECRET}]

@@ -12,7 +12,8 @@ import pytest
 
 from tandem.cli.ask import ask
 from tandem.testing.edge import RunningEdge
-from tandem.testing.farm import KAMAILIO, Farm, free, held, wait
+from tandem.testing.farm import KAMAILIO, Farm, wait
+from tandem.testing.ports import free_port
 from tandem.testing.sipp import HEAD, REGISTER, answer, answering, ended
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")]
@@ -28,11 +29,10 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Farm]]:
     def made(
         more: str = "", ports: list[int] | None = None, answer_ms: int = ANSWER_MS, **options: Any
     ) -> Farm:
-        with held(2) as found:  # while the edge asks the kernel for ports of its own
-            ports = ports or found
-            edge = RunningEdge(tmp_path, pool(ports, more, answer_ms), **options)
-            farms.append(Farm(edge, ports))
-            edge.up()
+        ports = ports or [free_port(), free_port()]
+        edge = RunningEdge(tmp_path, pool(ports, more, answer_ms), **options)
+        farms.append(Farm(edge, ports))
+        edge.up()
         return farms[-1]
 
     yield made
@@ -141,7 +141,7 @@ def test_a_server_that_is_slow_and_says_so_keeps_its_calls(make: Callable[..., F
 
 
 def test_a_server_that_freezes_for_a_moment_loses_nothing(make: Callable[..., Farm]) -> None:
-    farm = make(health(), ports=[free()])
+    farm = make(health(), ports=[free_port()])
     farm.serve()
     server = farm.phones[0].running[0]
     calls = farm.caller("100", "-r", "10", times=30, talk=0.3)
@@ -160,7 +160,7 @@ def test_a_server_that_freezes_for_a_moment_loses_nothing(make: Callable[..., Fa
 @with_kamailio
 def test_a_kamailio_that_flaps_before_its_servers_costs_no_call(make: Callable[..., Farm]) -> None:
     farm = make(health(200, timeout_ms=150), answer_ms=2_000)
-    behind = free()
+    behind = free_port()
     farm.serve(behind, script=answering(0.0))
     flapping, _ = (farm.kamailio(port, behind) for port in farm.ports)
     calls = farm.caller("100", "-r", "15", times=45)
@@ -179,7 +179,7 @@ def test_dialogs_through_two_kamailios_go_on_and_one_that_dies_costs_no_new_call
     make: Callable[..., Farm],
 ) -> None:
     farm = make(health(200, timeout_ms=150, down_after=2))
-    behind = free()
+    behind = free_port()
     farm.serve(behind)
     first, _ = (farm.kamailio(port, behind) for port in farm.ports)
     farm.call(times=6)  # ACK and BYE along our Record-Route and Kamailio's
@@ -198,9 +198,9 @@ def test_dialogs_through_two_kamailios_go_on_and_one_that_dies_costs_no_new_call
 def test_a_phone_registers_at_a_kamailio_through_the_edge_and_is_called_along_its_path(
     make: Callable[..., Farm],
 ) -> None:
-    farm = make("path = true\n" + health(), ports=[free()])
-    farm.kamailio(farm.ports[0], free())  # nobody is behind it
-    bob = farm.phone(free(), "bob")
+    farm = make("path = true\n" + health(), ports=[free_port()])
+    farm.kamailio(farm.ports[0], free_port())  # nobody is behind it
+    bob = farm.phone(free_port(), "bob")
     register = REGISTER.replace("CSEQ", "1").replace("AUTH", "")
     register = register.replace("Max-Forwards", "Supported: path\nMax-Forwards")
     ended(bob.start(HEAD + register + '<recv response="200"/></scenario>'))
@@ -212,7 +212,7 @@ def test_a_phone_registers_at_a_kamailio_through_the_edge_and_is_called_along_it
 @with_kamailio
 def test_two_workers_share_what_they_know_and_either_may_die(make: Callable[..., Farm]) -> None:
     farm = make(health(200, timeout_ms=150, down_after=2), answer_ms=2_000, workers=2)
-    edge, behind = farm.edge, free()
+    edge, behind = farm.edge, free_port()
     farm.serve(behind)
     first, _ = (farm.kamailio(port, behind) for port in farm.ports)
 

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from tandem.testing.edge import RunningEdge
-from tandem.testing.farm import Farm, free, held, wait
+from tandem.testing.farm import Farm, wait
+from tandem.testing.ports import free_port
 from tandem.testing.sipp import ended
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")]
@@ -39,11 +40,11 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Farm]]:
     farms: list[Farm] = []
 
     def made(toml: Callable[[list[int]], str], count: int = 2, **more: Any) -> Farm:
-        with held(count) as ports:  # while the edge asks the kernel for ports of its own
-            edge = RunningEdge(tmp_path, toml(ports), **more)
-            farm = Farm(edge, ports)
-            farms.append(farm)
-            edge.up()
+        ports = [free_port() for _ in range(count)]
+        edge = RunningEdge(tmp_path, toml(ports), **more)
+        farm = Farm(edge, ports)
+        farms.append(farm)
+        edge.up()
         return farm
 
     yield made
@@ -83,7 +84,7 @@ def test_members_change_by_command_while_calls_run_and_outlive_the_edge(
     talking = farm.caller(times=5, talk=3.0)
     wait(lambda: 5 == sum(farm.answered().values()), "five talk")
     assert 0 == edge.tandem("edge", "member", "drain", "farm", "fs1").returncode
-    third = free()
+    third = free_port()
     assert (
         0
         == edge.tandem(
@@ -148,7 +149,7 @@ def listed(ports: list[int]) -> str:
 def test_a_dispatcher_list_is_in_force_within_a_second_and_a_bad_one_changes_nothing(
     make: Callable[..., Farm], tmp_path: Path
 ) -> None:
-    ports = [free(), free()]
+    ports = [free_port(), free_port()]
     path = tmp_path / "dispatcher.list"
     line = "1 sip:127.0.0.1:{port} 0 0 duid={name};weight=50\n"
     path.write_text("# from Kamailio\n" + line.format(port=ports[0], name="one"))

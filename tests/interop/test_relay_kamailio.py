@@ -20,7 +20,8 @@ pytest.importorskip("baresip")
 
 from baresip.errors import BaresipError
 
-from tandem.testing.farm import KAMAILIO, free, wait
+from tandem.testing.farm import KAMAILIO, wait
+from tandem.testing.ports import free_port
 from tandem.testing.phones import Phone, PhoneCall, Phones, phones, until
 from tandem.testing.relay import RunningRelay
 from tandem.testing.tones import measure
@@ -167,7 +168,7 @@ def _serves(port: int) -> bool:
 
 @asynccontextmanager
 async def house(name: str, base: Path, called: str) -> AsyncIterator[tuple[Served, str]]:
-    port, sip = free(), free()
+    port, sip = free_port(), free_port()
     with relay(name, base) as (ng, ask), kamailio(port, ng, base):
         async with phones(sip_port=sip, rtp_ports=(21_000, 21_400)) as stack:
             domain = f"127.0.0.1:{port}"

@@ -19,6 +19,7 @@ from tandem.cli.ask import Problem
 from tandem.records.model import Cdr
 from tandem.records.query import CdrQuery
 from tandem.testing.machine import Machine
+from tandem.testing.ports import free_port
 from tandem.testing.sipp import Phone, ended
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("sipp"), reason="no sipp")]
@@ -56,13 +57,9 @@ def phone(machine: Machine) -> Iterator[Hand]:
 
     def new(name: str, transport: str = "udp") -> Phone:
         host = f"127.44.76.{len(made) + 1}"
-        kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
-        with socket.socket(socket.AF_INET, kind) as probe:
-            probe.bind((host, 0))
-            port = int(probe.getsockname()[1])
         known = machine.users[name]
         made.append(
-            Phone(name, known.password, host=host, port=port, edge=machine.address(transport), domain=known.domain,
+            Phone(name, known.password, host=host, port=free_port(host), edge=machine.address(transport), domain=known.domain,
                   transport=transport)
         )  # fmt: skip
         return made[-1]

@@ -18,6 +18,7 @@ from tandem.adapters.sqlite_routing import put_setting
 from tandem.records.model import Cdr
 from tandem.records.query import CdrQuery
 from tandem.testing.machine import Machine
+from tandem.testing.ports import free_port
 from tandem.testing.sipp import Phone, answering, calling, ended
 
 pytestmark = pytest.mark.slow
@@ -56,15 +57,12 @@ def cdrs(machine: Machine) -> list[Cdr]:
 
 
 def phone(machine: Machine, name: str, host: str) -> Phone:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        port = int(probe.getsockname()[1])
     known = machine.users[name]
     return Phone(
         name,
         known.password,
         host=host,
-        port=port,
+        port=free_port(host),
         edge=machine.address("udp"),
         domain=known.domain,
     )

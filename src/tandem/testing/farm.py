@@ -7,13 +7,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tandem.testing.edge import RunningEdge
-from tandem.testing.sipp import Phone, answering, calling_plainly, ended
+from tandem.testing.ports import free_port
+from tandem.testing.sipp import Phone, answering, calling_plainly, ended, listening
 
 KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 # Requests in a dialog by its routes, REGISTER kept with its Path, known users to their phones, all else to NEXT.
@@ -117,8 +117,7 @@ class Farm:
     def serve(self, *ports: int, script: str = "") -> None:
         """SIPp servers that answer, or do what the script says."""
         for port in ports or self.ports:
-            self.phone(port).start(script or answering(0.05), seconds=100, times=10_000)
-            wait(lambda port=port: taken(port), "SIPp listens")  # type: ignore[misc]
+            listening(self.phone(port).start(script or answering(0.05), seconds=100, times=10_000), port)
 
     def kamailio(self, port: int, next_port: int, *, records: bool = True) -> Kamailio:
         one = Kamailio(port, next_port, records=records)
@@ -138,7 +137,7 @@ class Farm:
         talk: float = 0.05,
     ) -> subprocess.Popen[bytes]:
         script = calling_plainly(talk, final)
-        return self.phone(free()).start(script, number, 40, *more, times=times)
+        return self.phone(free_port()).start(script, number, 40, *more, times=times)
 
     def answered(self) -> dict[str, int]:
         """2xx responses by member."""
@@ -153,34 +152,6 @@ class Farm:
             one.close()
         for proxy in self.proxies:
             proxy.kill()
-
-
-def free() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@contextmanager
-def held(many: int) -> Iterator[list[int]]:
-    """Ports that nobody else is given meanwhile."""
-    with ExitStack() as stack:
-        held = [
-            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            for _ in range(many)
-        ]
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        yield [int(one.getsockname()[1]) for one in held]
-
-
-def taken(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        try:
-            one.bind(("127.0.0.1", port))
-            return False
-        except OSError:
-            return True
 
 
 def wait(fact: Callable[[], Any], sentence: str, seconds: float = 10.0) -> float:

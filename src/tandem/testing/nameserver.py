@@ -12,6 +12,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from tandem.testing.ports import free_port
+
 PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/bin"
 READY_SECONDS = 5.0
 
@@ -25,7 +27,7 @@ class NameServer:
 
     def __init__(self, *records: str, port: int = 0) -> None:
         self.records = records
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,14 +72,3 @@ class NameServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def _free_port() -> int:
-    """Free for datagrams and for streams."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        with contextlib.suppress(OSError), socket.socket() as stream:
-            stream.bind(("127.0.0.1", port))
-            return port

@@ -1,6 +1,5 @@
 """Two Tandems on one machine, on addresses of their own, as each other's carrier; their phones are SIPp. For tests."""
 
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,9 @@ from tandem.records.query import CdrQuery
 from tandem.routing.model.rows import Route, Trunk
 from tandem.testing import sipp
 from tandem.testing.machine import Machine
+from tandem.testing.ports import free_port
 
 NAMES = {UDP: "udp", TCP: "tcp", TLS: "tls"}
-
-
-def free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def machine(base: Path, host: str, domain: str, **sections: dict[str, str]) -> Machine:

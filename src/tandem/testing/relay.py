@@ -6,11 +6,9 @@ with RunningRelay(tmp_path) as relay:
     relay.up()
 """
 
-import contextlib
 import itertools
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -20,10 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tandem.testing.ports import free_port
+
 READY_SECONDS = 10.0
 ANSWER_SECONDS = 3.0
-# below what the kernel gives out: an asker that it gave the port of a dead relay would hear its own question
-NG_PORTS = range(27_000, 32_000)
 
 
 class RunningRelay:
@@ -31,7 +29,7 @@ class RunningRelay:
 
     def __init__(self, base: Path, ng_port: int = 0, **config: Any) -> None:
         self.base = base
-        self.ng = ("127.0.0.1", ng_port or _free())
+        self.ng = ("127.0.0.1", ng_port or free_port())
         self.config: dict[str, Any] = {
             "interfaces": [{"address": "127.0.0.1"}],
             "ports": {"min": 22_000, "max": 26_999},
@@ -96,11 +94,3 @@ class RunningRelay:
     ) -> None:
         if self.process and self.process.poll() is None:
             self.kill(signal.SIGTERM)
-
-
-def _free() -> int:
-    for port in random.sample(NG_PORTS, len(NG_PORTS)):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            return port
-    raise OSError(f"no port of {NG_PORTS} is free")

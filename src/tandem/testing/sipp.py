@@ -5,8 +5,11 @@ SIPp 3.6 knows Digest with MD5 only: the machine under test must offer nothing e
 
 import subprocess
 import tempfile
+import time
 import uuid
 from pathlib import Path
+
+from tandem.testing.ports import bound
 
 HEAD = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<scenario name="phone">\n'
 REGISTER = """
@@ -231,14 +234,24 @@ class Phone:
                 process.wait()
 
 
+def listening(process: subprocess.Popen[bytes], port: int, seconds: float = 10) -> None:
+    """Waits until it serves; raises AssertionError with what it said if it does not."""
+    until = time.monotonic() + seconds
+    while not bound(port):
+        assert process.poll() is None, f"SIPp ended before it listened\n{told(process)}"
+        assert time.monotonic() < until, f"SIPp does not listen at {port}\n{told(process)}"
+        time.sleep(0.01)
+
+
 def ended(process: subprocess.Popen[bytes], seconds: float = 45) -> None:
     """Raises AssertionError with what SIPp saw unless its scenario went through."""
     code = process.wait(seconds)
     if code:
-        directory: Path = process.directory  # type: ignore[attr-defined]
-        told = "\n".join(
-            path.read_text(errors="replace")[-6000:]
-            for path in (directory / "errors", directory / "messages")
-            if path.exists()
-        )
-        raise AssertionError(f"SIPp ended with {code}\n{told}")
+        raise AssertionError(f"SIPp ended with {code}\n{told(process)}")
+
+
+def told(process: subprocess.Popen[bytes]) -> str:
+    """The ends of what it wrote."""
+    directory: Path = process.directory  # type: ignore[attr-defined]
+    files = (directory / name for name in ("errors", "messages", "screen"))
+    return "\n".join(path.read_text(errors="replace")[-6000:] for path in files if path.exists())
