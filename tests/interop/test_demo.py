@@ -29,9 +29,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         yield made
 
 
-def demo(machine: Machine, *arguments: str) -> str:
+def tandem(machine: Machine, *words: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "tandem.cli", "call", "demo", *arguments],
+        [sys.executable, "-m", "tandem.cli", *words],
         env={**os.environ, "TANDEM_CONFIG": str(machine.file), "COLUMNS": "120"},
         capture_output=True,
         text=True,
@@ -39,8 +39,13 @@ def demo(machine: Machine, *arguments: str) -> str:
         check=False,
     )
     assert 0 == done.returncode, done.stdout + done.stderr + machine.logs()
-    assert HEALED in done.stdout
     return done.stdout
+
+
+def demo(machine: Machine, *arguments: str) -> str:
+    shown = tandem(machine, "call", "demo", *arguments)
+    assert HEALED in shown
+    return shown
 
 
 def cdrs(machine: Machine) -> list[Cdr]:
@@ -60,6 +65,14 @@ def test_two_phones_talk_through_tandem(machine: Machine, transport: str) -> Non
     assert "bob@demo.tandem.test" == cdr.answered_by
     assert 200 == cdr.status
     assert 3.0 == pytest.approx(cdr.seconds, abs=0.5)
+
+
+def test_phones_talk_by_the_relay_where_sip_listens_to_all_addresses(tmp_path: Path) -> None:
+    with Machine(tmp_path, {"sip": {"listen": '["udp:0.0.0.0:0"]'}}) as machine:
+        machine.up()
+        tandem(machine, "user", "set", "alice", "media=relay")
+        shown = demo(machine, "--kill")
+    assert "heard of the caller" in shown and "heard of the callee" in shown, "the relay measured"
 
 
 def test_a_call_outlives_three_deaths_of_its_node(machine: Machine) -> None:

@@ -21,8 +21,8 @@ pytest.importorskip("baresip")
 from baresip.errors import BaresipError
 
 from tandem.testing.farm import KAMAILIO, wait
-from tandem.testing.ports import free_port
 from tandem.testing.phones import Phone, PhoneCall, Phones, phones, until
+from tandem.testing.ports import free_port
 from tandem.testing.relay import RunningRelay
 from tandem.testing.tones import measure
 

@@ -55,14 +55,25 @@ struct Hand {
 /// How many streams of a thread run by which way, as it counted last.
 #[derive(Debug, Default)]
 pub struct Running {
-    /// Inside the kernel.
-    pub kernel: AtomicU64,
-    /// By the thread.
-    pub userspace: AtomicU64,
-    /// Packets that have come in them.
-    pub packets: AtomicU64,
-    /// Packets that were due in them and have not come.
-    pub lost: AtomicU64,
+    kernel: AtomicU64,
+    userspace: AtomicU64,
+    packets: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Running {
+    /// The thread has counted.
+    pub fn count(&self, streams: Streams) {
+        self.kernel.store(streams.kernel, Ordering::Relaxed);
+        self.userspace.store(streams.userspace, Ordering::Relaxed);
+        self.packets.store(streams.packets, Ordering::Relaxed);
+        self.lost.store(streams.lost, Ordering::Relaxed);
+    }
+
+    fn counted(&self) -> Streams {
+        let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        Streams { kernel: of(&self.kernel), userspace: of(&self.userspace), packets: of(&self.packets), lost: of(&self.lost) }
+    }
 }
 
 impl Hands {
@@ -190,13 +201,9 @@ impl Hands {
 
     /// Streams that run, by the way in which they are forwarded; each thread counts once a second.
     pub fn streams(&self) -> Streams {
-        let sum = |of: fn(&Running) -> &AtomicU64| self.hands.iter().map(|hand| of(&hand.running).load(Ordering::Relaxed)).sum();
-        Streams {
-            kernel: sum(|running| &running.kernel),
-            userspace: sum(|running| &running.userspace),
-            packets: sum(|running| &running.packets),
-            lost: sum(|running| &running.lost),
-        }
+        let mut streams = Streams::default();
+        self.hands.iter().for_each(|hand| streams += hand.running.counted());
+        streams
     }
 
     /// Endpoints in all.

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tandem_kernel::{Counters, Flow, Kernel, Kind, Options};
 use tandem_rtp::quality::Passed;
-use tandem_rtp::relay::{Key, Plain, Relay};
+use tandem_rtp::relay::{Key, Plain, Relay, Share};
 
 /// Most streams that are put in one look: each costs up to 30 microseconds, and packets wait meanwhile.
-pub const PUTS: usize = 500;
+pub const PUTS: usize = 50;
 /// How long a stream that the kernel does not take is left alone, in microseconds.
 pub const REFUSED_US: u64 = 60_000_000;
 
@@ -60,13 +60,13 @@ impl Shortcut {
         Shortcut { kernel, streams: HashMap::new(), refused: HashMap::new() }
     }
 
-    /// Counts what has passed, and puts and takes back what has changed. To be called each second.
-    pub fn look(&mut self, now: u64, relay: &mut Relay) {
+    /// Counts what has passed, and puts and takes back what has changed. To be called each second for each share.
+    pub fn look(&mut self, now: u64, relay: &mut Relay, share: Share) {
         let Some(shared) = self.kernel.clone() else { return };
         let mut kernel = shared.lock();
         self.refused.retain(|_, (_, at)| now.saturating_sub(*at) < REFUSED_US);
         let mut puts = 0;
-        for key in relay.keys() {
+        for key in relay.keys(share) {
             if puts < PUTS || self.streams.contains_key(&key) {
                 puts += usize::from(self.settle(now, relay, &mut kernel, key));
             }

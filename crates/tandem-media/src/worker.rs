@@ -3,13 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tandem_rtp::audio::clean;
-use tandem_rtp::plan::EndpointId;
-use tandem_rtp::relay::{Component, Event, Key, Live, Out, Packet, Relay, Silence, PACKET_BYTES};
+use tandem_rtp::plan::{EndpointId, Streams};
+use tandem_rtp::relay::{Component, Event, Key, Live, Out, Packet, Relay, Share, Silence, PACKET_BYTES};
 use tandem_rtp::studio::Reeled;
 use tandem_sys::epoll::{Epoll, Interest, Ready};
 
@@ -23,10 +22,10 @@ use crate::tap::{Tap, Tapped};
 /// epoll's name of the mailbox; sockets follow, two names for each place.
 const ORDERS: u64 = 0;
 const SOCKETS: u64 = 2;
-/// Time between two looks at what has changed, in microseconds.
-const SWEEP_US: u64 = 1_000_000;
-/// Time between two looks at checks and handshakes, in microseconds.
+/// Time between two looks at checks and handshakes, in microseconds; each looks also at a share of what has changed.
 const POLL_US: u64 = 50_000;
+/// Shares of the endpoints: each is looked at once a second.
+const SHARES: usize = 20;
 /// Longest wait for anything, in milliseconds.
 const WAIT_MS: i32 = 50;
 
@@ -41,7 +40,9 @@ pub struct Worker {
     started: Instant,
     began: u64,
     poll_at: u64,
-    sweep_at: u64,
+    share: Share,
+    /// Of the shares that were looked at in this round.
+    streams: Streams,
     tos: u8,
     silence: Silence,
     running: Arc<Running>,
@@ -102,7 +103,8 @@ impl Worker {
             started: Instant::now(),
             began: threads.wall,
             poll_at: 0,
-            sweep_at: 0,
+            share: Share { first: 0, of: SHARES },
+            streams: Streams::default(),
             tos: threads.tos,
             silence: threads.silence,
             running,
@@ -126,9 +128,6 @@ impl Worker {
             if now >= self.poll_at {
                 self.poll_at = now + POLL_US;
                 self.relay.poll(now, &mut self.sockets);
-            }
-            if now >= self.sweep_at {
-                self.sweep_at = now + SWEEP_US;
                 self.sweep(now);
             }
             for key in self.relay.rerouted() {
@@ -307,20 +306,22 @@ impl Worker {
         }
     }
 
+    /// Looks at the next share: packets wait meanwhile.
     fn sweep(&mut self, now: u64) {
-        self.shortcut.look(now, &mut self.relay);
-        let streams = self.relay.streams(now);
-        self.running.kernel.store(streams.kernel, Ordering::Relaxed);
-        self.running.userspace.store(streams.userspace, Ordering::Relaxed);
-        self.running.packets.store(streams.packets, Ordering::Relaxed);
-        self.running.lost.store(streams.lost, Ordering::Relaxed);
-        self.relay.report(now, &mut self.sockets);
-        let changed: Vec<Live> = self.relay.changed(now);
+        let share = self.share;
+        self.shortcut.look(now, &mut self.relay, share);
+        self.relay.report(now, share, &mut self.sockets);
+        let changed: Vec<Live> = self.relay.changed(now, share);
         if !changed.is_empty() {
             self.reports.put(Report::Changed(changed));
         }
-        for id in self.relay.silent(now, self.silence) {
+        for id in self.relay.silent(now, self.silence, share) {
             self.reports.put(Report::Silent(id));
+        }
+        self.streams += self.relay.streams(now, share);
+        self.share.first = (share.first + 1) % SHARES;
+        if self.share.first == 0 {
+            self.running.count(std::mem::take(&mut self.streams));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! media section of one leg. What it receives goes to its `sinks`; what they receive comes to it if they name it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
@@ -262,4 +263,13 @@ pub struct Streams {
     pub packets: u64,
     /// RTP packets that were due in them and have not come.
     pub lost: u64,
+}
+
+impl AddAssign for Streams {
+    fn add_assign(&mut self, more: Streams) {
+        self.kernel += more.kernel;
+        self.userspace += more.userspace;
+        self.packets += more.packets;
+        self.lost += more.lost;
+    }
 }

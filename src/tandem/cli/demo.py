@@ -15,6 +15,7 @@ from tandem.cli.ask import NoNode, Problem, ask
 from tandem.cli.demo_accounts import DemoUser, demo_file, read_demo_users
 from tandem.cli.ladder import LadderMessage, Mark, first_line, header, ladder
 from tandem.cluster.processes import State, alive, read_state
+from tandem.cluster.sockets import default_address
 from tandem.config import BadConfig, Config, load, parse_listen
 
 if TYPE_CHECKING:
@@ -65,11 +66,12 @@ def demo(*, kill: bool = False, transport: Transport = "udp") -> int:
 
 
 def edge_address(state: State, transport: str) -> str:
-    """host:port on this machine where the edge listens for the transport."""
+    """host:port on this machine where the edge listens for the transport. A wildcard's is that of the default route, as the
+    relay's is: phones that know loopback only refuse media from elsewhere."""
     for text in state.listens:
         listen = parse_listen(text, "sip.listen")
         if listen.transport == transport and ":" not in listen.host:
-            host = "127.0.0.1" if listen.host == "0.0.0.0" else listen.host
+            host = default_address() if listen.host == "0.0.0.0" else listen.host
             return f"{host}:{listen.port}"
     raise BadConfig(f"sip.listen: no IPv4 {transport} address for the demo's phones")
 
@@ -240,7 +242,11 @@ class Demo:
                 f"{side.lost:.2%}",
             )
             if share < HEARD_LEAST:
-                self.failures.append(f"{name} heard {other.hz} Hz only {share:.0%} of the time")
+                speaker = "bob" if name == "alice" else "alice"
+                self.failures.append(
+                    f"{name} heard {other.hz} Hz only {share:.0%} of the time (with `clean` set for {speaker} the relay "
+                    "takes a steady tone out, as it does with a fan)"
+                )
         self.console.print(table)
 
     async def show_cdr(self, messages: "list[Message]") -> None:
@@ -264,6 +270,8 @@ class Demo:
             await asyncio.sleep(0.1)
         for key, value in (*rows(cdr), *quality_rows(quality)):
             table.add_row(key, value)
+        if self.failures:
+            table.add_row("more", f"tandem call why {cdr.id}")
         if not cdr.answered_at:
             self.failures.append("the CDR says that nobody answered")
         self.console.print(table)

@@ -117,7 +117,9 @@ class Farm:
     def serve(self, *ports: int, script: str = "") -> None:
         """SIPp servers that answer, or do what the script says."""
         for port in ports or self.ports:
-            listening(self.phone(port).start(script or answering(0.05), seconds=100, times=10_000), port)
+            listening(
+                self.phone(port).start(script or answering(0.05), seconds=100, times=10_000), port
+            )
 
     def kamailio(self, port: int, next_port: int, *, records: bool = True) -> Kamailio:
         one = Kamailio(port, next_port, records=records)

@@ -8,7 +8,7 @@ use super::lock::LockState;
 use super::meeting::MeetingState;
 use super::slot::{Counts, Drops};
 use super::watch::Watch;
-use super::{Relay, Slot};
+use super::{Relay, Share, Slot};
 use crate::learn::Learner;
 use crate::plan::{EndpointId, Guard};
 use crate::quality::{Inbound, Outbound};
@@ -82,9 +82,9 @@ impl Relay {
     }
 
     /// What an heir must be told now: of endpoints that have changed, and of those that run, every [`KEEP_US`].
-    pub fn changed(&mut self, now: u64) -> Vec<Live> {
+    pub fn changed(&mut self, now: u64, share: Share) -> Vec<Live> {
         let mut told = Vec::new();
-        for slot in self.slots.iter_mut().flatten() {
+        for slot in share.of(&mut self.slots) {
             let runs = slot.made || slot.heard_at() > slot.kept_at;
             let busy = (slot.made || slot.listened) && self.sound.is_busy(slot.at, slot.plan.id);
             if slot.dirty || busy || runs && now.saturating_sub(slot.kept_at) >= KEEP_US {
@@ -97,9 +97,9 @@ impl Relay {
     }
 
     /// Endpoints whose peers are silent for too long; each is named once, until it is heard again.
-    pub fn silent(&mut self, now: u64, limit: Silence) -> Vec<EndpointId> {
+    pub fn silent(&mut self, now: u64, limit: Silence, share: Share) -> Vec<EndpointId> {
         let mut silent = Vec::new();
-        for slot in self.slots() {
+        for slot in share.of(&mut self.slots) {
             let usual = if slot.plan.sends { limit.sending } else { limit.held };
             let limit = slot.plan.timeout_seconds.map_or(usual, |seconds| u64::from(seconds) * 1_000_000);
             let quiet = limit > 0 && now.saturating_sub(slot.heard_at().max(slot.since)) > limit;

@@ -20,7 +20,7 @@ pub use meeting::MeetingState;
 pub use plain::Plain;
 pub use slot::{Counts, Drops, Slot};
 pub use sound::SoundError;
-pub use table::{Key, Relay};
+pub use table::{Key, Relay, Share};
 
 use std::net::SocketAddr;
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Component, Key, Relay, Slot};
+use super::{Component, Key, Relay, Share, Slot};
 use crate::plan::{Endpoint, Guard, Payload, Streams};
 use crate::quality::Passed;
 
@@ -67,9 +67,9 @@ impl Relay {
     }
 
     /// Streams that run, by the way in which they are forwarded: those of which a packet came in the last [`RUNS_US`].
-    pub fn streams(&self, now: u64) -> Streams {
+    pub fn streams(&mut self, now: u64, share: Share) -> Streams {
         let mut streams = Streams::default();
-        for slot in self.slots.iter().flatten() {
+        for slot in share.of(&mut self.slots) {
             let [rtp, _] = &slot.ways;
             let runs = now.saturating_sub(rtp.counts.last_at) < RUNS_US;
             streams.kernel += u64::from(runs && slot.passes);
@@ -96,9 +96,9 @@ impl Relay {
         }
     }
 
-    /// The places of all endpoints.
-    pub fn keys(&self) -> impl Iterator<Item = Key> + use<> {
-        0..self.slots.len() as Key
+    /// The places of a share.
+    pub fn keys(&self, share: Share) -> impl Iterator<Item = Key> + use<> {
+        (share.first as Key..self.slots.len() as Key).step_by(share.of.max(1))
     }
 }
 

@@ -11,6 +11,26 @@ use crate::plan::{Endpoint, EndpointId};
 /// An endpoint's place in the table; good until the endpoint is dropped.
 pub type Key = u32;
 
+/// Every `of`-th place of the table, from `first` on. Whoever looks at all places, one share after another, holds packets up for no
+/// longer than one share takes, and misses no place while the table grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Below `of`.
+    pub first: usize,
+    /// 1 at least.
+    pub of: usize,
+}
+
+impl Share {
+    /// The whole table.
+    pub const ALL: Share = Share { first: 0, of: 1 };
+
+    /// Its endpoints.
+    pub(super) fn of(self, slots: &mut [Option<Slot>]) -> impl Iterator<Item = &mut Slot> {
+        slots.iter_mut().skip(self.first).step_by(self.of.max(1)).flatten()
+    }
+}
+
 /// The endpoints of one thread.
 pub struct Relay {
     pub(super) slots: Vec<Option<Slot>>,
@@ -123,10 +143,10 @@ impl Relay {
         }
     }
 
-    /// Reports to peers that get none from the other side. To be called once a second.
-    pub fn report(&mut self, now: u64, out: &mut impl Out) {
+    /// Reports to peers that get none from the other side. To be called once a second for each share.
+    pub fn report(&mut self, now: u64, share: Share, out: &mut impl Out) {
         let mut report = Vec::new();
-        for slot in self.slots.iter_mut().flatten() {
+        for slot in share.of(&mut self.slots) {
             let random = self.common.number();
             if slot.watch.report(now, random, &mut report) {
                 self.spare.copy(&report);
@@ -134,10 +154,5 @@ impl Relay {
             }
             report.clear();
         }
-    }
-
-    /// All endpoints.
-    pub fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.slots.iter_mut().flatten()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Component, Out, Packet, Relay};
+use super::{Component, Out, Packet, Relay, Share};
 use crate::dtls::{Certificate, Identity};
 use crate::plan::{Endpoint, EndpointId, Guard, Local, Remote, Streams};
 
@@ -155,6 +155,24 @@ fn a_side_that_the_answer_makes_active_says_hello() {
 }
 
 #[test]
+fn shares_have_every_endpoint_once_though_the_table_grows_between_them() {
+    let mut relay = relay();
+    let put = |relay: &mut Relay, id: u64| {
+        relay.put(0, endpoint(id, "10.0.0.1:4000", 0), id);
+    };
+    (1..=10).for_each(|id| put(&mut relay, id));
+    let mut told = Vec::new();
+    for first in 0..3 {
+        told.extend(relay.changed(1, Share { first, of: 3 }).iter().map(|live| live.id.0));
+        (0..5).for_each(|more| put(&mut relay, 11 + 5 * first as u64 + more));
+    }
+    told.sort_unstable();
+    told.retain(|id| *id <= 10);
+    assert_eq!((1..=10).collect::<Vec<_>>(), told);
+    assert!(relay.keys(Share { first: 2, of: 3 }).eq([2, 5, 8, 11, 14, 17, 20, 23]));
+}
+
+#[test]
 fn a_tapped_stream_passes_nowhere_else_and_those_that_run_are_counted_by_their_way() {
     let (mut relay, a, b) = two();
     let mut wire = Wire::default();
@@ -167,8 +185,8 @@ fn a_tapped_stream_passes_nowhere_else_and_those_that_run_are_counted_by_their_w
     let now = 40 * second;
     assert!(relay.plain(now, a).is_some() && relay.plain(now, b).is_some());
     relay.set_passes(a, true);
-    assert_eq!(Streams { kernel: 1, userspace: 1, packets: 80, lost: 0 }, relay.streams(now));
-    assert_eq!(Streams::default(), relay.streams(now + super::plain::RUNS_US));
+    assert_eq!(Streams { kernel: 1, userspace: 1, packets: 80, lost: 0 }, relay.streams(now, Share::ALL));
+    assert_eq!(Streams::default(), relay.streams(now + super::plain::RUNS_US, Share::ALL));
     relay.set_tapped(a, true);
     assert!(relay.plain(now, a).is_none() && relay.plain(now, b).is_none());
     relay.set_tapped(a, false);
