@@ -1,6 +1,8 @@
 """A phone in a real browser (Chromium with JsSIP over WSS) and a plain SIP phone talk through a real Tandem: tones at both ends."""
 
 import asyncio
+import json
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +15,7 @@ pytest.importorskip("websockets")
 
 from browser import CHROMIUM, Browser, Page, browser, served
 from bundle import PACKAGES, WEB, bundle
+from ice_servers import ice_servers
 from tandem.adapters.sqlite import open_database
 from tandem.adapters.sqlite_records import list_cdrs
 from tandem.records.query import CdrQuery
@@ -33,6 +36,13 @@ TALK_SECONDS = 20.0  # until both hear each other; the browser is slow to start 
 WINDOWS = 10  # of a tenth of a second, in a row
 SETTLE_SECONDS, SILENCE_SECONDS = 0.7, 1.0
 HEALED_SECONDS = 5.0
+TURN_PORT = 19_482  # below what the kernel gives out
+# what the page's candidate in use is, and what carries it to the TURN server
+SENT_FROM = """phone.peers.at(-1).getStats().then((all) => {
+  const { localCandidateId } = [...all.values()].find((one) => one.type === "candidate-pair" && one.nominated);
+  const { candidateType, relayProtocol } = all.get(localCandidateId);
+  return [candidateType, relayProtocol];
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +245,32 @@ async def test_a_page_and_a_phone_hear_each_other_by_another_relay(
         await pair.page.until("phone.session.unhold()")
         await pair.hear_each_other()
         await pair.page_hangs_up()
+
+
+@pytest.mark.skipif(not shutil.which("turnserver"), reason="no coturn")
+@pytest.mark.parametrize("caller", ["page", "phone"])
+async def test_a_page_that_may_send_to_nobody_but_turn_talks_with_a_phone(
+    tmp_path: Path, chromium: Browser, site: str, caller: str
+) -> None:
+    """As behind a firewall that lets no UDP out: its media goes over TCP to coturn, and from there to the relay."""
+    sip = {"listen": '["udp:127.0.0.1:0", "wss:127.0.0.1:0"]', "ws_origins": f'["{site}"]'}
+    turn = {"enabled": "true", "port": str(TURN_PORT), "ports": '"29200-29299"'}
+    relay = {"ports": '"27000-27999"'}
+    with Machine(tmp_path, {"sip": sip, "relay": relay, "turn": turn}) as machine:
+        machine.up()
+        [server] = ice_servers(machine)
+        server["urls"] = [url for url in server["urls"] if url.endswith("transport=tcp")]
+        ice = {"iceServers": [server], "iceTransportPolicy": "relay"}
+        async with two(machine, chromium, site) as pair:
+            await pair.page.run(f"void (phone.ice = {json.dumps(ice)})")
+            await (pair.page_calls() if caller == "page" else pair.phone_calls())
+            await pair.hear_each_other()
+            kind = await pair.page.run(SENT_FROM)
+            assert ["relay", "tcp"] == kind, "the pair in use"
+            killed = machine.kill("relay")
+            machine.until(lambda: machine.pid("relay") not in (0, killed), "another relay runs")
+            await pair.hear_each_other(HEALED_SECONDS)
+            await pair.page_hangs_up()
 
 
 async def test_a_page_that_drops_its_media_without_a_word_ends_the_call(

@@ -1,6 +1,7 @@
 """aiortc, a WebRTC peer of others, and a plain phone hear each other through our relay, also after it was killed."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.slow
 WEB_HZ, PLAIN_HZ = 440, 1000
 MEETING_SECONDS = 5.0  # ICE and DTLS
 HEALED_SECONDS = 5.0  # a browser's consent ends after 30, its user's patience before
+KEPT_SECONDS = 0.2  # until the journal has what has changed
 CALL = {"call_id": "call", "from_tag": "a"}
 
 
@@ -93,6 +95,20 @@ async def test_both_hear_each_other_and_again_after_the_relay_was_killed(
         assert await web.consent()
         await heard(web, phone, within=HEALED_SECONDS)
         assert "connected" == web.pc.connectionState
+
+
+async def test_keys_that_were_agreed_a_moment_ago_are_known_to_the_heir(
+    relay: RunningRelay,
+) -> None:
+    async with talking(relay, "aiortc offers, is active") as (web, phone):
+        until = time.monotonic() + MEETING_SECONDS
+        while "connected" != web.pc.connectionState:
+            assert time.monotonic() < until, web.pc.connectionState
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(KEPT_SECONDS)
+        relay.kill()
+        relay.up()
+        await heard(web, phone, within=HEALED_SECONDS)
 
 
 async def test_the_relay_killed_right_after_its_answer_is_met_by_its_heir(

@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from aioice import stun, turn
 from aioice.stun import TransactionFailed
 
-from tandem.adapters.sqlite import open_database
+from ice_servers import ice_servers
 from tandem.testing.machine import Machine
 from tandem.testing.relay import RunningRelay
 from tandem.turn.place import turn_of
-from tandem.web.logging_in import ensure_admin
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,18 +41,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def offered(machine: Machine) -> dict[str, Any]:
-    """What the API gives whoever has logged in."""
-    http = f"http://{machine.state.http}"
-    connection = open_database(machine.config.database)
-    password = ensure_admin(connection, time.time_ns() // 1_000)
-    connection.close()
-    assert 401 == httpx.get(f"{http}/api/ice-servers").status_code
-    login = httpx.post(f"{http}/api/login", json={"login": "admin", "password": password})
-    head = {"Authorization": f"Bearer {login.json()['token']}"}
-    said = httpx.get(f"{http}/api/ice-servers", headers=head)
-    assert 200 == said.status_code, said.text
-    found: dict[str, Any] = said.json()
-    return found
+    """The one server that the API gives whoever has logged in."""
+    [server] = ice_servers(machine)
+    return server
 
 
 class Client(asyncio.DatagramProtocol):
@@ -104,9 +93,8 @@ async def reaches(transport: Any, client: Client, host: str) -> bool:
 async def test_what_the_api_gives_makes_an_allocation_that_reaches_the_relay_only(
     machine: Machine, offered: dict[str, Any], how: str
 ) -> None:
-    [server] = offered["iceServers"]
-    assert f"turn:127.0.0.1:{PORT}?transport=udp" in server["urls"]
-    assert f"turns:127.0.0.1:{TLS_PORT}?transport=tcp" in server["urls"]
+    assert f"turn:127.0.0.1:{PORT}?transport=udp" in offered["urls"]
+    assert f"turns:127.0.0.1:{TLS_PORT}?transport=tcp" in offered["urls"]
     trusted = ssl.create_default_context(cafile=str(machine.config.certificate))
     trusted.check_hostname = False
     ways: dict[str, dict[str, Any]] = {
@@ -114,7 +102,7 @@ async def test_what_the_api_gives_makes_an_allocation_that_reaches_the_relay_onl
         "tcp": {"transport": "tcp"},
         "tls": {"transport": "tcp", "ssl": trusted},
     }
-    transport, client = await allocated(server["username"], server["credential"], **ways[how])
+    transport, client = await allocated(offered["username"], offered["credential"], **ways[how])
     try:
         host, port = transport.get_extra_info("sockname")
         assert "127.0.0.1" == host and 29_000 <= port <= 29_099
@@ -124,8 +112,7 @@ async def test_what_the_api_gives_makes_an_allocation_that_reaches_the_relay_onl
 
 
 async def test_another_peer_is_not_reached(machine: Machine, offered: dict[str, Any]) -> None:
-    [server] = offered["iceServers"]
-    transport, client = await allocated(server["username"], server["credential"])
+    transport, client = await allocated(offered["username"], offered["credential"])
     try:
         assert not await reaches(transport, client, "127.0.0.2")
     finally:

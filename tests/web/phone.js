@@ -11,6 +11,7 @@ const phone = {
   state: "idle", // idle, calling, ringing, talking, ended
   why: "",
   heard: [], // { at, hz, db }, at: ms since 1970
+  ice: { iceServers: [] }, // RTCConfiguration
   peers: [], // RTCPeerConnections of calls, newest last
 
   register(server, user, domain, password) {
@@ -25,11 +26,11 @@ const phone = {
   },
 
   call(target) {
-    phone.ua.call(target, { mediaConstraints: MICROPHONE, pcConfig: { iceServers: [] } });
+    phone.ua.call(target, { mediaConstraints: MICROPHONE, pcConfig: phone.ice });
   },
 
   answer() {
-    phone.session.answer({ mediaConstraints: MICROPHONE, pcConfig: { iceServers: [] } });
+    phone.session.answer({ mediaConstraints: MICROPHONE, pcConfig: phone.ice });
   },
 
   take(originator, session) {

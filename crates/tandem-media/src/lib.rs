@@ -1,6 +1,7 @@
 //! The media relay's process: sockets, threads, ng commands and the journal of what an heir must know. What to do, tandem-rtp decides.
 
 pub mod booth;
+pub mod carried;
 pub mod config;
 pub mod control;
 pub mod gates;

@@ -8,6 +8,8 @@ use tandem_kernel::{Counters, Flow, Kernel, Kind, Options};
 use tandem_rtp::quality::Passed;
 use tandem_rtp::relay::{Key, Plain, Relay, Share};
 
+use crate::carried::{Carried, Stream};
+
 /// Most streams that are put in one look: each costs up to 30 microseconds, and packets wait meanwhile.
 pub const PUTS: usize = 50;
 /// How long a stream that the kernel does not take is left alone, in microseconds.
@@ -43,21 +45,14 @@ impl Shared {
 /// The streams of one thread.
 pub struct Shortcut {
     kernel: Option<Shared>,
-    streams: HashMap<Key, Stream>,
+    streams: Carried,
     refused: HashMap<Key, (Plain, u64)>,
-}
-
-struct Stream {
-    plain: Plain,
-    to: Key,
-    /// What has been counted into the relay.
-    seen: Counters,
 }
 
 impl Shortcut {
     /// `None`: everything passes the sockets.
     pub fn new(kernel: Option<Shared>) -> Shortcut {
-        Shortcut { kernel, streams: HashMap::new(), refused: HashMap::new() }
+        Shortcut { kernel, streams: Carried::default(), refused: HashMap::new() }
     }
 
     /// Counts what has passed, and puts and takes back what has changed. To be called each second for each share.
@@ -67,7 +62,7 @@ impl Shortcut {
         self.refused.retain(|_, (_, at)| now.saturating_sub(*at) < REFUSED_US);
         let mut puts = 0;
         for key in relay.keys(share) {
-            if puts < PUTS || self.streams.contains_key(&key) {
+            if puts < PUTS || self.streams.contains(key) {
                 puts += usize::from(self.settle(now, relay, &mut kernel, key));
             }
         }
@@ -77,7 +72,7 @@ impl Shortcut {
     pub fn changed(&mut self, now: u64, relay: &mut Relay, key: Key) {
         let Some(shared) = self.kernel.clone().filter(|_| !self.streams.is_empty()) else { return };
         let mut kernel = shared.lock();
-        for key in self.about(key) {
+        for key in self.streams.about(key) {
             self.settle(now, relay, &mut kernel, key);
         }
     }
@@ -87,7 +82,7 @@ impl Shortcut {
         self.refused.remove(&key);
         let Some(shared) = self.kernel.clone().filter(|_| !self.streams.is_empty()) else { return };
         let mut kernel = shared.lock();
-        for key in self.about(key) {
+        for key in self.streams.about(key) {
             self.take_back(now, relay, &mut kernel, key);
         }
     }
@@ -96,34 +91,30 @@ impl Shortcut {
     pub fn count(&mut self, now: u64, relay: &mut Relay, key: Key) {
         let Some(shared) = self.kernel.clone().filter(|_| !self.streams.is_empty()) else { return };
         let kernel = shared.lock();
-        for key in self.about(key) {
-            let Some(stream) = self.streams.get_mut(&key) else { continue };
+        for key in self.streams.about(key) {
+            let Some(stream) = self.streams.get_mut(key) else { continue };
             if let Some(counters) = kernel.counters(stream.plain.local, stream.plain.remote) {
-                stream.counted(now, relay, key, counters);
+                counted(stream, now, relay, key, counters);
             }
         }
-    }
-
-    fn about(&self, key: Key) -> Vec<Key> {
-        let about = |(from, stream): (&Key, &Stream)| (*from == key || stream.to == key).then_some(*from);
-        self.streams.iter().filter_map(about).collect()
     }
 
     /// True: the kernel was given a stream.
     fn settle(&mut self, now: u64, relay: &mut Relay, kernel: &mut Kernel, key: Key) -> bool {
         let wanted = relay.plain(now, key);
-        if let Some(stream) = self.streams.get_mut(&key) {
+        if let Some(stream) = self.streams.get_mut(key) {
             let (local, remote) = (stream.plain.local, stream.plain.remote);
             if let Some(counters) = kernel.counters(local, remote) {
-                stream.counted(now, relay, key, counters);
+                counted(stream, now, relay, key, counters);
             }
             match wanted {
                 Some((plain, to)) if plain == stream.plain && kernel.forwards(local, remote) => {
-                    stream.to = to;
+                    self.streams.redirect(key, to);
                     return false;
                 }
                 Some((plain, to)) if (plain.local, plain.remote) == (local, remote) && kernel.put(flow(&plain)).is_ok() => {
-                    (stream.plain, stream.to) = (plain, to);
+                    stream.plain = plain;
+                    self.streams.redirect(key, to);
                     return true;
                 }
                 _ => self.take_back(now, relay, kernel, key),
@@ -138,15 +129,15 @@ impl Shortcut {
             return false;
         }
         self.refused.remove(&key);
-        self.streams.insert(key, Stream { plain, to, seen: Counters::default() });
+        self.streams.put(key, Stream::new(plain, to));
         relay.set_passes(key, true);
         true
     }
 
     fn take_back(&mut self, now: u64, relay: &mut Relay, kernel: &mut Kernel, key: Key) {
-        let Some(mut stream) = self.streams.remove(&key) else { return };
+        let Some(mut stream) = self.streams.remove(key) else { return };
         if let Some(counters) = kernel.remove(stream.plain.local, stream.plain.remote) {
-            stream.counted(now, relay, key, counters);
+            counted(&mut stream, now, relay, key, counters);
         }
         relay.set_passes(key, false);
     }
@@ -156,31 +147,30 @@ impl Drop for Shortcut {
     fn drop(&mut self) {
         let Some(shared) = self.kernel.clone() else { return };
         let mut kernel = shared.lock();
-        for stream in self.streams.values() {
+        for stream in self.streams.iter() {
             kernel.remove(stream.plain.local, stream.plain.remote);
         }
     }
 }
 
-impl Stream {
-    fn counted(&mut self, now: u64, relay: &mut Relay, key: Key, counters: Counters) {
-        let seen = std::mem::replace(&mut self.seen, counters);
-        let first = u32::from(seen.beginnings == 0);
-        let passed = Passed {
-            ssrc: counters.ssrc,
-            packets: counters.packets.saturating_sub(seen.packets),
-            bytes: counters.bytes.saturating_sub(seen.bytes),
-            expected: counters.expected.saturating_sub(seen.expected),
-            late: counters.late.saturating_sub(seen.late),
-            duplicates: counters.twice.saturating_sub(seen.twice),
-            restarts: counters.beginnings.saturating_sub(seen.beginnings).saturating_sub(first),
-            sequence: counters.highest as u16,
-            timestamp: counters.timestamp,
-            jitter_ns: counters.jitter_ns,
-            last_us: now.saturating_sub(counters.idle_us.unwrap_or_default()),
-        };
-        relay.passed(now, key, self.to, &passed);
-    }
+/// Counts into the relay what has passed since the last time.
+fn counted(stream: &mut Stream, now: u64, relay: &mut Relay, key: Key, counters: Counters) {
+    let seen = std::mem::replace(&mut stream.seen, counters);
+    let first = u32::from(seen.beginnings == 0);
+    let passed = Passed {
+        ssrc: counters.ssrc,
+        packets: counters.packets.saturating_sub(seen.packets),
+        bytes: counters.bytes.saturating_sub(seen.bytes),
+        expected: counters.expected.saturating_sub(seen.expected),
+        late: counters.late.saturating_sub(seen.late),
+        duplicates: counters.twice.saturating_sub(seen.twice),
+        restarts: counters.beginnings.saturating_sub(seen.beginnings).saturating_sub(first),
+        sequence: counters.highest as u16,
+        timestamp: counters.timestamp,
+        jitter_ns: counters.jitter_ns,
+        last_us: now.saturating_sub(counters.idle_us.unwrap_or_default()),
+    };
+    relay.passed(now, key, stream.to(), &passed);
 }
 
 fn flow(plain: &Plain) -> Flow {

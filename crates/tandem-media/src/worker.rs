@@ -22,7 +22,7 @@ use crate::tap::{Tap, Tapped};
 /// epoll's name of the mailbox; sockets follow, two names for each place.
 const ORDERS: u64 = 0;
 const SOCKETS: u64 = 2;
-/// Time between two looks at checks and handshakes, in microseconds; each looks also at a share of what has changed.
+/// Time between two looks at checks, handshakes, what has changed and a share of what runs, in microseconds.
 const POLL_US: u64 = 50_000;
 /// Shares of the endpoints: each is looked at once a second.
 const SHARES: usize = 20;
@@ -126,7 +126,7 @@ impl Worker {
                 }
             }
             if now >= self.poll_at {
-                self.poll_at = now + POLL_US;
+                self.poll_at = if now - self.poll_at < POLL_US { self.poll_at + POLL_US } else { now + POLL_US };
                 self.relay.poll(now, &mut self.sockets);
                 self.sweep(now);
             }
@@ -152,7 +152,7 @@ impl Worker {
 
     /// How long there is nothing to do but packets, in milliseconds.
     fn patience(&self) -> i32 {
-        let Some(at) = self.relay.sounds_at() else { return WAIT_MS };
+        let at = self.relay.sounds_at().map_or(self.poll_at, |at| at.min(self.poll_at));
         (at.saturating_sub(self.now()).div_ceil(1_000)).min(WAIT_MS as u64) as i32
     }
 

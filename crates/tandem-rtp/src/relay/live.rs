@@ -81,13 +81,17 @@ impl Relay {
         }
     }
 
-    /// What an heir must be told now: of endpoints that have changed, and of those that run, every [`KEEP_US`].
+    /// What an heir must be told now: of all endpoints that have changed; of those of the share that play or gather; and of those of
+    /// it that run, every [`KEEP_US`].
     pub fn changed(&mut self, now: u64, share: Share) -> Vec<Live> {
         let mut told = Vec::new();
-        for slot in share.of(&mut self.slots) {
-            let runs = slot.made || slot.heard_at() > slot.kept_at;
-            let busy = (slot.made || slot.listened) && self.sound.is_busy(slot.at, slot.plan.id);
-            if slot.dirty || busy || runs && now.saturating_sub(slot.kept_at) >= KEEP_US {
+        for (place, slot) in self.slots.iter_mut().enumerate().filter_map(|(place, slot)| Some((place, slot.as_mut()?))) {
+            let due = || {
+                let runs = slot.made || slot.heard_at() > slot.kept_at;
+                let busy = (slot.made || slot.listened) && self.sound.is_busy(slot.at, slot.plan.id);
+                busy || runs && now.saturating_sub(slot.kept_at) >= KEEP_US
+            };
+            if slot.dirty || share.has(place) && due() {
                 slot.dirty = false;
                 slot.kept_at = now;
                 told.push(Live { desk: self.sound.state(now, slot.at, slot.plan.id), ..slot.live(now) });

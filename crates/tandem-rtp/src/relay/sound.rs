@@ -248,6 +248,7 @@ impl Relay {
     pub fn play_in(&mut self, room: &str, job: Job, items: Vec<Item>) -> Result<(), SoundError> {
         let hall = self.sound.halls.get_mut(&Spot::room(room)).ok_or(SoundError::Nobody)?;
         hall.playing = Some(Playing::new(job, items, hall.room.rate()));
+        self.played_in(room);
         Ok(())
     }
 
@@ -255,6 +256,15 @@ impl Relay {
     pub fn stop_playing_in(&mut self, room: &str) {
         if let Some(hall) = self.sound.halls.get_mut(&Spot::room(room)) {
             hall.playing = None;
+        }
+        self.played_in(room);
+    }
+
+    /// What all in a room hear has changed: its first member's state has.
+    fn played_in(&mut self, room: &str) {
+        let first = self.sound.halls.get(&Spot::room(room)).and_then(|hall| hall.keys.values().next());
+        if let Some(Some(slot)) = first.and_then(|key| self.slots.get_mut(*key as usize)) {
+            slot.dirty = true;
         }
     }
 
@@ -466,6 +476,7 @@ impl Relay {
                 if flags != (slot.listened, slot.made) {
                     self.sound.rerouted.push(*key);
                 }
+                slot.dirty |= flags != (false, false) || flags != (slot.listened, slot.made); // what plays, or does no more
                 (slot.listened, slot.made) = flags;
                 slot.at = inside.unwrap_or(call);
             }

@@ -25,6 +25,11 @@ impl Share {
     /// The whole table.
     pub const ALL: Share = Share { first: 0, of: 1 };
 
+    /// Whether a place is in it.
+    pub(super) fn has(self, place: usize) -> bool {
+        place % self.of.max(1) == self.first
+    }
+
     /// Its endpoints.
     pub(super) fn of(self, slots: &mut [Option<Slot>]) -> impl Iterator<Item = &mut Slot> {
         slots.iter_mut().skip(self.first).step_by(self.of.max(1)).flatten()

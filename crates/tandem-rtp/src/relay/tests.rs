@@ -154,6 +154,10 @@ fn a_side_that_the_answer_makes_active_says_hello() {
     assert_eq!((at("10.0.0.1:4000"), Some(&22), Some(&1)), (*to, hello.first(), hello.get(13)), "a handshake record, ClientHello");
 }
 
+fn ids(told: Vec<super::Live>) -> Vec<u64> {
+    told.iter().map(|live| live.id.0).collect()
+}
+
 #[test]
 fn shares_have_every_endpoint_once_though_the_table_grows_between_them() {
     let mut relay = relay();
@@ -161,14 +165,18 @@ fn shares_have_every_endpoint_once_though_the_table_grows_between_them() {
         relay.put(0, endpoint(id, "10.0.0.1:4000", 0), id);
     };
     (1..=10).for_each(|id| put(&mut relay, id));
+    let first = Share { first: 0, of: 3 };
+    assert_eq!((1..=10).collect::<Vec<_>>(), ids(relay.changed(1, first)), "whatever is new is told at once");
+    let mut wire = Wire::default();
+    (0..10).for_each(|key| relay.receive(2, key, Component::Rtp, at("10.0.0.1:4000"), &mut rtp(1), &mut wire));
+    assert!(relay.changed(3, first).is_empty());
+    let now = super::live::KEEP_US + 3;
     let mut told = Vec::new();
     for first in 0..3 {
-        told.extend(relay.changed(1, Share { first, of: 3 }).iter().map(|live| live.id.0));
+        told.extend(ids(relay.changed(now, Share { first, of: 3 })).into_iter().filter(|id| *id <= 10));
         (0..5).for_each(|more| put(&mut relay, 11 + 5 * first as u64 + more));
     }
-    told.sort_unstable();
-    told.retain(|id| *id <= 10);
-    assert_eq!((1..=10).collect::<Vec<_>>(), told);
+    assert_eq!(vec![1, 4, 7, 10, 2, 5, 8, 3, 6, 9], told, "what runs is told when its share comes");
     assert!(relay.keys(Share { first: 2, of: 3 }).eq([2, 5, 8, 11, 14, 17, 20, 23]));
 }
 
