@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tandem.cli.pcap import records
+from tandem.testing.farm import wait
 from tandem.testing.relay import RunningRelay
 
 pytestmark = pytest.mark.slow
@@ -139,6 +140,7 @@ def streams(relay: RunningRelay) -> tuple[int, int]:
 def test_a_tapped_call_leaves_the_kernel_path_and_comes_back_to_it(
     relay: RunningRelay, parties: list[Party]
 ) -> None:
+    wait(lambda: "kernel path" in relay.log(), "it says whether the kernel takes streams")
     by_kernel = "kernel path on" in relay.log()
     called(relay, "c", *parties[:2])
     talk(parties[:2], 5)  # addresses are settled after 3 s

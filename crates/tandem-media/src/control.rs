@@ -1,10 +1,12 @@
 //! The thread that is asked: commands come in, the call table decides, threads and journal are told. It carries no packet.
 
 use std::collections::HashMap;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use tandem_rtp::dtls::Identity;
 use tandem_rtp::ng::{self, repeats::Repeats, Codec, Value};
 use tandem_rtp::plan::{Endpoint, EndpointId};
 use tandem_rtp::relay::{Event, Live, Silence};
@@ -129,9 +131,8 @@ impl Control {
         let identity = identity::of(state.as_ref(), clock.now())?;
         let second = |seconds: u32| u64::from(seconds) * 1_000_000;
         let silence = Silence { sending: second(config.timeout), held: second(config.silent_timeout) };
-        let mut log = Log::of("tandem-relay");
-        let kernel = kernel(&config, &mut log, clock.now())?;
-        let threads = Threads { wall: clock.now(), tos: config.tos, silence, identity: identity.clone(), kernel: kernel.clone() };
+        let log = Log::of("tandem-relay");
+        let threads = Threads { wall: clock.now(), tos: config.tos, silence, identity: identity.clone() };
         let (spool, writing) = Spool::start(reports.clone()).map_err(failed("thread"))?;
         let sounds = Sounds::new(config.sounds.clone(), config.speech.clone());
         let mut control = Control {
@@ -153,7 +154,7 @@ impl Control {
             listeners: Listeners::default(),
             losses: Losses::default(),
             log,
-            kernel,
+            kernel: None,
             tick_at: 0,
             config,
             epoll,
@@ -162,6 +163,7 @@ impl Control {
             clock,
         };
         control.go_on();
+        later(&control.config, identity, control.reports.clone()).map_err(failed("thread"))?;
         Ok(control)
     }
 
@@ -177,7 +179,7 @@ impl Control {
                 match event.token {
                     SIGNAL if self.signals.take() == Some(Asked::Stop) => return self.stop(),
                     SIGNAL => {}
-                    REPORTS => self.reported(),
+                    REPORTS => self.reported()?,
                     _ => self.gate(event),
                 }
             }
@@ -361,7 +363,7 @@ impl Control {
         }
     }
 
-    fn reported(&mut self) {
+    fn reported(&mut self) -> Result<(), RelayError> {
         for report in self.reports.take() {
             match report {
                 Report::Changed(mut live) => {
@@ -394,8 +396,16 @@ impl Control {
                     self.losses.happened(now, id, &event);
                 }
                 Report::Silent(id) => self.silent(id),
+                Report::Kernel(Ok(kernel)) => {
+                    self.log.say(self.clock.now(), "kernel path on", &[("interfaces", &kernel.interfaces().join(" "))]);
+                    self.house.hands.pass(&kernel);
+                    self.kernel = Some(kernel);
+                }
+                Report::Kernel(Err(why)) if self.config.kernel == KernelPath::On => return Err(RelayError::Kernel(why)),
+                Report::Kernel(Err(why)) => self.log.say(self.clock.now(), "kernel path off", &[("why", &why)]),
             }
         }
+        Ok(())
     }
 
     fn told(&mut self, id: EndpointId, told: &Told) {
@@ -502,31 +512,26 @@ impl Control {
             state.live(&known)?;
         }
         self.house.hands.stop();
-        self.reported();
+        self.reported()?;
         self.booth.spool.stop();
         let _ = self.spool.join(); // one that panicked has ended too
         Ok(())
     }
 }
 
-/// The kernel path, where it is wanted and possible.
-fn kernel(config: &Config, log: &mut Log, now: u64) -> Result<Option<Shared>, RelayError> {
-    if config.kernel == KernelPath::Off {
-        return Ok(None);
-    }
+/// What takes a while and no packet has to wait for: a restarted relay's calls go on meanwhile.
+fn later(config: &Config, identity: Identity, reports: Mailbox<Report>) -> io::Result<()> {
     let addresses: Vec<_> = config.interfaces.iter().map(|interface| interface.address).collect();
     let pairs = u32::from(config.ports.max - config.ports.min).div_ceil(2) * addresses.len() as u32;
-    match Shared::open(&addresses, pairs) {
-        Ok(kernel) => {
-            log.say(now, "kernel path on", &[("interfaces", &kernel.interfaces().join(" "))]);
-            Ok(Some(kernel))
+    let wanted = config.kernel != KernelPath::Off;
+    let named = std::thread::Builder::new().name("later".into());
+    named.spawn(move || {
+        identity.prepare();
+        if wanted {
+            reports.put(Report::Kernel(Shared::open(&addresses, pairs)));
         }
-        Err(why) if config.kernel == KernelPath::On => Err(RelayError::Kernel(why)),
-        Err(why) => {
-            log.say(now, "kernel path off", &[("why", &why)]);
-            Ok(None)
-        }
-    }
+    })?;
+    Ok(())
 }
 
 fn settings(config: &Config) -> Settings {

@@ -32,8 +32,6 @@ pub struct Threads {
     pub silence: Silence,
     /// The certificate.
     pub identity: Identity,
-    /// Where plain streams pass, if the kernel takes them.
-    pub kernel: Option<Shared>,
 }
 
 /// All threads.
@@ -123,6 +121,13 @@ impl Hands {
         }
         let given = answers.recv_timeout(Duration::from_millis(ASK_MS)).ok().flatten();
         given.map_or((None, None), |given| (Some(given.pair), Some(given.live)))
+    }
+
+    /// Plain streams may pass there from now on.
+    pub fn pass(&self, kernel: &Shared) {
+        for hand in &self.hands {
+            hand.orders.put(Order::Kernel(kernel.clone()));
+        }
     }
 
     /// Tells something to the thread that has an endpoint.

@@ -24,7 +24,7 @@ pub fn of(state: Option<&State>, at: u64) -> Result<Identity, RelayError> {
             fresh
         }
     };
-    Identity::new(certificate, Instant::now()).map_err(|why| failed(why.to_string()))
+    Ok(Identity::new(certificate, Instant::now()))
 }
 
 /// Length of the certificate, certificate, key.

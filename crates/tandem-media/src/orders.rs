@@ -15,6 +15,7 @@ use tandem_rtp::studio::{Job, Reel, Reeled};
 use tandem_sys::signal::Stopper;
 
 use crate::ports::Pair;
+use crate::shortcut::Shared;
 use crate::spool::TapeName;
 use crate::tap::Tap;
 
@@ -53,6 +54,8 @@ pub enum Order {
     Tap(EndpointId, Option<Tap>),
     /// Gives an endpoint up, for another thread.
     GiveUp(EndpointId, Sender<Option<GivenUp>>),
+    /// The kernel takes plain streams from now on.
+    Kernel(Shared),
     /// End.
     Stop,
 }
@@ -82,6 +85,8 @@ pub enum Report {
     Unwritten(String),
     /// An order about sound could not be carried out; why.
     Unsounded(String),
+    /// The kernel takes plain streams; else why not.
+    Kernel(Result<Shared, String>),
 }
 
 /// A bounded queue that another thread can wait for with epoll.

@@ -19,6 +19,12 @@ pub const REFUSED_US: u64 = 60_000_000;
 #[derive(Clone)]
 pub struct Shared(Arc<Mutex<Kernel>>);
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
 impl Shared {
     /// Opens it for the interfaces that have these addresses, with room for so many streams. The error is a reason for a person.
     pub fn open(addresses: &[IpAddr], flows: u32) -> Result<Shared, String> {
@@ -50,7 +56,7 @@ pub struct Shortcut {
 }
 
 impl Shortcut {
-    /// `None`: everything passes the sockets.
+    /// Everything passes the sockets until the kernel is there.
     pub fn new(kernel: Option<Shared>) -> Shortcut {
         Shortcut { kernel, streams: Carried::default(), refused: HashMap::new() }
     }

@@ -99,7 +99,7 @@ impl Worker {
             // A kernel without randomness has not finished to start; nothing can be secret then.
             relay: Relay::new(threads.identity.clone(), threads.wall, |bytes| getrandom::fill(bytes).expect("the kernel has randomness")),
             sockets: Sockets::default(),
-            shortcut: Shortcut::new(threads.kernel.clone()),
+            shortcut: Shortcut::new(None),
             started: Instant::now(),
             began: threads.wall,
             poll_at: 0,
@@ -211,6 +211,7 @@ impl Worker {
                 Order::GiveUp(id, answer) => {
                     let _ = answer.send(self.give_up(now, id)); // whoever asked may have given up
                 }
+                Order::Kernel(kernel) => self.shortcut = Shortcut::new(Some(kernel)),
                 Order::Stop => return true,
                 sound => self.sound(now, sound),
             }
@@ -251,7 +252,9 @@ impl Worker {
                 relay.end_recording(now, room, &name, out);
                 Ok(())
             }
-            Order::Put(..) | Order::Drop(_) | Order::Tap(..) | Order::Ask(..) | Order::GiveUp(..) | Order::Stop => Ok(()),
+            Order::Put(..) | Order::Drop(_) | Order::Tap(..) | Order::Ask(..) | Order::GiveUp(..) | Order::Kernel(_) | Order::Stop => {
+                Ok(())
+            }
         };
         if let Err(why) = done {
             self.reports.put(Report::Unsounded(why.to_string()));

@@ -11,7 +11,7 @@ const ROUNDS: usize = 5;
 fn main() {
     let identity = |seed: u8| {
         let random = std::array::from_fn(|at| seed.wrapping_add(at as u8));
-        Identity::new(Certificate::fresh(random, 1_780_000_000).unwrap(), Instant::now()).unwrap()
+        Identity::new(Certificate::fresh(random, 1_780_000_000).unwrap(), Instant::now())
     };
     let (left, right) = (identity(1), identity(2));
     let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| round(&left, &right)).collect();

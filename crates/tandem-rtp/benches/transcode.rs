@@ -104,7 +104,7 @@ fn put(relay: &mut Relay, id: u64, codec: &Payload, sink: u64) -> Key {
 /// CPU milliseconds for a second of one call.
 fn round(codecs: [&Payload; 2], third: Option<&Payload>) -> f64 {
     let said = [said(codecs[0], 120.0), said(codecs[1], 190.0)];
-    let identity = Identity::new(Certificate::fresh([7; 48], 1_700_000_000).unwrap(), Instant::now()).unwrap();
+    let identity = Identity::new(Certificate::fresh([7; 48], 1_700_000_000).unwrap(), Instant::now());
     let mut state = 1u8;
     let mut relay = Relay::new(identity, 0, move |bytes| {
         bytes.iter_mut().for_each(|byte| {

@@ -62,7 +62,7 @@ impl Peer {
         let ice = Ice { local, remote: None };
         let peer = IcePeer { lite: controlling, controlling, candidates: Vec::new() };
         let began = Instant::now();
-        let identity = Identity::new(certificate, began).map_err(io::Error::other)?;
+        let identity = Identity::new(certificate, began);
         let agent = Agent::new(&ice, Some(&peer), MUX, random()?);
         Ok(Peer { socket, began, ice, peer, agent, identity, setup, expected: None, handshake: None, aim: None })
     }

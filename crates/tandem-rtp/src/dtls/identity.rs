@@ -1,6 +1,6 @@
 //! What all handshakes of a relay share: the certificate, and the settings of `dimpl`. No peer is in it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use dimpl::crypto::rust_crypto;
@@ -19,11 +19,15 @@ pub struct Identity {
 
 struct Shared {
     certificate: Certificate,
+    settings: OnceLock<Settings>,
+    anchor: Instant,
+}
+
+struct Settings {
     /// The peer's address is not known to be its own: a cookie is asked for first (RFC 6347 4.2.1).
     cautious: Arc<Config>,
     /// ICE has shown that it is.
     trusting: Arc<Config>,
-    anchor: Instant,
 }
 
 impl std::fmt::Debug for Identity {
@@ -34,10 +38,16 @@ impl std::fmt::Debug for Identity {
 
 impl Identity {
     /// `anchor`: any instant; it stands for 0 on the clock whose microseconds the handshakes get.
-    ///
-    /// # Errors
-    /// `dimpl` refuses the settings: a fault of this build.
-    pub fn new(certificate: Certificate, anchor: Instant) -> Result<Identity, dimpl::Error> {
+    pub fn new(certificate: Certificate, anchor: Instant) -> Identity {
+        Identity { shared: Arc::new(Shared { certificate, settings: OnceLock::new(), anchor }) }
+    }
+
+    /// Does what the first handshake would wait for: `dimpl` tries its curves first, which takes some 10 ms.
+    pub fn prepare(&self) {
+        self.settings();
+    }
+
+    fn settings(&self) -> &Settings {
         let config = |cookie| {
             Config::builder()
                 .with_crypto_provider(rust_crypto::default_provider())
@@ -50,8 +60,9 @@ impl Identity {
                 .handshake_timeout(Duration::from_micros(FINISH_US))
                 .build()
                 .map(Arc::new)
+                .expect("dimpl takes the same settings in every process of a build")
         };
-        Ok(Identity { shared: Arc::new(Shared { certificate, cautious: config(true)?, trusting: config(false)?, anchor }) })
+        self.shared.settings.get_or_init(|| Settings { cautious: config(true), trusting: config(false) })
     }
 
     /// What peers see.
@@ -60,11 +71,8 @@ impl Identity {
     }
 
     pub(super) fn config(&self, trusting: bool) -> Arc<Config> {
-        if trusting {
-            self.shared.trusting.clone()
-        } else {
-            self.shared.cautious.clone()
-        }
+        let settings = self.settings();
+        if trusting { &settings.trusting } else { &settings.cautious }.clone()
     }
 
     pub(super) fn own(&self) -> DtlsCertificate {

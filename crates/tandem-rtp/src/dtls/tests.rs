@@ -19,7 +19,7 @@ fn identity(which: usize) -> &'static Identity {
     static MADE: OnceLock<[Identity; 3]> = OnceLock::new();
     let make = |seed: u8| {
         let random = std::array::from_fn(|at| seed.wrapping_add(at as u8));
-        Identity::new(Certificate::fresh(random, 1_780_000_000).unwrap(), Instant::now()).unwrap()
+        Identity::new(Certificate::fresh(random, 1_780_000_000).unwrap(), Instant::now())
     };
     &MADE.get_or_init(|| [make(1), make(2), make(3)])[which]
 }

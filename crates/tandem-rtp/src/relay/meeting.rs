@@ -35,6 +35,9 @@ pub struct MeetingState {
 }
 
 /// Fills with bytes that nobody can guess.
+/// Random bytes that are asked for at once.
+const RANDOM_BYTES: usize = 512;
+
 type Random = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// What all meetings of a relay share.
@@ -43,6 +46,8 @@ pub(super) struct Common {
     /// The instant of `identity` on our clock, microseconds.
     pub origin: u64,
     pub random: Random,
+    /// Random ones that nobody has got: the kernel is not asked for each.
+    pub numbers: Vec<u32>,
 }
 
 impl Common {
@@ -54,9 +59,12 @@ impl Common {
 
     /// Any number.
     pub fn number(&mut self) -> u32 {
-        let mut bytes = [0; 4];
-        (self.random)(&mut bytes);
-        u32::from_be_bytes(bytes)
+        if self.numbers.is_empty() {
+            let mut bytes = [0; RANDOM_BYTES];
+            (self.random)(&mut bytes);
+            self.numbers.extend(bytes.as_chunks().0.iter().map(|four| u32::from_be_bytes(*four)));
+        }
+        self.numbers.pop().unwrap_or_default()
     }
 
     fn since(&self, now: u64) -> u64 {

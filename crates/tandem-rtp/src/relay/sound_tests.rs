@@ -77,7 +77,7 @@ struct World {
 
 impl World {
     fn new(endpoints: &[Endpoint]) -> World {
-        let identity = Identity::new(Certificate::fresh([7; 48], 1_700_000_000).unwrap(), std::time::Instant::now()).unwrap();
+        let identity = Identity::new(Certificate::fresh([7; 48], 1_700_000_000).unwrap(), std::time::Instant::now());
         let mut world = World { relay: Relay::new(identity, 0, |bytes| bytes.fill(9)), wire: Wire::default(), now: 1_000_000, numbers: 0 };
         endpoints.iter().for_each(|plan| world.put(plan.clone()));
         world

@@ -51,7 +51,7 @@ impl Relay {
     /// An empty table. `origin`: the instant that stands for 0 on the clock of `identity`, microseconds of the clock that `now` is on.
     /// `random` fills with bytes that nobody can guess.
     pub fn new(identity: Identity, origin: u64, random: impl FnMut(&mut [u8]) + Send + 'static) -> Relay {
-        let common = Common { identity, origin, random: Box::new(random) };
+        let common = Common { identity, origin, random: Box::new(random), numbers: Vec::new() };
         Relay { slots: Vec::new(), free: Vec::new(), places: HashMap::new(), spare: Packet::new(), common, sound: Sound::default() }
     }
 

@@ -16,7 +16,7 @@ impl Out for Wire {
 }
 
 fn relay() -> Relay {
-    let identity = Identity::new(Certificate::fresh([7; 48], 1_700_000_000).unwrap(), std::time::Instant::now()).unwrap();
+    let identity = Identity::new(Certificate::fresh([7; 48], 1_700_000_000).unwrap(), std::time::Instant::now());
     Relay::new(identity, 0, |bytes| bytes.fill(9))
 }
 
