@@ -23,6 +23,7 @@ from tandem.testing.machine import Machine
 from tandem.testing.phones import Phone, PhoneCall, phones, until
 from tandem.testing.relay import RunningRelay
 from tandem.testing.tones import wav
+from two_relays import served_by, two_relays
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,12 +78,7 @@ def machine(tmp_path: Path, site: str) -> Iterator[Machine]:
 @pytest.fixture
 def relays(tmp_path: Path) -> Iterator[dict[str, RunningRelay]]:
     """Two that nobody starts again."""
-    made = {}
-    for name, least in (("one", 22_000), ("two", 24_000)):
-        base = tmp_path / name
-        base.mkdir()
-        made[name] = RunningRelay(base, ports={"min": least, "max": least + 1_999})
-    with made["one"], made["two"]:
+    with two_relays(tmp_path) as made:
         yield made
 
 
@@ -91,12 +87,7 @@ def roaming(tmp_path: Path, site: str, relays: dict[str, RunningRelay]) -> Itera
     """A machine whose calls can move from one relay to the other."""
     listen = ", ".join(f'"{t}:127.0.0.1:0"' for t in ("udp", "wss"))
     sip = {"listen": f"[{listen}]", "ws_origins": f'["{site}"]'}
-    with Machine(tmp_path, {"sip": sip, "relay": {"enabled": "false"}}) as made:
-        with made.file.open("a") as file:
-            for name, relay in relays.items():
-                host, port = relay.ng
-                file.write(f'[[media.relays]]\nname = "{name}"\nplace = "udp:{host}:{port}"\n')
-        made.up()
+    with served_by(tmp_path, relays, {"sip": sip}) as made:
         yield made
 
 

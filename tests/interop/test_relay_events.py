@@ -35,10 +35,8 @@ def call(relay: RunningRelay, asker: socket.socket, id: str) -> None:
         assert '"result":"ok"' in answer, answer
 
 
-async def test_a_relay_on_another_machine_tells_its_events(
-    relay: RunningRelay, tmp_path: Path
-) -> None:
-    told: list[Heard] = []
+def started(relay: RunningRelay, tmp_path: Path, told: list[Heard]) -> Relay:
+    """A call node's side of the relay, which collects what it is told."""
     node = Relay(
         place=relay.ng,
         own=tmp_path / "unused",
@@ -47,13 +45,25 @@ async def test_a_relay_on_another_machine_tells_its_events(
         now=lambda: time.time_ns() // 1000,
     )
     node.start(asyncio.get_running_loop())
+    return node
+
+
+async def something(told: list[Heard], relay: RunningRelay) -> None:
+    deadline = time.monotonic() + 10
+    while not told:
+        assert time.monotonic() < deadline, relay.log()
+        await asyncio.sleep(0.05)
+
+
+async def test_a_relay_on_another_machine_tells_its_events(
+    relay: RunningRelay, tmp_path: Path
+) -> None:
+    told: list[Heard] = []
+    node = started(relay, tmp_path, told)
     assert node.ping()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         await asyncio.to_thread(call, relay, other, "c1")
-        deadline = time.monotonic() + 10
-        while not told:
-            assert time.monotonic() < deadline, relay.log()
-            await asyncio.sleep(0.05)
+        await something(told, relay)
         question, event = told[0]
         assert question is None and event is not None
         assert ("timeout", "c1") == (event.event, event.call)
@@ -68,23 +78,13 @@ async def test_a_relay_that_was_started_again_learns_by_the_next_ping_who_listen
     relay: RunningRelay, tmp_path: Path
 ) -> None:
     told: list[Heard] = []
-    node = Relay(
-        place=relay.ng,
-        own=tmp_path / "unused",
-        name="1.1",
-        heard=told.extend,
-        now=lambda: time.time_ns() // 1000,
-    )
-    node.start(asyncio.get_running_loop())
+    node = started(relay, tmp_path, told)
     node.ping()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         await asyncio.to_thread(call, relay, other, "c2")
     relay.kill()
     relay.up()
     node.ping()
-    deadline = time.monotonic() + 10
-    while not told:
-        assert time.monotonic() < deadline, relay.log()
-        await asyncio.sleep(0.05)
+    await something(told, relay)
     assert {"c2"} == {event.call for _, event in told if event is not None}
     node.stop()

@@ -14,6 +14,7 @@ from tandem.cli.ask import Problem
 from tandem.testing.machine import Machine
 from tandem.testing.phones import PhoneCall, until
 from tandem.testing.relay import RunningRelay
+from two_relays import served_by, two_relays
 
 pytestmark = pytest.mark.slow
 SIP_PORT, RTP_PORTS = 21_450, (21_452, 21_498)
@@ -22,23 +23,13 @@ WINDOWS = 10  # of a tenth of a second: what is listened to
 
 @pytest.fixture
 def relays(tmp_path: Path) -> Iterator[dict[str, RunningRelay]]:
-    made = {}
-    for name, least in (("one", 22_000), ("two", 24_000)):
-        base = tmp_path / name
-        base.mkdir()
-        made[name] = RunningRelay(base, ports={"min": least, "max": least + 1_999})
-    with made["one"], made["two"]:
+    with two_relays(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
 def machine(tmp_path: Path, relays: dict[str, RunningRelay]) -> Iterator[Machine]:
-    with Machine(tmp_path, {"media": {"policy": '"relay"'}, "relay": {"enabled": "false"}}) as made:
-        with made.file.open("a") as file:
-            for name, relay in relays.items():
-                host, port = relay.ng
-                file.write(f'[[media.relays]]\nname = "{name}"\nplace = "udp:{host}:{port}"\n')
-        made.up()
+    with served_by(tmp_path, relays, {"media": {"policy": '"relay"'}}) as made:
         yield made
 
 

@@ -90,7 +90,7 @@ pub enum KernelPath {
     Auto,
     /// Never.
     Off,
-    /// A relay that cannot does not start.
+    /// A relay that cannot ends, and says why.
     On,
 }
 

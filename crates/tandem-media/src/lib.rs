@@ -1,7 +1,7 @@
 //! The media relay's process: sockets, threads, ng commands and the journal of what an heir must know. What to do, tandem-rtp decides.
 
 pub mod booth;
-pub mod carried;
+
 pub mod config;
 pub mod control;
 pub mod gates;
@@ -13,6 +13,7 @@ pub mod losses;
 pub mod measured;
 pub mod orders;
 pub mod outside;
+pub mod passing;
 pub mod pcap;
 pub mod ports;
 pub mod shortcut;

@@ -8,7 +8,7 @@ use tandem_kernel::{Counters, Flow, Kernel, Kind, Options};
 use tandem_rtp::quality::Passed;
 use tandem_rtp::relay::{Key, Plain, Relay, Share};
 
-use crate::carried::{Carried, Stream};
+use crate::passing::{Passing, Stream};
 
 /// Most streams that are put in one look: each costs up to 30 microseconds, and packets wait meanwhile.
 pub const PUTS: usize = 50;
@@ -48,17 +48,18 @@ impl Shared {
     }
 }
 
-/// The streams of one thread.
+/// The streams of one thread; all pass the sockets until there is a kernel that takes them.
+#[derive(Default)]
 pub struct Shortcut {
     kernel: Option<Shared>,
-    streams: Carried,
+    streams: Passing,
     refused: HashMap<Key, (Plain, u64)>,
 }
 
 impl Shortcut {
-    /// Everything passes the sockets until the kernel is there.
-    pub fn new(kernel: Option<Shared>) -> Shortcut {
-        Shortcut { kernel, streams: Carried::default(), refused: HashMap::new() }
+    /// From now on this one takes them.
+    pub fn by(&mut self, kernel: Shared) {
+        self.kernel = Some(kernel);
     }
 
     /// Counts what has passed, and puts and takes back what has changed. To be called each second for each share.

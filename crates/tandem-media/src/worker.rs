@@ -99,7 +99,7 @@ impl Worker {
             // A kernel without randomness has not finished to start; nothing can be secret then.
             relay: Relay::new(threads.identity.clone(), threads.wall, |bytes| getrandom::fill(bytes).expect("the kernel has randomness")),
             sockets: Sockets::default(),
-            shortcut: Shortcut::new(None),
+            shortcut: Shortcut::default(),
             started: Instant::now(),
             began: threads.wall,
             poll_at: 0,
@@ -211,7 +211,7 @@ impl Worker {
                 Order::GiveUp(id, answer) => {
                     let _ = answer.send(self.give_up(now, id)); // whoever asked may have given up
                 }
-                Order::Kernel(kernel) => self.shortcut = Shortcut::new(Some(kernel)),
+                Order::Kernel(kernel) => self.shortcut.by(kernel),
                 Order::Stop => return true,
                 sound => self.sound(now, sound),
             }

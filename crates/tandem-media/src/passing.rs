@@ -28,12 +28,12 @@ impl Stream {
 
 /// All of them. An endpoint that many leave, as one with subscribers has, costs no more than those.
 #[derive(Default)]
-pub struct Carried {
+pub struct Passing {
     streams: HashMap<Key, Stream>,
     leaving: HashMap<Key, Vec<Key>>,
 }
 
-impl Carried {
+impl Passing {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
@@ -94,7 +94,7 @@ impl Carried {
 
 #[cfg(test)]
 mod tests {
-    use super::{Carried, Stream};
+    use super::{Passing, Stream};
     use proptest::prelude::*;
     use tandem_rtp::relay::{Key, Plain};
 
@@ -106,31 +106,31 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_about_an_endpoint_is_what_a_look_at_all_finds(steps in prop::collection::vec((0..3u8, 0..6u32, 0..6u32), 0..60)) {
-            let (mut carried, mut plain) = (Carried::default(), std::collections::BTreeMap::new());
+            let (mut passing, mut plain) = (Passing::default(), std::collections::BTreeMap::new());
             for (what, key, to) in steps {
                 match what {
                     0 => {
-                        carried.put(key, stream(to));
+                        passing.put(key, stream(to));
                         plain.insert(key, to);
                     }
                     1 => {
-                        carried.redirect(key, to);
+                        passing.redirect(key, to);
                         plain.entry(key).and_modify(|at| *at = to);
                     }
-                    _ => prop_assert_eq!(plain.remove(&key), carried.remove(key).map(|one| one.to())),
+                    _ => prop_assert_eq!(plain.remove(&key), passing.remove(key).map(|one| one.to())),
                 }
                 for key in 0..6 {
-                    let mut about = carried.about(key);
+                    let mut about = passing.about(key);
                     about.sort_unstable();
                     let all: Vec<Key> = plain.iter().filter_map(|(from, to)| (*from == key || *to == key).then_some(*from)).collect();
                     prop_assert_eq!(all, about);
                 }
-                prop_assert_eq!(plain.is_empty(), carried.is_empty());
+                prop_assert_eq!(plain.is_empty(), passing.is_empty());
             }
             plain.keys().for_each(|key| {
-                carried.remove(*key);
+                passing.remove(*key);
             });
-            prop_assert!(carried.leaving.is_empty(), "an ended stream leaves nothing behind");
+            prop_assert!(passing.leaving.is_empty(), "an ended stream leaves nothing behind");
         }
     }
 }
